@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+
+#include <openssl/evp.h>
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace gyre {
+
+namespace {
+EVP_MD_CTX* digest(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+// Looking SHA-256 up by name costs more than hashing a short id.
+const EVP_MD* sha256() {
+  static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return md;
+}
+}  // namespace
+
+IdHasher::IdHasher() : context_(EVP_MD_CTX_new()) {
+  CHECK(context_ != nullptr && EVP_DigestInit_ex2(digest(context_), sha256(), nullptr) == 1);
+}
+
+IdHasher::~IdHasher() { EVP_MD_CTX_free(digest(context_)); }
+
+IdHasher& IdHasher::add(std::string_view part) {
+  const std::uint64_t size = part.size();
+  char prefix[sizeof size];
+  for (std::size_t i = 0; i < sizeof size; ++i) prefix[i] = static_cast<char>(size >> (8 * i));
+  CHECK(EVP_DigestUpdate(digest(context_), prefix, sizeof prefix) == 1);
+  CHECK(EVP_DigestUpdate(digest(context_), part.data(), part.size()) == 1);
+  return *this;
+}
+
+IdHasher& IdHasher::add(std::int64_t number) {
+  char bytes[sizeof number];
+  for (std::size_t i = 0; i < sizeof number; ++i)
+    bytes[i] = static_cast<char>(static_cast<std::uint64_t>(number) >> (8 * i));
+  return add(std::string_view(bytes, sizeof bytes));
+}
+
+Id128 IdHasher::finish() {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  CHECK(EVP_DigestFinal_ex(digest(context_), out, &size) == 1 && size == 32);
+  CHECK(EVP_DigestInit_ex2(digest(context_), sha256(), nullptr) == 1);
+  Id128 id;
+  std::memcpy(id.data(), out, id.size());
+  return id;
+}
+
+std::string to_hex(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(bytes.size() * 2);
+  for (const char byte : bytes) {
+    const auto value = static_cast<unsigned char>(byte);
+    hex += kDigits[value >> 4];
+    hex += kDigits[value & 15];
+  }
+  return hex;
+}
+
+std::uint64_t fast_hash(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+std::uint32_t murmur2(std::string_view bytes) {
+  constexpr std::uint32_t kMultiplier = 0x5bd1e995;
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  std::uint32_t hash = 0x9747b28c ^ size;
+  std::size_t i = 0;
+  for (; i + 4 <= bytes.size(); i += 4) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, bytes.data() + i, sizeof word);
+    word *= kMultiplier;
+    word ^= word >> 24;
+    word *= kMultiplier;
+    hash = (hash * kMultiplier) ^ word;
+  }
+  const auto byte = [&](std::size_t at) { return std::uint32_t{static_cast<unsigned char>(bytes[at])}; };
+  switch (bytes.size() - i) {
+    case 3: hash ^= byte(i + 2) << 16; [[fallthrough]];
+    case 2: hash ^= byte(i + 1) << 8; [[fallthrough]];
+    case 1: hash = (hash ^ byte(i)) * kMultiplier; break;
+    default: break;
+  }
+  hash ^= hash >> 13;
+  hash *= kMultiplier;
+  return hash ^ (hash >> 15);
+}
+
+}  // namespace gyre

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace gyre {
+
+/// 128 bits of SHA-256 over length-prefixed parts: collision-resistant, so that nobody who chooses strings can make two things
+/// one. ("a","bc") and ("ab","c") differ. Stable for ever: ids on topics and disks are made of it.
+class IdHasher {
+ public:
+  IdHasher();
+  ~IdHasher();
+  IdHasher(const IdHasher&) = delete;
+  IdHasher& operator=(const IdHasher&) = delete;
+
+  IdHasher& add(std::string_view part);
+  IdHasher& add(std::int64_t number);
+  /// The 16 bytes; the hasher is ready for the next id afterwards.
+  std::array<char, 16> finish();
+
+ private:
+  void* context_;
+};
+
+using Id128 = std::array<char, 16>;
+
+inline std::string_view view(const Id128& id) { return {id.data(), id.size()}; }
+std::string to_hex(std::string_view bytes);
+
+/// Fast and stable, not collision-resistant: for tables, partitions and order-independent choices.
+std::uint64_t fast_hash(std::string_view bytes);
+
+/// Kafka's own partitioner of keyed records (murmur2), so that a topic written by Java clients lies the same way.
+std::uint32_t murmur2(std::string_view bytes);
+
+}  // namespace gyre

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "schemas/alert.h"
+#include "stages/by_container/stage.h"
+#include "stages/intake/intake.h"
+
+namespace gyre::pipeline {
+
+/// One YAML file. Every field has its default here; docs/configuration.md explains each.
+struct Config {
+  std::string name = "gyre";               ///< prefixes inner topics, groups, transactional ids
+  std::string instance;                    ///< stable over restarts; default: the hostname
+  int workers = 1;
+  std::vector<std::string> stages = {"intake", "by_container"};
+
+  struct Kafka {
+    std::string brokers = "127.0.0.1:9092";
+    std::map<std::string, std::string> properties;   ///< any librdkafka property that the engine does not own
+  } kafka;
+
+  struct Input {
+    std::string topic = "falco.alerts";
+    std::string start = "earliest";        ///< earliest | latest | RFC 3339; counts only where no checkpoint exists
+    std::string tenant = "default";
+    std::string cluster = "default";
+  } input;
+
+  struct Output {
+    std::string topic = "falco.reports";
+    std::string dead_letter_topic = "falco.alerts.dead-letter";
+  } output;
+
+  struct Inner {
+    std::int32_t partitions = 16;          ///< fixed at creation
+    std::int16_t replication_factor = 3;
+  } inner;
+
+  struct State {
+    std::string directory = "/var/lib/gyre";
+    std::size_t cache_bytes = 128 << 20;
+  } state;
+
+  struct Admin {
+    std::string listen = "127.0.0.1:9464"; ///< /metrics, /healthz, /readyz
+  } admin;
+
+  struct Batch {
+    std::chrono::milliseconds linger{20};
+    std::size_t records = 10'000;
+    std::size_t bytes = 8'000'000;
+  } batch;
+
+  schemas::ParseLimits limits;
+  stages::FindingConfig findings;          ///< gap, lateness, settling, back-off, reports.close ...
+  std::string playbooks;                   ///< a directory whose files override the built-in playbooks; empty: none
+
+  // Names derived from `name` (DESIGN 5), said once.
+  std::string by_container_topic() const { return name + ".by-container"; }
+  std::string intake_changelog() const { return name + ".intake.changelog"; }
+  std::string by_container_changelog() const { return name + ".by-container.changelog"; }
+  std::string by_container_ids() const { return name + ".by-container.ids"; }
+  std::string group(const std::string& stage) const { return name + "." + stage; }
+  std::string client_id(const std::string& stage, int worker) const;
+  /// Hash of what decisions depend on (findings, limits, input.tenant, input.cluster), 16 hex digits.
+  std::string semantic_hash() const;
+};
+
+/// Reads the file at `path`. Throws ConfigError with every problem, each with line, column and, for an unknown key, the nearest
+/// known one.
+Config load_config(const std::string& path);
+/// The same from a text; `origin` is named in messages.
+Config parse_config(const std::string& yaml, const std::string& origin);
+
+}  // namespace gyre::pipeline

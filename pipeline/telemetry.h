@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace gyre::pipeline {
+
+/// The one place that logs and counts: one member function a fact, in the past tense. Any thread. Metrics carry the prefix `gyre_`;
+/// labels come from fixed lists only (sources beyond the known ones are `other`).
+class Telemetry {
+ public:
+  Telemetry();
+  ~Telemetry();
+
+  void started(std::string_view version);
+  void stopping(std::string_view why);
+  void alerts_read(const std::string& source, std::string_view priority, std::uint64_t count);
+  void dead_letter(const std::string& reason, std::uint64_t count);
+  /// Deltas of one committed by_container batch.
+  void folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint64_t late, std::uint64_t heartbeats);
+  void replays_dropped(std::uint64_t bundles);
+  void report_published(const std::string& kind, std::uint64_t count);
+  void findings_open(std::string_view stage, std::int32_t partition, std::int64_t open);
+  void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took);
+  void batch_failed(std::string_view stage, std::string_view what);
+  void assigned(std::string_view stage, std::size_t partitions);
+  void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records, std::chrono::nanoseconds took);
+  void lag(std::string_view stage, std::int32_t partition, std::int64_t records);
+  void info(std::string_view sentence);
+  void warn(std::string_view sentence);
+  void error(std::string_view sentence);
+
+  /// Ready: every enabled stage holds an assignment (which may be empty) and has its tasks recovered.
+  void expect_stage(std::string_view stage);
+  void set_ready(std::string_view stage, bool ready, std::string_view why_not);
+  std::pair<bool, std::string> ready() const;
+  /// The loops live: each called `alive` within the last 60 s.
+  void alive(std::string_view loop);
+  std::pair<bool, std::string> healthy() const;
+  /// Prometheus text exposition.
+  std::string metrics() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gyre::pipeline

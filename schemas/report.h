@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gyre::schemas {
+
+/// Writes JSON in the order of the calls, without whitespace: the report's key order is part of its contract (DESIGN 8).
+/// Keys without a value are left out by not calling. Strings are escaped; invalid UTF-8 never reaches here.
+class JsonWriter {
+ public:
+  JsonWriter& begin_object();
+  JsonWriter& end_object();
+  JsonWriter& begin_array();
+  JsonWriter& end_array();
+  JsonWriter& key(std::string_view name);
+  JsonWriter& value(std::string_view text);
+  JsonWriter& value(const char* text) { return value(std::string_view(text)); }
+  JsonWriter& value(bool flag);
+  JsonWriter& number(std::int64_t value);
+  /// `key` and `value` in one, left out if the text is empty.
+  JsonWriter& text(std::string_view name, std::string_view text);
+
+  std::string take();
+
+ private:
+  void comma();
+  std::string json_;
+  bool first_ = true;
+};
+
+/// A revision ready to be published.
+struct Report {
+  std::string id;          ///< the record's key
+  std::int64_t time = 0;   ///< event-time second of the decision
+  std::uint32_t revision = 0;
+  std::string kind;        ///< `finding`, `incident`, `sensor_health`
+  std::string json;
+};
+
+}  // namespace gyre::schemas

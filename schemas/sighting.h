@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/hash.h"
+#include "base/time.h"
+#include "schemas/alert.h"
+#include "schemas/records.pb.h"
+
+namespace gyre::schemas {
+
+inline constexpr std::size_t kValuesPerField = 8;
+inline constexpr std::size_t kFieldsPerSummary = 32;
+inline constexpr std::size_t kSamples = 4;
+inline constexpr std::size_t kTags = 32;
+inline constexpr std::size_t kValueBytes = 256;
+inline constexpr std::size_t kSampleOutputBytes = 1024;
+/// Bytes of one entry of Sighting.alerts: id, time, outcome.
+inline constexpr std::size_t kAlertEntryBytes = 16 + 8 + 1;
+
+/// One entry of Sighting.alerts.
+struct AlertEntry {
+  std::string_view id;   ///< 16 bytes
+  Nanos time;            ///< the alert's own, unclamped
+  Outcome outcome;
+};
+AlertEntry alert_entry(std::string_view alerts, std::size_t index);
+void append_alert_entry(std::string& alerts, const AlertEntry& entry);
+
+/// Adds one alert to the summary; `time` is the clamped event time.
+void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome, records::Summary& summary);
+
+/// The one merge (DESIGN 3, "the algebra"): associative and commutative, idempotent in the set of alerts, additive in arrivals.
+/// Both are of the same finding key and second.
+void merge(records::Sighting& into, const records::Sighting& from);
+void merge(records::Summary& into, const records::Summary& from);
+void merge(records::Counts& into, const records::Counts& from);
+/// Union, capped at the k values of smallest hash.
+void merge(records::Values& into, const records::Values& from);
+void add_value(records::Values& into, std::string_view value);
+
+/// The field's values, or none.
+const records::Values* find_field(const records::Summary& summary, std::string_view field);
+/// Its only value; empty if unknown or several.
+std::string_view single(const records::Summary& summary, std::string_view field);
+
+}  // namespace gyre::schemas

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "schemas/records.pb.h"
+#include "schemas/report.h"
+#include "stages/report/playbook.h"
+#include "stages/report/write.h"
+#include "state/transaction.h"
+
+namespace gyre::stages {
+
+/// The semantics of DESIGN 7. Seconds of event time.
+struct FindingConfig {
+  Second disorder = 2;
+  Second lateness = 120;
+  Second duplicate_horizon = 3600;
+  Second gap = 15 * 60;
+  Second max_age = 24 * 3600;
+  Second keep_closed = 3600;
+  Second settle_error = 2;
+  Second settle_warning = 5;
+  Second settle_below = 30;
+  std::vector<Second> backoff_attention = {60, 120, 240, 480, 960, 1920, 3600};   ///< page and ticket; the last repeats
+  std::vector<Second> backoff_record = {600, 3600, 21600};
+  Second incident_gap = 60 * 60;
+  Second incident_max_age = 24 * 3600;
+  std::uint32_t incident_risk = 60;
+  bool close_all = false;            ///< reports.close: all (else changed), ruling 4
+};
+
+/// Groups by container: drops exact duplicates, folds sightings into findings, findings into incidents; says reports. A function of
+/// (bundle, state): reads no clock. One object a task, one thread.
+class ByContainer {
+ public:
+  ByContainer(const FindingConfig& config, const Playbooks& playbooks, Producer producer)
+      : config_(config), playbooks_(playbooks), producer_(std::move(producer)) {}
+
+  /// Folds one bundle and decides every second that its tick makes decidable. Reports are appended in the order of their decision.
+  /// A partial overlap of offsets, or counters that do not add up, throw Refusal.
+  void process(const records::Bundle& bundle, state::Transaction& state, std::vector<schemas::Report>& reports);
+
+ private:
+  void fold(const records::Sighting& sighting, state::Transaction& state);
+  void decide_until(Second last, state::Transaction& state, std::vector<schemas::Report>& reports);
+
+  const FindingConfig& config_;
+  const Playbooks& playbooks_;
+  Producer producer_;
+};
+
+}  // namespace gyre::stages

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schemas/records.pb.h"
+#include "stages/report/playbook.h"
+
+namespace gyre::stages {
+
+enum class Severity : std::uint8_t { kInformational, kLow, kMedium, kHigh, kCritical };
+enum class Verdict : std::uint8_t { kUndetermined, kSuspicious, kLikelyBenign, kTest };
+enum class Confidence : std::uint8_t { kLow, kMedium, kHigh };
+enum class Attention : std::uint8_t { kRecord, kTicket, kPage };
+
+std::string_view to_string(Severity severity);
+std::string_view to_string(Verdict verdict);
+std::string_view to_string(Confidence confidence);
+std::string_view to_string(Attention attention);
+
+/// A sentence and the field and value it came from.
+struct Because {
+  std::string text;
+  std::string field;
+  std::string value;
+};
+
+struct RiskTerm {
+  int points = 0;
+  Because because;
+};
+
+struct Technique {
+  std::string tactic;      ///< `TA0002`
+  std::string technique;   ///< `T1059.004`; may be empty
+  std::string name;        ///< of the tactic: `Execution`
+  std::string source;      ///< `rule_tag` | `mapping`
+};
+
+/// What we think of a finding. A pure function of its episode, card and playbook; the ledger says why.
+struct Judgement {
+  Verdict verdict = Verdict::kUndetermined;
+  Confidence confidence = Confidence::kLow;
+  std::vector<Because> because;
+  std::vector<std::string> would_change;
+  Severity severity = Severity::kLow;
+  int risk = 0;                        ///< clamp(sum of terms, 0, 100)
+  std::vector<RiskTerm> terms;
+  Attention attention = Attention::kRecord;
+  std::string attention_because;
+  bool effect_observed = false;        ///< ruling 25
+  std::vector<Technique> attack;       ///< sorted, unique
+  std::vector<std::string> missing;    ///< field names that would have decided more
+  /// Test or likely_benign at medium confidence or better: does not count for incidents (ruling 28).
+  bool counts_for_incidents = true;
+};
+
+Judgement judge(const records::Series& series, const records::Episode& episode,
+                const records::EntityState& entity, const Playbook& playbook);
+
+}  // namespace gyre::stages
