@@ -1,1 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "state/store.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+
+namespace gyre::state {
+
+namespace {
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view text(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+}  // namespace
+
+struct StoreMemory::Impl {
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+};
+
+StoreMemory::StoreMemory(std::size_t bytes) : impl_(std::make_unique<Impl>()) {
+  impl_->cache = rocksdb::NewLRUCache(bytes);
+  impl_->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(bytes / 2, impl_->cache);
+}
+
+StoreMemory::~StoreMemory() = default;
+
+struct Store::Impl {
+  std::string directory;
+  std::unique_ptr<rocksdb::Env> memory_env;
+  std::unique_ptr<rocksdb::DB> db;
+
+  void check(const rocksdb::Status& status, const char* doing) const {
+    if (status.ok()) return;
+    std::string cure;
+    if (status.IsCorruption())
+      cure = "; the directory can be deleted: the task restores its state from the changelog";
+    else if (status.IsNoSpace())
+      cure = "; free space on that disk, nothing is lost";
+    else if (status.IsIOError())
+      cure = "; is another process using it, and may this user write there?";
+    throw Failure(fmt::format("state: {} in {}: {}{}", doing, directory, status.ToString(), cure));
+  }
+};
+
+Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make_unique<Impl>()) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.write_buffer_manager = memory.impl().write_buffers;
+  options.write_buffer_size = 8 << 20;
+  options.max_total_wal_size = 64 << 20;
+  options.max_open_files = 256;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = rocksdb::kLZ4Compression;
+  options.memtable_whole_key_filtering = true;
+  options.memtable_prefix_bloom_size_ratio = 0.1;
+  options.keep_log_file_num = 2;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = memory.impl().cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  if (directory.empty()) {
+    impl_->memory_env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+    options.env = impl_->memory_env.get();
+    impl_->directory = "/memory";
+  } else {
+    impl_->directory = std::move(directory);
+    std::error_code error;
+    std::filesystem::create_directories(impl_->directory, error);
+    if (error)
+      throw Failure(fmt::format("state: cannot create {}: {}; set state.directory to a place this user may write to",
+                                impl_->directory, error.message()));
+  }
+  rocksdb::DB* db = nullptr;
+  impl_->check(rocksdb::DB::Open(options, impl_->directory, &db), "opening the database");
+  impl_->db.reset(db);
+}
+
+Store::~Store() = default;
+
+std::optional<std::string> Store::get(std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = impl_->db->Get(rocksdb::ReadOptions(), slice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  impl_->check(status, "reading");
+  return value;
+}
+
+void Store::scan(std::string_view from, std::string_view to,
+                 const std::function<bool(std::string_view, std::string_view)>& each) const {
+  const rocksdb::Slice upper = slice(to);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options));
+  for (it->Seek(slice(from)); it->Valid(); it->Next())
+    if (!each(text(it->key()), text(it->value()))) return;
+  impl_->check(it->status(), "scanning");
+}
+
+void Store::apply(std::span<const Change> changes) {
+  rocksdb::WriteBatch batch;
+  for (const Change& change : changes)
+    impl_->check(change.value ? batch.Put(slice(change.key), slice(*change.value)) : batch.Delete(slice(change.key)),
+                 "building a batch");
+  impl_->check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "writing");
+}
+
+void Store::drop(std::string_view from, std::string_view to) {
+  impl_->check(impl_->db->DeleteRange(rocksdb::WriteOptions(), impl_->db->DefaultColumnFamily(), slice(from), slice(to)),
+               "dropping a range");
+}
+
+void Store::wipe() { drop(std::string_view("\0", 1), "\xff\xff"); }
+
+}  // namespace gyre::state

@@ -1,2 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace gyre::state {
+
+/// A key's new value; none: it is gone.
+struct Change {
+  std::string key;
+  std::optional<std::string> value;
+};
+
+/// Memory that all stores of a process share: block cache and write buffers.
+class StoreMemory {
+ public:
+  explicit StoreMemory(std::size_t bytes);
+  ~StoreMemory();
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What one task has on disk: a RocksDB database, written only after the Kafka transaction that the changes belong to was committed.
+/// WAL on, sync off: a killed process loses nothing, a crashed machine a tail that the changelog replays. One thread writes. Every
+/// error of the disk throws Failure naming the directory; a database that can't be read says so and what to delete.
+class Store {
+ public:
+  /// Opens or creates `directory`. An empty one keeps everything in memory (replay, tests).
+  Store(std::string directory, const StoreMemory& memory);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  std::optional<std::string> get(std::string_view key) const;
+  /// Calls `each` for keys in [from, to) in order until it returns false.
+  void scan(std::string_view from, std::string_view to,
+            const std::function<bool(std::string_view key, std::string_view value)>& each) const;
+  /// All changes or none.
+  void apply(std::span<const Change> changes);
+  /// Drops every key in [from, to).
+  void drop(std::string_view from, std::string_view to);
+  /// Drops everything: the state is to be restored from the start of its changelog.
+  void wipe();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gyre::state

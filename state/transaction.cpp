@@ -1,1 +1,232 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "state/transaction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace gyre::state {
+
+namespace {
+
+template <typename Message>
+std::string encode(const Message& message) {
+  std::string bytes(1, kValueVersion);
+  CHECK(message.AppendToString(&bytes));
+  return bytes;
+}
+
+template <typename Message>
+Message decode(std::string_view bytes) {
+  Message message;
+  if (bytes.empty() || bytes.front() != kValueVersion)
+    throw Refusal(fmt::format("state: a value of version {} was found and this gyre reads version {}; run the version that wrote it",
+                              bytes.empty() ? -1 : bytes.front(), static_cast<int>(kValueVersion)));
+  bytes.remove_prefix(1);
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    throw Failure("state: a stored value cannot be read; delete the task's directory, it is restored from the changelog");
+  return message;
+}
+
+template <typename Message>
+std::optional<Message> decode(const std::optional<std::string>& bytes) {
+  if (!bytes) return std::nullopt;
+  return decode<Message>(std::string_view(*bytes));
+}
+
+// Key of the timer that a series or entity value asks for, if any.
+std::optional<std::string> timer_of(std::string_view key, std::string_view value) {
+  const std::string_view name = key.substr(1);
+  std::int64_t armed = 0;
+  if (kind_of(key) == Kind::kSeries) armed = decode<records::Series>(value).armed();
+  if (kind_of(key) == Kind::kEntity) armed = decode<records::EntityState>(value).armed();
+  if (armed == 0) return std::nullopt;
+  return timer_key(armed, kind_of(key), name);
+}
+
+// One live timer a value: an earlier one that is armed already fires first and is then armed anew.
+template <typename Message>
+bool arm(Message& message) {
+  if (message.due() == 0 || (message.armed() != 0 && message.armed() <= message.due())) return false;
+  message.set_armed(message.due());
+  return true;
+}
+
+std::string end_of(Kind kind) { return std::string(1, static_cast<char>(static_cast<char>(kind) + 1)); }
+
+}  // namespace
+
+std::optional<std::string> Transaction::get(const std::string& key) const {
+  const auto found = overlay_.find(key);
+  return found != overlay_.end() ? found->second.value : store_.get(key);
+}
+
+void Transaction::set(const std::string& key, std::optional<std::string> value) {
+  const auto found = overlay_.find(key);
+  if (found == overlay_.end()) {
+    // What is new in this batch and gone again before its end needs no tombstone anywhere.
+    const bool in_store = !value || store_.get(key).has_value();
+    overlay_.emplace(key, Entry{std::move(value), in_store});
+  } else if (!value && !found->second.in_store) {
+    overlay_.erase(found);
+  } else {
+    found->second.value = std::move(value);
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> Transaction::range(const std::string& from, const std::string& to) const {
+  std::map<std::string, std::string> merged;
+  store_.scan(from, to, [&](std::string_view key, std::string_view value) {
+    if (!overlay_.contains(key)) merged.emplace(key, value);
+    return true;
+  });
+  for (auto it = overlay_.lower_bound(from); it != overlay_.end() && it->first < to; ++it)
+    if (it->second.value) merged.emplace(it->first, *it->second.value);
+  return {merged.begin(), merged.end()};
+}
+
+std::optional<std::string> Transaction::first_key(const std::string& from, const std::string& to) const {
+  std::optional<std::string> first;
+  store_.scan(from, to, [&](std::string_view key, std::string_view) {
+    const auto found = overlay_.find(key);
+    if (found != overlay_.end() && !found->second.value) return true;
+    first = std::string(key);
+    return false;
+  });
+  for (auto it = overlay_.lower_bound(from); it != overlay_.end() && it->first < to; ++it) {
+    if (!it->second.value) continue;
+    if (!first || it->first < *first) first = it->first;
+    break;
+  }
+  return first;
+}
+
+records::Checkpoint Transaction::checkpoint() const {
+  return decode<records::Checkpoint>(get(checkpoint_key())).value_or(records::Checkpoint());
+}
+
+void Transaction::put(const records::Checkpoint& checkpoint) { set(checkpoint_key(), encode(checkpoint)); }
+
+std::optional<records::Sighting> Transaction::pending(Second decision, std::string_view finding_key, Second event_second) const {
+  return decode<records::Sighting>(get(pending_key(decision, finding_key, event_second)));
+}
+
+void Transaction::put_pending(Second decision, const records::Sighting& sighting) {
+  set(pending_key(decision, sighting.finding_key(), sighting.second()), encode(sighting));
+}
+
+std::vector<records::Sighting> Transaction::take_pending(Second decision) {
+  std::vector<records::Sighting> sightings;
+  for (const auto& [key, value] : range(from_number(Kind::kPending, decision), from_number(Kind::kPending, decision + 1))) {
+    sightings.push_back(decode<records::Sighting>(std::string_view(value)));
+    set(key, std::nullopt);
+  }
+  return sightings;
+}
+
+std::optional<records::Series> Transaction::series(std::string_view finding_key) const {
+  return decode<records::Series>(get(series_key(finding_key)));
+}
+
+void Transaction::put(std::string_view finding_key, records::Series& series) {
+  if (arm(series)) set(timer_key(series.armed(), Kind::kSeries, finding_key), std::string());
+  set(series_key(finding_key), encode(series));
+}
+
+void Transaction::erase_series(std::string_view finding_key) { set(series_key(finding_key), std::nullopt); }
+
+std::optional<records::EntityState> Transaction::entity(std::string_view entity_hash) const {
+  return decode<records::EntityState>(get(entity_key(entity_hash)));
+}
+
+void Transaction::put(std::string_view entity_hash, records::EntityState& entity) {
+  if (arm(entity)) set(timer_key(entity.armed(), Kind::kEntity, entity_hash), std::string());
+  set(entity_key(entity_hash), encode(entity));
+}
+
+void Transaction::erase_entity(std::string_view entity_hash) { set(entity_key(entity_hash), std::nullopt); }
+
+std::vector<std::pair<Kind, std::string>> Transaction::take_timers(Second second) {
+  std::vector<std::pair<Kind, std::string>> timers;
+  constexpr std::size_t kKindAt = 1 + 8;
+  for (const auto& [key, value] : range(from_number(Kind::kTimer, second), from_number(Kind::kTimer, second + 1))) {
+    timers.emplace_back(static_cast<Kind>(key[kKindAt]), key.substr(kKindAt + 1));
+    set(key, std::nullopt);
+  }
+  return timers;
+}
+
+std::optional<Second> Transaction::next_due(Second decided) const {
+  std::optional<Second> due;
+  for (const Kind kind : {Kind::kPending, Kind::kTimer}) {
+    const auto key = first_key(from_number(kind, decided + 1), end_of(kind));
+    if (key && (!due || number_at(*key, 1) < *due)) due = number_at(*key, 1);
+  }
+  return due;
+}
+
+std::optional<records::IdBlock> Transaction::id_block(std::int64_t minute, std::string_view entity,
+                                                     std::string_view nibbles) const {
+  return decode<records::IdBlock>(get(id_block_key(minute, entity, nibbles)));
+}
+
+void Transaction::put(std::int64_t minute, std::string_view entity, std::string_view nibbles, const records::IdBlock& block) {
+  set(id_block_key(minute, entity, nibbles), encode(block));
+}
+
+std::vector<Change> Transaction::changelog() const {
+  std::vector<Change> changes;
+  for (const auto& [key, entry] : overlay_) {
+    const Kind kind = kind_of(key);
+    if (kind == Kind::kEntity || kind == Kind::kPending || kind == Kind::kSeries) changes.push_back({key, entry.value});
+  }
+  return changes;
+}
+
+std::vector<Change> Transaction::ids() const {
+  std::vector<Change> changes;
+  for (auto it = overlay_.lower_bound(std::string(1, static_cast<char>(Kind::kIdBlock)));
+       it != overlay_.end() && kind_of(it->first) == Kind::kIdBlock; ++it)
+    changes.push_back({it->first, it->second.value});
+  return changes;
+}
+
+Change Transaction::checkpoint_change() const { return {checkpoint_key(), get(checkpoint_key())}; }
+
+void Transaction::commit(std::int64_t changelog_offset, std::optional<std::int64_t> ids_offset) {
+  std::vector<Change> changes;
+  changes.reserve(overlay_.size() + 2);
+  for (auto& [key, entry] : overlay_) changes.push_back({key, std::move(entry.value)});
+  changes.push_back({meta_key(kChangelog), std::to_string(changelog_offset)});
+  if (ids_offset) changes.push_back({meta_key(kIds), std::to_string(*ids_offset)});
+  store_.apply(changes);
+  if (forget_before_)
+    store_.drop(from_number(Kind::kIdBlock, std::numeric_limits<std::int64_t>::min()),
+                from_number(Kind::kIdBlock, *forget_before_));
+  rollback();
+}
+
+void Transaction::rollback() {
+  overlay_.clear();
+  forget_before_.reset();
+}
+
+void restore(Store& store, std::vector<Change> changes, std::string_view changelog, std::int64_t offset) {
+  const std::size_t from_changelog = changes.size();
+  for (std::size_t i = 0; i < from_changelog; ++i) {
+    if (!changes[i].value) continue;
+    if (auto timer = timer_of(changes[i].key, *changes[i].value)) changes.push_back({std::move(*timer), std::string()});
+  }
+  changes.push_back({meta_key(changelog), std::to_string(offset)});
+  store.apply(changes);
+}
+
+std::int64_t restored_offset(const Store& store, std::string_view changelog) {
+  const auto offset = store.get(meta_key(changelog));
+  return offset ? std::stoll(*offset) : 0;
+}
+
+}  // namespace gyre::state

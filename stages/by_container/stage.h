@@ -45,8 +45,8 @@ class ByContainer {
   void process(const records::Bundle& bundle, state::Transaction& state, std::vector<schemas::Report>& reports);
 
  private:
-  void fold(const records::Sighting& sighting, state::Transaction& state);
-  void decide_until(Second last, state::Transaction& state, std::vector<schemas::Report>& reports);
+  void fold(const records::Sighting& sighting, Nanos watermark, records::Checkpoint& checkpoint, state::Transaction& state);
+  void decide_until(records::Checkpoint& checkpoint, state::Transaction& state, std::vector<schemas::Report>& reports);
 
   const FindingConfig& config_;
   const Playbooks& playbooks_;

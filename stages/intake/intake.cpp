@@ -1,1 +1,193 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "stages/intake/intake.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "schemas/redact.h"
+#include "schemas/shape.h"
+#include "schemas/sighting.h"
+
+namespace gyre::stages {
+
+namespace {
+
+constexpr Nanos kSkew = 5 * kNanosPerSecond;
+constexpr std::size_t kBundleBytes = 512 << 10;
+// A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
+constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
+
+// All reports about a sensor have one key (ruling 2); the alert's own rule stays as evidence.
+constexpr std::string_view kSensorRule = "Sensor health";
+constexpr std::string_view kSensorSource = "internal";
+
+void sort_by_id(std::string& alerts) {
+  std::vector<schemas::AlertEntry> entries;
+  for (std::size_t i = 0; i < alerts.size() / schemas::kAlertEntryBytes; ++i)
+    entries.push_back(schemas::alert_entry(alerts, i));
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  entries.erase(std::unique(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.id == b.id; }),
+                entries.end());
+  std::string sorted;
+  sorted.reserve(alerts.size());
+  for (const auto& entry : entries) schemas::append_alert_entry(sorted, entry);
+  alerts = std::move(sorted);
+}
+
+}  // namespace
+
+Intake::Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster, std::int32_t targets)
+    : parser_(limits), tenant_(std::move(tenant)), cluster_(std::move(cluster)), targets_(targets) {
+  CHECK(targets_ > 0);
+}
+
+void Intake::add(const IntakeRecord& record, SourceState& source) {
+  Range& range = ranges_.try_emplace(record.partition, Range{record.offset, record.offset, {}}).first->second;
+  range.next = record.offset + 1;
+  source.next_offset = record.offset + 1;
+  source.sent_to.resize(static_cast<std::size_t>(targets_));
+  const bool blank = record.value.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  if (blank) return;  // ruling 1: a blank line counts 0
+  source.counters.set_in(source.counters.in() + 1);
+  if (const auto parsed = parser_.parse(record.value, alert_); !parsed) {
+    source.counters.set_dead(source.counters.dead() + 1);
+    dead_letters_.push_back({record.partition, record.offset, record.record_time,
+                             std::string(schemas::to_string(parsed.error().error)), parsed.error().detail,
+                             std::string(record.value)});
+    return;
+  }
+  source.counters.set_sent(source.counters.sent() + 1);
+  ++seen_.alerts[{alert_.source, alert_.priority}];
+
+  Nanos time = alert_.time;
+  if (record.record_time != kNoTime && time > record.record_time) {
+    if (time > record.record_time + kSkew) alert_.flags |= schemas::kClockSkew;
+    time = record.record_time;
+  }
+  source.progress = std::max(source.progress, time);
+
+  records::Entity entity;
+  schemas::entity_of(alert_, {record.tenant, record.cluster, tenant_, cluster_}, entity);
+  const Id128 id = schemas::duplicate_id(alert_, hasher_);
+  const schemas::Outcome outcome = schemas::outcome_of(alert_);
+  const bool heartbeat = schemas::is_heartbeat(alert_);
+  const bool sensor = schemas::is_sensor_health(alert_);
+  schemas::redact(alert_);
+  const std::string shape = heartbeat ? "heartbeat" : sensor ? "sensor health" : schemas::shape_of(alert_);
+  const std::string rule = sensor ? std::string(kSensorRule) : alert_.rule;
+  if (sensor) {
+    entity.set_kind(records::Entity::HOST);  // it is about the host's sensor, whatever container the sensor runs in
+    entity.clear_id();
+    entity.set_container_unknown(false);
+    const auto at = std::lower_bound(alert_.fields.begin(), alert_.fields.end(), std::string_view("rule"),
+                                     [](const auto& field, std::string_view name) { return field.first < name; });
+    alert_.fields.insert(at, {"rule", schemas::printable(alert_.rule)});
+  }
+  const Id128 key = schemas::finding_key(entity, rule, shape);
+
+  const Second second = second_of(time);
+  std::string index_key(view(key));
+  index_key.append(reinterpret_cast<const char*>(&second), sizeof second);
+  const auto target = static_cast<std::int32_t>(schemas::entity_partition(entity, static_cast<std::uint32_t>(targets_)));
+  auto [at, added] = index_.try_emplace(std::move(index_key), sightings_.size());
+  if (!added && sightings_[at->second].second.alerts().size() >= kSightingBytes) {
+    at->second = sightings_.size();
+    added = true;
+  }
+  if (added) {
+    records::Sighting fresh;
+    fresh.set_finding_key(std::string(view(key)));
+    *fresh.mutable_entity() = std::move(entity);
+    fresh.set_rule(sensor ? rule : schemas::printable(alert_.rule));
+    fresh.set_source(sensor ? std::string(kSensorSource) : alert_.source);
+    fresh.set_shape(shape);
+    fresh.set_shape_version(schemas::kShapeVersion);
+    fresh.set_second(second);
+    fresh.set_heartbeat(heartbeat);
+    sightings_.emplace_back(target, std::move(fresh));
+  }
+  records::Sighting& sighting = sightings_[at->second].second;
+  schemas::summarise(alert_, time, id, outcome, *sighting.mutable_summary());
+  schemas::append_alert_entry(*sighting.mutable_alerts(), {view(id), alert_.time, outcome});
+  sighting.set_arrivals(sighting.arrivals() + 1);
+  ++range.arrivals[target];
+}
+
+void Intake::tick(std::int32_t partition, Nanos progress, SourceState& source) {
+  source.sent_to.resize(static_cast<std::size_t>(targets_));
+  source.progress = std::max(source.progress, progress);
+  ranges_.try_emplace(partition, Range{source.next_offset, source.next_offset, {}});
+}
+
+IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources, std::int32_t source_partitions,
+                            std::string_view sender) {
+  bool tell_all = false;
+  for (const auto& [partition, range] : ranges_) {
+    const Nanos progress = sources.at(partition).progress;
+    if (progress == kNoTime) continue;
+    const auto [told, first] = told_.try_emplace(partition, second_of(progress));
+    if (first || told->second < second_of(progress)) tell_all = true;
+    told->second = second_of(progress);
+  }
+
+  IntakeOutput output;
+  output.dead_letters = std::move(dead_letters_);
+  std::vector<std::vector<records::Sighting>> by_target(static_cast<std::size_t>(targets_));
+  for (auto& [target, sighting] : sightings_) {
+    sort_by_id(*sighting.mutable_alerts());
+    by_target[static_cast<std::size_t>(target)].push_back(std::move(sighting));
+  }
+  for (std::int32_t target = 0; target < targets_; ++target) {
+    auto& sightings = by_target[static_cast<std::size_t>(target)];
+    if (sightings.empty() && !tell_all) continue;
+    std::vector<records::Bundle> parts(1);
+    std::size_t bytes = 0;
+    for (records::Sighting& sighting : sightings) {
+      const std::size_t size = sighting.ByteSizeLong();
+      if (bytes > 0 && bytes + size > kBundleBytes) {
+        parts.emplace_back();
+        bytes = 0;
+      }
+      bytes += size;
+      *parts.back().add_sightings() = std::move(sighting);
+    }
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      records::Bundle& bundle = parts[part];
+      bundle.set_sources(source_partitions);
+      bundle.set_sender(std::string(sender));
+      bundle.set_part(static_cast<std::uint32_t>(part));
+      bundle.set_parts(static_cast<std::uint32_t>(parts.size()));
+      for (const auto& [partition, range] : ranges_) {
+        SourceState& source = sources.at(partition);
+        records::SourceRange& said = *bundle.add_ranges();
+        const auto arrivals = range.arrivals.find(target);
+        said.set_partition(partition);
+        said.set_first(range.first);
+        said.set_next(range.next);
+        said.set_progress(source.progress);
+        said.set_arrivals(arrivals == range.arrivals.end() ? 0 : arrivals->second);
+        if (part == 0) source.sent_to[static_cast<std::size_t>(target)] += said.arrivals();
+        said.set_sent(source.sent_to[static_cast<std::size_t>(target)]);
+      }
+      output.bundles.emplace_back(target, std::move(bundle));
+    }
+  }
+  sightings_.clear();
+  index_.clear();
+  ranges_.clear();
+  dead_letters_.clear();
+  return output;
+}
+
+void Intake::reset() {
+  sightings_.clear();
+  index_.clear();
+  ranges_.clear();
+  dead_letters_.clear();
+  told_.clear();  // whatever was told may have been rolled back
+  seen_.alerts.clear();
+}
+
+Intake::Seen Intake::take_seen() { return std::exchange(seen_, {}); }
+
+}  // namespace gyre::stages
