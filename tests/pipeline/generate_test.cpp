@@ -1,1 +1,370 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "pipeline/commands.h"
+#include "pipeline/http.h"
+#include "pipeline/telemetry.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr Nanos kStart = 1'767'323'045 * kNanosPerSecond;
+
+GenerateOptions options(const std::string& profile, std::uint64_t count) {
+  GenerateOptions made;
+  made.profile = profile;
+  made.count = count;
+  made.start = kStart;
+  made.hosts = 5;
+  return made;
+}
+
+std::string text_of(const GenerateOptions& made) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(generate(Config{}, made), 0);
+  return testing::internal::GetCapturedStdout();
+}
+
+std::vector<std::string> lines_of(const GenerateOptions& made) {
+  std::istringstream text(text_of(made));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+/// The text of a string member; the alerts here hold no escaped quotes in those asked for.
+std::string member(const std::string& line, const std::string& name) {
+  const std::string key = "\"" + name + "\":\"";
+  const auto at = line.find(key);
+  if (at == std::string::npos) return "";
+  const auto from = at + key.size();
+  return line.substr(from, line.find('"', from) - from);
+}
+
+std::string without_uuid(const std::string& line) { return line.substr(line.find("\",") + 2); }
+
+std::map<std::string, std::uint64_t> truth_of(GenerateOptions made, std::string* whole = nullptr) {
+  const std::string path = testing::TempDir() + "gyre_truth_" + std::to_string(::getpid());
+  made.truth = path;
+  text_of(made);
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  std::filesystem::remove(path);
+  if (whole != nullptr) *whole = text.str();
+  std::map<std::string, std::uint64_t> out;
+  for (const char* name : {"records", "alerts", "duplicates", "garbage", "heartbeats"}) {
+    const std::string key = std::string("\"") + name + "\":";
+    out[name] = std::strtoull(text.str().c_str() + text.str().find(key) + key.size(), nullptr, 10);
+  }
+  return out;
+}
+
+TEST(Generate, GivesTheSameBytesForTheSameSeedAndOthersForAnother) {
+  for (const char* profile : {"mixed", "flood", "attack"}) {
+    GenerateOptions made = options(profile, 500);
+    made.duplicates = 0.1;
+    made.garbage = 0.1;
+    const std::string first = text_of(made);
+    EXPECT_EQ(first, text_of(made));
+    made.seed = 2;
+    EXPECT_NE(first, text_of(made));
+  }
+}
+
+TEST(Generate, WritesAlertsAsFalcosidekickDoes) {
+  for (const std::string& line : lines_of(options("mixed", 300))) {
+    std::size_t at = 0;
+    for (const char* key : {"{\"uuid\":\"", "\"output\":\"", "\"priority\":\"", "\"rule\":\"",
+                            "\"time\":\"", "\"output_fields\":{", "\"source\":\""}) {
+      const auto found = line.find(key, at);
+      ASSERT_NE(found, std::string::npos) << key << " in " << line;
+      at = found;
+    }
+    EXPECT_THAT(line, EndsWith("\"}"));
+    EXPECT_EQ(member(line, "uuid").size(), 36U);
+    EXPECT_EQ(member(line, "uuid")[14], '4');
+    EXPECT_THAT(line,
+                Not(testing::ContainsRegex("[<>&$]")));  // escaped as Go does; no placeholder left
+    EXPECT_TRUE(parse_rfc3339(member(line, "time"))) << line;
+    EXPECT_THAT(member(line, "time"), Not(testing::ContainsRegex("0Z$")));
+  }
+}
+
+TEST(Generate, PutsTheEventTimeIntoTheFields) {
+  for (const std::string& line : lines_of(options("attack", 50))) {
+    const Nanos time = *parse_rfc3339(member(line, "time"));
+    EXPECT_THAT(line, HasSubstr("\"evt.time\":" + std::to_string(time) + ","));
+  }
+}
+
+TEST(Generate, AscendsWithLessThanASecondOfDisorderCopiesIncluded) {
+  for (const double rate : {0.5, 10.0, 100.0, 5000.0}) {
+    GenerateOptions made = options("flood", 5'000);
+    made.event_rate = rate;
+    made.duplicates = 0.3;
+    Nanos newest = kStart;
+    Nanos worst = 0;
+    for (const std::string& line : lines_of(made)) {
+      const Nanos time = *parse_rfc3339(member(line, "time"));
+      worst = std::max(worst, newest - time);
+      newest = std::max(newest, time);
+    }
+    EXPECT_LT(worst, kNanosPerSecond) << rate;
+    const double seconds = static_cast<double>(newest - kStart) / 1e9;
+    EXPECT_NEAR(seconds, 5'000 / rate, 5'000 / rate * 0.01 + 1) << rate;
+  }
+}
+
+TEST(Generate, CopiesWithinAHundredRecordsUnderANewUuid) {
+  GenerateOptions made = options("mixed", 5'000);
+  made.duplicates = 0.2;
+  const auto lines = lines_of(made);
+  std::map<std::string, std::size_t> first;
+  std::set<std::string> uuids;
+  std::uint64_t copies = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_TRUE(uuids.insert(member(lines[i], "uuid")).second);
+    const auto [found, fresh] = first.emplace(without_uuid(lines[i]), i);
+    if (fresh) continue;
+    ++copies;
+    EXPECT_LE(i - found->second, 100U);
+  }
+  const auto truth = truth_of(made);
+  EXPECT_EQ(truth.at("duplicates"), copies);
+  EXPECT_EQ(truth.at("alerts"), first.size());
+  EXPECT_NEAR(static_cast<double>(copies), 1'000, 100);
+}
+
+TEST(Generate, AccountsForEveryRecord) {
+  GenerateOptions made = options("mixed", 4'000);
+  made.duplicates = 0.1;
+  made.garbage = 0.05;
+  std::string whole;
+  const auto truth = truth_of(made, &whole);
+  EXPECT_EQ(truth.at("records"), 4'000U);
+  EXPECT_EQ(truth.at("alerts") + truth.at("duplicates") + truth.at("garbage"), 4'000U);
+  EXPECT_NEAR(static_cast<double>(truth.at("garbage")), 200, 60);
+  EXPECT_GT(truth.at("heartbeats"), 0U);
+  EXPECT_THAT(whole, HasSubstr("\"by_rule\":{\""));
+  EXPECT_THAT(whole, HasSubstr("\"Detect release_agent File Container Escapes\":"));
+}
+
+TEST(Generate, MakesGarbageThatIsNoAlert) {
+  GenerateOptions made = options("mixed", 400);
+  made.garbage = 1;
+  for (const std::string& line : lines_of(made)) {
+    const bool whole = line.ends_with("\"}") && line.find("\"rule\":") != std::string::npos &&
+                       line.find("\"hostname\":") != std::string::npos;
+    EXPECT_FALSE(whole) << line;
+    EXPECT_FALSE(line.empty());
+  }
+}
+
+TEST(Generate, LeadsAnAttackThroughOneContainerFromAccessToEscape) {
+  const auto lines = lines_of(options("attack", 210));
+  std::set<std::string> containers;
+  std::vector<std::string> rules;
+  for (const std::string& line : lines) {
+    containers.insert(member(line, "container.id"));
+    if (rules.empty() || rules.back() != member(line, "rule"))
+      rules.push_back(member(line, "rule"));
+  }
+  EXPECT_EQ(containers.size(), 1U);
+  const auto at = [&](const char* rule) { return std::find(rules.begin(), rules.end(), rule); };
+  EXPECT_LT(at("Terminal shell in container"), at("Drop and execute new binary in container"));
+  EXPECT_LT(at("Drop and execute new binary in container"), at("Schedule Cron Jobs"));
+  EXPECT_LT(at("Schedule Cron Jobs"), at("Detect release_agent File Container Escapes"));
+  EXPECT_NE(at("Detect release_agent File Container Escapes"), rules.end());
+}
+
+TEST(Generate, FloodsWithFewFindings) {
+  std::map<std::string, int> pairs;
+  for (const std::string& line : lines_of(options("flood", 20'000))) {
+    ++pairs[member(line, "container.id") + member(line, "rule") + member(line, "proc.name")];
+  }
+  std::vector<int> counts;
+  for (const auto& [pair, count] : pairs) counts.push_back(count);
+  std::sort(counts.rbegin(), counts.rend());
+  ASSERT_GT(counts.size(), 200U);
+  EXPECT_GT(counts[150], 50);
+  EXPECT_LT(counts[220], 10);
+}
+
+TEST(Generate, KeepsTheRateOnTheWallClock) {
+  GenerateOptions made = options("mixed", 60);
+  made.rate = 400;
+  made.start.reset();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto lines = lines_of(made);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  EXPECT_GE(took.count(), 59 / 400.0);
+  const Nanos span =
+      *parse_rfc3339(member(lines.back(), "time")) - *parse_rfc3339(member(lines.front(), "time"));
+  EXPECT_NEAR(static_cast<double>(span) / 1e9, 59 / 400.0, 1e-6);  // open loop: the intended times
+}
+
+TEST(Generate, RefusesOptionsThatMeanNothing) {
+  auto made = options("mixed", 1);
+  made.profile = "calm";
+  EXPECT_THROW(generate(Config{}, made), ConfigError);
+  made = options("mixed", 1);
+  made.hosts = 0;
+  EXPECT_THROW(generate(Config{}, made), ConfigError);
+  made = options("mixed", 1);
+  made.duplicates = 0.7;
+  made.garbage = 0.7;
+  EXPECT_THROW(generate(Config{}, made), ConfigError);
+  made = options("mixed", 1);
+  made.truth = "/nonexistent/truth";
+  testing::internal::CaptureStdout();
+  EXPECT_THROW(generate(Config{}, made), Failure);
+  testing::internal::GetCapturedStdout();
+}
+
+std::string get(std::uint16_t port, const std::string& path) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  EXPECT_EQ(::send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof(buffer), 0)) > 0;) {
+    answer.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  return answer;
+}
+
+TEST(AdminServer, ServesMetricsHealthAndReadiness) {
+  Telemetry telemetry;
+  telemetry.folded(7, 3, 1, 2);
+  telemetry.expect_stage("intake");
+  telemetry.alive("intake");
+  const AdminServer server("127.0.0.1:0", telemetry);
+  ASSERT_NE(server.port(), 0);
+
+  const std::string metrics = get(server.port(), "/metrics");
+  EXPECT_THAT(metrics, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(metrics, HasSubstr("text/plain; version=0.0.4"));
+  EXPECT_THAT(metrics, HasSubstr("\ngyre_alerts_folded_total 7\n"));
+  EXPECT_THAT(get(server.port(), "/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
+
+  EXPECT_THAT(get(server.port(), "/readyz"), StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  telemetry.set_ready("intake", false, "waits for its partitions");
+  EXPECT_THAT(get(server.port(), "/readyz"), HasSubstr("intake: waits for its partitions"));
+  telemetry.set_ready("intake", true, "");
+  EXPECT_THAT(get(server.port(), "/readyz"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(get(server.port(), "/metrics/more"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(get(server.port(), "/"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(AdminServer, SaysWhereItCannotListen) {
+  Telemetry telemetry;
+  const AdminServer first("127.0.0.1:0", telemetry);
+  const std::string taken = "127.0.0.1:" + std::to_string(first.port());
+  try {
+    const AdminServer second(taken, telemetry);
+    FAIL() << "listened twice";
+  } catch (const Failure& failure) {
+    EXPECT_THAT(failure.what(), HasSubstr(taken));
+    EXPECT_THAT(failure.what(), HasSubstr("admin.listen"));
+  }
+}
+
+TEST(Telemetry, CountsByFixedLabelsOnly) {
+  Telemetry telemetry;
+  telemetry.started("1.2.3");
+  telemetry.alerts_read("syscall", "Notice", 4);
+  telemetry.alerts_read("made up 1", "Loud", 1);
+  telemetry.alerts_read("made up 2", "Loud", 1);
+  telemetry.dead_letter("not_json", 2);
+  telemetry.report_published("finding", 3);
+  telemetry.replays_dropped(5);
+  telemetry.batch_committed("intake", 10, std::chrono::milliseconds(30));
+  telemetry.batch_failed("intake", "broker down");
+  telemetry.task_recovered("intake", 0, 12, std::chrono::seconds(1));
+  const std::string text = telemetry.metrics();
+  EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"Notice\",source=\"syscall\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"other\",source=\"other\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"not_json\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"too_large\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_reports_total{kind=\"finding\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_replays_dropped_total 5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("gyre_transactions_total{result=\"committed\",stage=\"intake\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_transactions_total{result=\"failed\",stage=\"intake\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_batch_seconds_bucket{stage=\"intake\",le=\"0.05\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_restored_records_total{stage=\"intake\"} 12\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_build_info{version=\"1.2.3\"} 1\n"));
+}
+
+TEST(Telemetry, ForgetsTheGaugesOfPartitionsThatLeft) {
+  Telemetry telemetry;
+  telemetry.findings_open("by_container", 0, 3);
+  telemetry.findings_open("by_container", 1, 4);
+  telemetry.lag("by_container", 0, 100);
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("gyre_findings_open 7\n"));
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("{partition=\"0\",stage=\"by_container\"} 100\n"));
+  telemetry.assigned("by_container", 1);
+  telemetry.findings_open("by_container", 1, 4);
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("gyre_findings_open 4\n"));
+  EXPECT_THAT(telemetry.metrics(), Not(HasSubstr("{partition=\"0\"")));
+}
+
+TEST(Telemetry, LogsARepeatedWarningOnceWithItsCount) {
+  testing::internal::CaptureStderr();
+  {
+    Telemetry telemetry;
+    for (int i = 0; i < 5; ++i) telemetry.warn("Broker is away broker=b1");
+    telemetry.warn("Broker is away broker=b2");
+    telemetry.batch_failed("intake", "line one\nline \"two\"");
+  }
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, HasSubstr("Z warning Broker is away broker=b1\n"));
+  EXPECT_THAT(text, HasSubstr("Broker is away broker=b1 repeated=4\n"));
+  EXPECT_THAT(text, HasSubstr("Broker is away broker=b2\n"));
+  EXPECT_THAT(text, HasSubstr(R"(stage=intake what="line one\x0aline \"two\"")"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4);
+}
+
+TEST(Telemetry, IsReadyOnceEveryExpectedStageIs) {
+  Telemetry telemetry;
+  EXPECT_FALSE(telemetry.ready().first);
+  telemetry.expect_stage("intake");
+  telemetry.expect_stage("by_container");
+  telemetry.set_ready("intake", true, "");
+  EXPECT_EQ(telemetry.ready().second, "by_container: is starting");
+  telemetry.set_ready("by_container", true, "");
+  EXPECT_TRUE(telemetry.ready().first);
+  EXPECT_TRUE(telemetry.healthy().first);
+}
+
+}  // namespace
+}  // namespace gyre::pipeline
