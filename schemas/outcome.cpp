@@ -1,1 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+#include "schemas/alert.h"
+
+namespace gyre::schemas {
+
+namespace {
+
+std::optional<std::int64_t> integer(std::string_view text) {
+  std::int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value);
+  if (text.empty() || result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return value;
+}
+
+bool is_errno(std::string_view text) {
+  return text.size() >= 3 && text[0] == 'E' && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+         });
+}
+
+bool has_flag(std::string_view flags, std::string_view wanted) {
+  while (!flags.empty()) {
+    const auto bar = flags.find('|');
+    if (flags.substr(0, bar) == wanted) return true;
+    if (bar == std::string_view::npos) break;
+    flags.remove_prefix(bar + 1);
+  }
+  return false;
+}
+
+// Only where Falco itself puts it, first or after `res=`: a file name further on may hold ` fd=3`.
+bool returned_descriptor(std::string_view args) {
+  if (args.starts_with("res=")) {
+    const auto blank = args.find(' ');
+    if (blank == std::string_view::npos) return false;
+    args.remove_prefix(blank + 1);
+  }
+  return args.starts_with("fd=") && args.size() > 3 && args[3] >= '0' && args[3] <= '9';
+}
+
+}  // namespace
+
+Outcome outcome_of(const Alert& alert) {
+  const auto res = alert.field("evt.res");
+  if (res == "SUCCESS") return Outcome::kSucceeded;
+  if (res == "EINPROGRESS" || res == "EAGAIN" || res == "EINTR") return Outcome::kUnknown;
+  if (is_errno(res)) return Outcome::kBlocked;
+
+  const auto failed = alert.field("evt.failed");
+  if (failed == "true") return Outcome::kBlocked;
+  if (failed == "false") return Outcome::kSucceeded;
+
+  // Falco's SUCCESS means any return that is not negative.
+  if (const auto raw = integer(alert.field("evt.rawres"))) {
+    if (*raw >= 0) return Outcome::kSucceeded;
+    return *raw == -115 || *raw == -11 || *raw == -4 ? Outcome::kUnknown : Outcome::kBlocked;
+  }
+
+  const auto flags = alert.field("evt.arg.flags");
+  for (const auto* flag : {"O_F_CREATED", "FD_UPPER_LAYER", "FD_LOWER_LAYER"})
+    if (has_flag(flags, flag)) return Outcome::kSucceeded;
+  if (returned_descriptor(alert.field("evt.args"))) return Outcome::kSucceeded;
+
+  if (const auto code = integer(alert.field("ka.response.code"))) {
+    if (*code >= 100 && *code < 400) return Outcome::kSucceeded;
+    if (*code >= 400 && *code < 600) return Outcome::kBlocked;
+  }
+  if (!alert.field("ct.error").empty()) return Outcome::kBlocked;
+  return Outcome::kUnknown;
+}
+
+}  // namespace gyre::schemas
