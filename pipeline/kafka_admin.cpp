@@ -1,1 +1,212 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pipeline/kafka_admin.h"
+
+#include <set>
+#include <sstream>
+
+#include "base/check.h"
+#include "pipeline/kafka_handles.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using kafka::Destroy;
+using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
+using Resource =
+    std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
+using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
+using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
+
+constexpr int kAdminMs = 30'000;
+constexpr std::chrono::seconds kPropagation{15};
+
+/// cleanup.policy is a list without order.
+std::set<std::string> items(const std::string& value) {
+  std::set<std::string> result;
+  std::istringstream stream(value);
+  for (std::string item; std::getline(stream, item, ',');) result.insert(item);
+  return result;
+}
+
+class Admin {
+ public:
+  explicit Admin(const KafkaClient& client)
+      : client_(client),
+        handle_(kafka::make_handle(
+            RD_KAFKA_PRODUCER,
+            kafka::make_conf(client, {}, {{"allow.auto.create.topics", "false"}}))),
+        queue_(rd_kafka_queue_new(handle_.get())) {}
+
+  std::vector<std::string> ensure(const std::vector<TopicSpec>& specs) {
+    std::vector<std::string> lines;
+    for (const TopicSpec& spec : specs) {
+      const kafka::Topic topic = kafka::make_topic(handle_.get(), spec.name);
+      kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic.get());
+      const bool created = !metadata && create(spec);
+      if (created) metadata = await(topic.get());
+      if (!metadata) continue;
+      verify(spec, metadata->topics[0]);
+      lines.push_back((created ? "created " : "ok ") + spec.name + " (" +
+                      std::to_string(metadata->topics[0].partition_cnt) + " partitions)");
+    }
+    if (!problems_.empty()) {
+      std::string all = "the topics are not as they must be:";
+      for (const std::string& problem : problems_) all += "\n  " + problem;
+      throw Refusal(all);
+    }
+    return lines;
+  }
+
+ private:
+  std::string create_command(const TopicSpec& spec) const {
+    std::string command = "kafka-topics --bootstrap-server " + client_.brokers +
+                          " --create --topic " + spec.name + " --partitions " +
+                          std::to_string(spec.partitions) + " --replication-factor " +
+                          std::to_string(spec.replication_factor);
+    for (const auto& [name, value] : spec.config) command += " --config " + name + "=" + value;
+    return command;
+  }
+
+  Options options(rd_kafka_admin_op_t operation) const {
+    Options options(rd_kafka_AdminOptions_new(handle_.get(), operation));
+    std::array<char, 256> reason{};
+    const auto code = rd_kafka_AdminOptions_set_request_timeout(options.get(), kAdminMs,
+                                                                reason.data(), reason.size());
+    CHECK(code == RD_KAFKA_RESP_ERR_NO_ERROR);
+    return options;
+  }
+
+  Event wait(const std::string& what) {
+    Event event(rd_kafka_queue_poll(queue_.get(), kAdminMs + 5'000));
+    if (!event) throw Failure(kafka::unreachable(client_, what));
+    if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      throw Failure(what + ": " + rd_kafka_err2name(code) + " (" +
+                    rd_kafka_event_error_string(event.get()) + ")");
+    }
+    return event;
+  }
+
+  /// False, and a problem noted, if it may or can not be created.
+  bool create(const TopicSpec& spec) {
+    if (!spec.create) {
+      problems_.push_back("topic " + spec.name + " does not exist. Create it: " +
+                          create_command(spec) + ", or correct its name in the configuration");
+      return false;
+    }
+    std::array<char, 256> reason{};
+    const NewTopic topic(rd_kafka_NewTopic_new(
+        spec.name.c_str(), spec.partitions, spec.replication_factor, reason.data(), reason.size()));
+    if (!topic) {
+      problems_.push_back("topic " + spec.name + ": " + reason.data());
+      return false;
+    }
+    for (const auto& [name, value] : spec.config) {
+      const auto code = rd_kafka_NewTopic_set_config(topic.get(), name.c_str(), value.c_str());
+      CHECK(code == RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    rd_kafka_NewTopic_t* topics[] = {topic.get()};
+    const Options options = this->options(RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_CreateTopics(handle_.get(), topics, 1, options.get(), queue_.get());
+    const Event event = wait("creating topic " + spec.name);
+    std::size_t count = 0;
+    const auto* results = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result(event.get()), &count);
+    CHECK(count == 1);
+    const auto code = rd_kafka_topic_result_error(results[0]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+      return true;
+    }
+    const char* said = rd_kafka_topic_result_error_string(results[0]);
+    std::string cure = "create it with sufficient rights: " + create_command(spec);
+    if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
+      cure = "lower the replication factor (inner.replication_factor) or start more brokers";
+    }
+    problems_.push_back("topic " + spec.name + " could not be created: " + kafka::text(code) +
+                        (said == nullptr ? "" : std::string(": ") + said) + "; " + cure);
+    return false;
+  }
+
+  /// A new topic is known to the brokers one after the other.
+  kafka::Metadata await(rd_kafka_topic_t* topic) {
+    const auto until = kafka::Clock::now() + kPropagation;
+    for (;;) {
+      kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic);
+      if (metadata) return metadata;
+      if (kafka::left(until) == 0) {
+        throw Failure(std::string("topic ") + rd_kafka_topic_name(topic) +
+                      " was created, but no broker shows it after 15 s; try again");
+      }
+      rd_kafka_poll(handle_.get(), 50);
+    }
+  }
+
+  std::map<std::string, std::string> describe(const std::string& name) {
+    const Resource resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+    rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+    const Options options = this->options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(handle_.get(), resources, 1, options.get(), queue_.get());
+    const Event event = wait("reading the configuration of topic " + name);
+    std::size_t count = 0;
+    const auto* results = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+    CHECK(count == 1);
+    if (const auto code = rd_kafka_ConfigResource_error(results[0]);
+        code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      throw Failure("reading the configuration of topic " + name + ": " + kafka::text(code) +
+                    "; the user needs the right DescribeConfigs");
+    }
+    std::map<std::string, std::string> config;
+    const auto* entries = rd_kafka_ConfigResource_configs(results[0], &count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const char* value = rd_kafka_ConfigEntry_value(entries[i]);
+      config.emplace(rd_kafka_ConfigEntry_name(entries[i]), value == nullptr ? "" : value);
+    }
+    return config;
+  }
+
+  void verify(const TopicSpec& spec, const rd_kafka_metadata_topic_t& topic) {
+    if (spec.exact && topic.partition_cnt != spec.partitions) {
+      problems_.push_back(
+          "topic " + spec.name + " has " + std::to_string(topic.partition_cnt) +
+          " partitions, but " + std::to_string(spec.partitions) +
+          " are configured; keys and state lie by partition, so the number is fixed. Set "
+          "inner.partitions to " +
+          std::to_string(topic.partition_cnt) + ", or start afresh under another `name`");
+    }
+    // Only what we demand or write to: of the user's own input the right to read must be enough.
+    if (spec.config.empty() && !spec.create) return;
+    const auto actual = describe(spec.name);
+    for (const auto& [name, wanted] : spec.config) {
+      const auto found = actual.find(name);
+      const std::string value = found == actual.end() ? "" : found->second;
+      if (items(value) == items(wanted)) continue;
+      problems_.push_back("topic " + spec.name + " has " + name + "=" + value + ", must be " +
+                          wanted + ". Cure: kafka-configs --bootstrap-server " + client_.brokers +
+                          " --alter --entity-type topics --entity-name " + spec.name +
+                          " --add-config " + name + "=[" + wanted + "]");
+    }
+    // The broker does not refuse writes here: it silently settles for the replicas there are.
+    const auto insync = actual.find("min.insync.replicas");
+    const int replicas = topic.partitions[0].replica_cnt;
+    if (insync != actual.end() && std::stoi(insync->second) > replicas) {
+      problems_.push_back("topic " + spec.name + " has min.insync.replicas=" + insync->second +
+                          " but only " + std::to_string(replicas) +
+                          " replicas. Raise its replication factor (kafka-reassign-partitions) or "
+                          "lower min.insync.replicas");
+    }
+  }
+
+  KafkaClient client_;
+  kafka::Handle handle_;
+  kafka::Queue queue_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+std::vector<std::string> ensure_topics(const KafkaClient& client,
+                                       const std::vector<TopicSpec>& topics) {
+  return Admin(client).ensure(topics);
+}
+
+}  // namespace gyre::pipeline

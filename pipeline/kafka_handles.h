@@ -1,2 +1,237 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+
+#include <librdkafka/rdkafka.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "pipeline/kafka_broker.h"
+
+/// What the files over librdkafka share: owners of its handles, its settings, its errors in words.
+namespace gyre::pipeline::kafka {
+
+template <auto destroy>
+struct Destroy {
+  template <typename T>
+  void operator()(T* handle) const noexcept {
+    destroy(handle);
+  }
+};
+struct DestroyMetadata {
+  void operator()(const rd_kafka_metadata_t* metadata) const noexcept {
+    rd_kafka_metadata_destroy(metadata);
+  }
+};
+
+using Handle = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
+using Conf = std::unique_ptr<rd_kafka_conf_t, Destroy<rd_kafka_conf_destroy>>;
+using Topic = std::unique_ptr<rd_kafka_topic_t, Destroy<rd_kafka_topic_destroy>>;
+using Message = std::unique_ptr<rd_kafka_message_t, Destroy<rd_kafka_message_destroy>>;
+using Error = std::unique_ptr<rd_kafka_error_t, Destroy<rd_kafka_error_destroy>>;
+using List = std::unique_ptr<rd_kafka_topic_partition_list_t,
+                             Destroy<rd_kafka_topic_partition_list_destroy>>;
+using Queue = std::unique_ptr<rd_kafka_queue_t, Destroy<rd_kafka_queue_destroy>>;
+using Membership = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
+                                   Destroy<rd_kafka_consumer_group_metadata_destroy>>;
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata>;
+using HeaderList = std::unique_ptr<rd_kafka_headers_t, Destroy<rd_kafka_headers_destroy>>;
+
+using Clock = std::chrono::steady_clock;
+using Properties = std::map<std::string, std::string>;
+
+inline constexpr std::chrono::seconds kReachable{30};
+
+/// Milliseconds left, for librdkafka's timeouts.
+inline int left(Clock::time_point until) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+  return static_cast<int>(std::max<std::int64_t>(0, ms.count()));
+}
+
+inline std::string text(rd_kafka_resp_err_t code) {
+  return std::string(rd_kafka_err2name(code)) + " (" + rd_kafka_err2str(code) + ")";
+}
+inline std::string text(const Error& error) {
+  return std::string(rd_kafka_error_name(error.get())) + " (" + rd_kafka_error_string(error.get()) +
+         ")";
+}
+
+/// Errors that pass by themselves: the same call again may succeed.
+inline bool passes(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR__WAIT_CACHE:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+inline bool is_fenced(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+         code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
+}
+
+inline std::string unreachable(const KafkaClient& client, const std::string& what) {
+  return "no answer from Kafka at " + client.brokers + " within 30 s (" + what +
+         "). Is a broker running there? Check kafka.brokers and the network";
+}
+inline std::string missing(const std::string& topic) {
+  return "topic " + topic +
+         " does not exist or may not be seen; create it (`gyre topics` creates " +
+         "the engine's own) or correct its name in the configuration";
+}
+
+inline void log(const rd_kafka_t*, int level, const char* facility, const char* message) {
+  // One set of the user's properties serves consumers and producers; that half of it is idle is no
+  // news.
+  if (std::string_view(facility) == "CONFWARN") return;
+  spdlog::log(level <= 3 ? spdlog::level::warn : spdlog::level::debug, "kafka {}: {}", facility,
+              message);
+}
+
+/// Defaults, under the user's properties, under the engine's own.
+inline Conf make_conf(const KafkaClient& client, Properties defaults, const Properties& own) {
+  for (const auto& [name, value] : client.properties) defaults.insert_or_assign(name, value);
+  for (const auto& [name, value] : own) defaults.insert_or_assign(name, value);
+  defaults.insert_or_assign("bootstrap.servers", client.brokers);
+  Conf conf(rd_kafka_conf_new());
+  std::array<char, 512> reason{};
+  for (const auto& [name, value] : defaults) {
+    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size()) !=
+        RD_KAFKA_CONF_OK) {
+      throw ConfigError("kafka.properties." + name + ": " + reason.data());
+    }
+  }
+  rd_kafka_conf_set_log_cb(conf.get(), log);
+  return conf;
+}
+
+inline Handle make_handle(rd_kafka_type_t type, Conf conf) {
+  std::array<char, 512> reason{};
+  Handle handle(rd_kafka_new(type, conf.get(), reason.data(), reason.size()));
+  if (!handle) throw ConfigError(std::string("kafka.properties: ") + reason.data());
+  static_cast<void>(conf.release());  // rd_kafka_new took it
+  return handle;
+}
+
+inline Topic make_topic(rd_kafka_t* handle, const std::string& name) {
+  Topic topic(rd_kafka_topic_new(handle, name.c_str(), nullptr));
+  if (!topic) throw Failure("topic " + name + ": " + text(rd_kafka_last_error()));
+  return topic;
+}
+
+/// Metadata of one topic; none if the broker does not know it. Throws Failure if no broker answers.
+inline Metadata topic_metadata(const KafkaClient& client, rd_kafka_t* handle,
+                               rd_kafka_topic_t* topic) {
+  const auto until = Clock::now() + kReachable;
+  for (;;) {
+    const rd_kafka_metadata_t* raw = nullptr;
+    const auto code = rd_kafka_metadata(handle, 0, topic, &raw, std::max(1, left(until)));
+    Metadata metadata(raw);
+    auto topic_code = code;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
+      topic_code = metadata->topics[0].err;
+      if (topic_code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topics[0].partition_cnt > 0) {
+        return metadata;
+      }
+      if (topic_code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+          topic_code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
+        return nullptr;
+      }
+    }
+    if (left(until) == 0) throw Failure(unreachable(client, text(topic_code)));
+    if (topic_code != RD_KAFKA_RESP_ERR_NO_ERROR && !passes(topic_code)) {
+      throw Failure(std::string("metadata of topic ") + rd_kafka_topic_name(topic) + ": " +
+                    text(topic_code));
+    }
+    rd_kafka_poll(handle, 50);
+  }
+}
+
+inline std::int32_t partition_count(const KafkaClient& client, rd_kafka_t* handle,
+                                    rd_kafka_topic_t* topic) {
+  const Metadata metadata = topic_metadata(client, handle, topic);
+  if (!metadata) throw Failure(missing(rd_kafka_topic_name(topic)));
+  return metadata->topics[0].partition_cnt;
+}
+
+inline Record to_record(const rd_kafka_message_t& message) {
+  Record record;
+  record.partition = message.partition;
+  record.offset = message.offset;
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t ms = rd_kafka_message_timestamp(&message, &type);
+  // The producer chose it: beyond the end of time it says nothing, and nanoseconds would overflow.
+  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0 && ms < kEndOfTime / 1'000'000) {
+    record.timestamp = ms * 1'000'000;
+  }
+  record.log_append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
+  if (message.key != nullptr) {
+    record.key.emplace(static_cast<const char*>(message.key), message.key_len);
+  }
+  if (message.payload != nullptr) {
+    record.value.emplace(static_cast<const char*>(message.payload), message.len);
+  }
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    record.headers.emplace_back(name, value == nullptr
+                                          ? std::string()
+                                          : std::string(static_cast<const char*>(value), size));
+  }
+  return record;
+}
+
+struct Member {
+  std::int32_t generation = -1;
+  std::string id;
+  bool alive() const { return generation >= 0 && !id.empty(); }
+};
+
+/// Reads what rd_kafka_consumer_group_metadata_write wrote: before 2.8 the library shows generation
+/// and member id in no other way. None: another format.
+inline std::optional<Member> parse_group_metadata(std::string_view bytes) {
+  constexpr std::string_view kMagic = "CGMDv2:";
+  if (!bytes.starts_with(kMagic)) return std::nullopt;
+  bytes.remove_prefix(kMagic.size());
+  Member member;
+  if (bytes.size() < sizeof member.generation) return std::nullopt;
+  std::memcpy(&member.generation, bytes.data(), sizeof member.generation);
+  bytes.remove_prefix(sizeof member.generation);
+  const auto group_end = bytes.find('\0');
+  if (group_end == std::string_view::npos) return std::nullopt;
+  bytes.remove_prefix(group_end + 1);
+  const auto member_end = bytes.find('\0');
+  if (member_end == std::string_view::npos) return std::nullopt;
+  member.id = bytes.substr(0, member_end);
+  return member;
+}
+
+}  // namespace gyre::pipeline::kafka

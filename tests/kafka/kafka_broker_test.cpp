@@ -1,1 +1,398 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pipeline/kafka_broker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <future>
+
+#include "pipeline/kafka_admin.h"
+#include "pipeline/kafka_handles.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+constexpr BatchLimits kQuick{.wait = milliseconds(50), .linger = milliseconds(5)};
+
+KafkaClient client() {
+  const char* brokers = std::getenv("GYRE_KAFKA");
+  return {brokers == nullptr ? "" : brokers, {}};
+}
+
+template <typename Thrown, typename Call>
+std::string message_of(Call&& call) {
+  try {
+    call();
+  } catch (const Thrown& thrown) {
+    return thrown.what();
+  }
+  ADD_FAILURE() << "not thrown";
+  return "";
+}
+
+class KafkaBrokerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (client().brokers.empty()) GTEST_SKIP() << "GYRE_KAFKA is not set: run tools/with_kafka";
+    prefix_ = std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "." +
+              std::to_string(getpid());
+  }
+
+  std::string name(const std::string& what) const { return prefix_ + "." + what; }
+
+  void create(const std::string& what, std::int32_t partitions,
+              std::map<std::string, std::string> config = {}) const {
+    ensure_topics(client(), {{name(what), partitions, true, 1, std::move(config), true}});
+  }
+  void fill(const std::string& what, std::int32_t partition, int count) const {
+    KafkaWriter writer(client(), name(what));
+    for (int i = 0; i < count; ++i) writer.send(partition, "v" + std::to_string(i));
+    writer.flush();
+  }
+  KafkaStage stage(const std::string& id = "worker-0") const {
+    return {name("in"), name("group"), name(id), {name("out")}};
+  }
+  std::vector<std::string> values(const std::string& what) const {
+    std::vector<std::string> result;
+    read_topic(client(), name(what), false, [&](const Record& record) {
+      result.push_back(record.value.value_or("(none)"));
+      return true;
+    });
+    return result;
+  }
+
+  /// Polls until the member has an assignment of `partitions` partitions, and returns it.
+  static Assignment join(Broker& broker, std::size_t partitions) {
+    const auto until = kafka::Clock::now() + std::chrono::seconds(40);
+    while (kafka::left(until) > 0) {
+      const Poll poll = broker.poll(kQuick);
+      if (poll.assignment && poll.assignment->partitions.size() == partitions) {
+        return *poll.assignment;
+      }
+    }
+    throw Failure("no assignment");
+  }
+  static void start(Broker& broker, std::int32_t partitions, std::int64_t offset = 0) {
+    std::vector<PartitionOffset> from;
+    for (const std::int32_t partition :
+         join(broker, static_cast<std::size_t>(partitions)).partitions) {
+      from.push_back({partition, offset});
+    }
+    broker.resume(from);
+  }
+  static std::vector<Record> read(Broker& broker, std::size_t count) {
+    std::vector<Record> records;
+    const auto until = kafka::Clock::now() + std::chrono::seconds(20);
+    while (records.size() < count && kafka::left(until) > 0) {
+      for (Record& record : broker.poll(kQuick).records) records.push_back(std::move(record));
+    }
+    EXPECT_EQ(records.size(), count);
+    return records;
+  }
+
+  std::string prefix_;
+};
+
+TEST_F(KafkaBrokerTest, CopiesInATransactionWithOffsets) {
+  create("in", 1);
+  create("out", 3);
+  fill("in", 0, 3);
+  const auto broker = make_kafka_broker(client(), stage());
+  EXPECT_EQ(broker->input_partitions(), 1);
+  start(*broker, 1);
+  EXPECT_EQ(broker->committed(0), std::nullopt);
+  const auto records = read(*broker, 3);
+  EXPECT_EQ(records[2].offset, 2);
+  EXPECT_EQ(*records[2].value, "v2");
+  EXPECT_GT(records[0].timestamp, 1'600'000'000 * kNanosPerSecond);
+  EXPECT_FALSE(records[0].log_append_time);
+
+  broker->begin();
+  for (const Record& record : records) {
+    broker->send({name("out"), 1, "key", *record.value, {{"header", std::string("a\0b", 3)}}});
+  }
+  broker->send({name("out"), 2, "key", std::nullopt, {}});
+  const std::vector<PartitionOffset> next{{0, 3}};
+  const auto last = broker->commit(next);
+  EXPECT_THAT(last, ElementsAre(testing::Pair(TopicPartition(name("out"), 1), 2),
+                                testing::Pair(TopicPartition(name("out"), 2), 0)));
+  EXPECT_EQ(broker->committed(0), 3);
+  EXPECT_THAT(values("out"), UnorderedElementsAre("v0", "v1", "v2", "(none)"));
+  EXPECT_EQ(broker->high_watermark(name("out"), 1), 4);
+  EXPECT_EQ(broker->low_watermark(name("out"), 1), 0);
+
+  broker->restore(name("out"), 1, 2, [&](const Record& record) {
+    EXPECT_EQ(record.offset, 2);
+    EXPECT_EQ(record.key, "key");
+    EXPECT_THAT(record.headers, ElementsAre(testing::Pair("header", std::string("a\0b", 3))));
+  });
+}
+
+TEST_F(KafkaBrokerTest, PlacesKeysLikeJavaClients) {
+  create("in", 1);
+  create("out", 16);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  broker->begin();
+  broker->send({name("out"), -1, "21", "v", {}});
+  const auto last = broker->commit({});
+  // murmur2("21") of Kafka's own tests is -973932308.
+  EXPECT_THAT(last, ElementsAre(testing::Pair(
+                        TopicPartition(name("out"), (-973932308 & 0x7fffffff) % 16), 0)));
+}
+
+TEST_F(KafkaBrokerTest, HidesWhatWasAbortedAndReadsAgain) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 2);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  read(*broker, 2);
+  broker->begin();
+  broker->send({name("out"), 0, "k", "aborted", {}});
+  broker->recover();
+  EXPECT_EQ(broker->committed(0), std::nullopt);
+  const std::vector<PartitionOffset> again{{0, 1}};
+  broker->resume(again);
+  EXPECT_EQ(read(*broker, 1)[0].offset, 1);
+
+  broker->begin();
+  broker->send({name("out"), 0, "k", "kept", {}});
+  const std::vector<PartitionOffset> next{{0, 2}};
+  broker->commit(next);
+  EXPECT_THAT(values("out"), ElementsAre("kept"));
+}
+
+TEST_F(KafkaBrokerTest, RestoresPastAbortsAndMarkersUpToTheHighWatermark) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  for (int round = 0; round < 4; ++round) {
+    broker->begin();
+    broker->send({name("out"), 0, "k", std::to_string(round), {}});
+    if (round % 2 == 0) {
+      broker->commit({});
+    } else {
+      broker->send({name("out"), 0, "k", std::string(100'000, 'x'), {}});
+      broker->recover();
+    }
+  }
+  std::vector<std::string> seen;
+  const auto reached = broker->restore(
+      name("out"), 0, 0, [&](const Record& record) { seen.push_back(*record.value); });
+  EXPECT_THAT(seen, ElementsAre("0", "2"));
+  EXPECT_EQ(reached, broker->high_watermark(name("out"), 0));
+  EXPECT_EQ(broker->restore(name("out"), 0, reached, [](const Record&) { FAIL(); }), reached);
+}
+
+TEST_F(KafkaBrokerTest, KnowsWhenNothingIsUnread) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  EXPECT_TRUE(broker->at_end(0));
+  fill("in", 0, 1);
+  EXPECT_FALSE(broker->at_end(0));
+  read(*broker, 1);
+  EXPECT_TRUE(broker->at_end(0));
+}
+
+TEST_F(KafkaBrokerTest, FindsOffsetsByTime) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 2);
+  const auto broker = make_kafka_broker(client(), stage());
+  EXPECT_EQ(broker->offset_at(0, 0), 0);
+  EXPECT_EQ(broker->offset_at(0, kEndOfTime), 2);
+}
+
+TEST_F(KafkaBrokerTest, CommittedWaitsForAPendingTransaction) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 9);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+
+  kafka::Handle other = kafka::make_handle(
+      RD_KAFKA_PRODUCER, kafka::make_conf(client(), {}, {{"transactional.id", name("other")}}));
+  ASSERT_FALSE(kafka::Error(rd_kafka_init_transactions(other.get(), 20'000)));
+  ASSERT_FALSE(kafka::Error(rd_kafka_begin_transaction(other.get())));
+  const kafka::List offsets(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(offsets.get(), name("in").c_str(), 0)->offset = 7;
+  // Generation -1 and no member: the commit that nobody fences.
+  const kafka::Membership anybody(rd_kafka_consumer_group_metadata_new(name("group").c_str()));
+  ASSERT_FALSE(kafka::Error(
+      rd_kafka_send_offsets_to_transaction(other.get(), offsets.get(), anybody.get(), -1)));
+
+  auto committed = std::async(std::launch::async, [&] { return broker->committed(0); });
+  EXPECT_EQ(committed.wait_for(milliseconds(500)), std::future_status::timeout);
+  ASSERT_FALSE(kafka::Error(rd_kafka_commit_transaction(other.get(), -1)));
+  EXPECT_EQ(committed.get(), 7);
+}
+
+TEST_F(KafkaBrokerTest, RestartWithTheSameIdAbortsWhatWasOpenAndKeepsThePartitions) {
+  create("in", 2);
+  create("out", 1);
+  auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 2);
+  broker->begin();
+  broker->send({name("out"), 0, "k", "open", {}});
+  broker.reset();
+  broker = make_kafka_broker(client(), stage());
+  start(*broker, 2);
+  broker->begin();
+  broker->send({name("out"), 0, "k", "kept", {}});
+  broker->commit({});
+  EXPECT_THAT(values("out"), ElementsAre("kept"));
+}
+
+TEST_F(KafkaBrokerTest, RefusesAnOffsetOutOfRange) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 3);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1, 50);
+  const auto text = message_of<Refusal>([&] { read(*broker, 1); });
+  EXPECT_THAT(text, HasSubstr("topic " + name("in") + " [0]"));
+  EXPECT_THAT(text, HasSubstr("--reset-offsets"));
+}
+
+TEST_F(KafkaBrokerTest, SharesPartitionsBetweenMembers) {
+  create("in", 4);
+  create("out", 1);
+  const auto first = make_kafka_broker(client(), stage("worker-0"));
+  start(*first, 4);
+  const auto second = make_kafka_broker(client(), stage("worker-1"));
+  auto others = std::async(std::launch::async, [&] { return join(*second, 2); });
+  std::vector<std::int32_t> all = join(*first, 2).partitions;
+  for (const std::int32_t partition : others.get().partitions) all.push_back(partition);
+  EXPECT_THAT(all, UnorderedElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(KafkaBrokerTest, EndsTheOlderOfTwoWithOneIdAndCommitsNothingOfIt) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 1);
+  const auto older = make_kafka_broker(client(), stage());
+  start(*older, 1);
+  read(*older, 1);
+  const auto younger = make_kafka_broker(client(), stage());
+  start(*younger, 1);
+  const auto text = message_of<Refusal>([&] {
+    older->begin();
+    older->send({name("out"), 0, "k", "of the older", {}});
+    const std::vector<PartitionOffset> next{{0, 1}};
+    older->commit(next);
+  });
+  EXPECT_THAT(text, HasSubstr("another process runs with the id " + name("worker-0")));
+  EXPECT_EQ(younger->committed(0), std::nullopt);
+  younger->begin();
+  younger->send({name("out"), 0, "k", "of the younger", {}});
+  younger->commit({});
+  EXPECT_THAT(values("out"), ElementsAre("of the younger"));
+}
+
+TEST_F(KafkaBrokerTest, RefusesToCommitBeforeItIsAMember) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  broker->begin();
+  broker->send({name("out"), 0, "k", "v", {}});
+  EXPECT_THAT(message_of<Failure>([&] { broker->commit({}); }), HasSubstr("no member of group"));
+  broker->recover();
+  EXPECT_THAT(values("out"), IsEmpty());
+}
+
+TEST_F(KafkaBrokerTest, GoesOnAfterARecordTheBrokerRejects) {
+  create("in", 1);
+  create("out", 1, {{"max.message.bytes", "2000"}});
+  const auto broker =
+      make_kafka_broker({client().brokers, {{"compression.codec", "none"}}}, stage());
+  start(*broker, 1);
+  broker->begin();
+  broker->send({name("out"), 0, "k", std::string(5'000, 'x'), {}});
+  EXPECT_THAT(message_of<Failure>([&] { broker->commit({}); }), HasSubstr("first failed delivery"));
+  broker->recover();
+  broker->begin();
+  broker->send({name("out"), 0, "k", "innocent", {}});
+  broker->commit({});
+  EXPECT_THAT(values("out"), ElementsAre("innocent"));
+
+  broker->begin();
+  EXPECT_THAT(message_of<Failure>([&] {
+                broker->send({name("out"), 0, "k", std::string(1'000'001, 'x'), {}});
+              }),
+              HasSubstr(name("out")));
+  broker->recover();
+}
+
+TEST_F(KafkaBrokerTest, NamesAMissingTopic) {
+  create("in", 1);
+  EXPECT_THAT(message_of<Failure>([&] { make_kafka_broker(client(), stage()); }),
+              HasSubstr("topic " + name("out") + " does not exist"));
+}
+
+TEST_F(KafkaBrokerTest, NamesAPropertyThatDoesNotExist) {
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                make_kafka_broker({client().brokers, {{"linger.s", "1"}}}, stage());
+              }),
+              HasSubstr("kafka.properties.linger.s"));
+}
+
+TEST_F(KafkaBrokerTest, CreatesAndVerifiesTopics) {
+  const TopicSpec spec{name("inner"), 3, true, 1, {{"cleanup.policy", "compact"}}, true};
+  EXPECT_THAT(ensure_topics(client(), {spec}),
+              ElementsAre("created " + name("inner") + " (3 partitions)"));
+  EXPECT_THAT(ensure_topics(client(), {spec}),
+              ElementsAre("ok " + name("inner") + " (3 partitions)"));
+}
+
+TEST_F(KafkaBrokerTest, NamesEveryProblemOfTheTopicsWithItsCure) {
+  create("inner", 3, {{"cleanup.policy", "delete"}});
+  const TopicSpec wrong{name("inner"), 4, true, 1, {{"cleanup.policy", "compact"}}, true};
+  const TopicSpec missing{name("input"), 1, false, 1, {}, false};
+  const TopicSpec replicas{name("many"), 1, true, 3, {}, true};
+  const auto text = message_of<Refusal>([&] {
+    ensure_topics(client(), {wrong, missing, replicas});
+  });
+  EXPECT_THAT(text, HasSubstr("has 3 partitions, but 4 are configured"));
+  EXPECT_THAT(text, HasSubstr("Set inner.partitions to 3"));
+  EXPECT_THAT(text, HasSubstr("--add-config cleanup.policy=[compact]"));
+  EXPECT_THAT(text, HasSubstr("--create --topic " + name("input")));
+  EXPECT_THAT(text, HasSubstr("lower the replication factor"));
+}
+
+TEST_F(KafkaBrokerTest, RefusesMoreInsyncReplicasThanThereAre) {
+  EXPECT_THAT(message_of<Refusal>([&] {
+                create("inner", 1, {{"min.insync.replicas", "2"}});
+              }),
+              HasSubstr("min.insync.replicas=2 but only 1 replicas"));
+}
+
+TEST(ParseGroupMetadata, ReadsGenerationAndMember) {
+  const std::int32_t generation = 7;
+  std::string bytes = "CGMDv2:";
+  bytes.append(reinterpret_cast<const char*>(&generation), sizeof generation);
+  bytes += std::string("group\0member-1\0\1instance\0", 25);
+  const auto member = kafka::parse_group_metadata(bytes);
+  ASSERT_TRUE(member);
+  EXPECT_EQ(member->generation, 7);
+  EXPECT_EQ(member->id, "member-1");
+  EXPECT_TRUE(member->alive());
+  EXPECT_FALSE((kafka::Member{7, ""}).alive());
+  EXPECT_FALSE((kafka::Member{-1, "member-1"}).alive());
+  EXPECT_FALSE(kafka::parse_group_metadata("CGMDv3:"));
+  EXPECT_FALSE(kafka::parse_group_metadata(bytes.substr(0, 13)));
+}
+
+}  // namespace
+}  // namespace gyre::pipeline
