@@ -232,8 +232,9 @@ Fleet::Template Fleet::compile_drops() {
       R"({"uuid":"$u","output":"$T: Debug Falco internal: syscall event drop. )"
       R"(Events were lost in the last second.","priority":"Debug",)"
       R"("rule":"Falco internal: syscall event drop","time":"$I",)"
-      R"("output_fields":{"ebpf_enabled":"1","evt.time":$t,"n_drops":"$p","n_drops_bug":"0",)"
-      R"("n_drops_buffer_total":"$p","n_evts":"$d"},"source":"internal","hostname":"$h"})";
+      R"("output_fields":{"ebpf_enabled":"1","evt.time":$t,"n_drops":"$p",)"
+      R"("n_drops_buffer_total":"$p","n_drops_bug":"0","n_evts":"$d"},)"
+      R"("source":"internal","hostname":"$h"})";
   for (auto& [literal, slot] : cut(text)) out.pieces.push_back({std::move(literal), slot});
   return out;
 }
