@@ -1,1 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+
+#include <gtest/gtest.h>
+
+namespace gyre {
+namespace {
+
+TEST(IdHasher, KeepsPartsApart) {
+  IdHasher hasher;
+  const Id128 one = hasher.add("a").add("bc").finish();
+  EXPECT_NE(one, hasher.add("ab").add("c").finish());
+  EXPECT_NE(one, hasher.add("abc").finish());
+  EXPECT_NE(one, hasher.add("a").add("bc").add("").finish());
+}
+
+TEST(IdHasher, StartsAfreshAfterFinish) {
+  IdHasher hasher;
+  const Id128 first = hasher.add("x").add(std::int64_t{-1}).finish();
+  EXPECT_EQ(first, hasher.add("x").add(std::int64_t{-1}).finish());
+  EXPECT_EQ(first, IdHasher().add("x").add(std::int64_t{-1}).finish());
+}
+
+// Ids lie on topics and disks: this value may never change. It is SHA-256 of 8 bytes of length and
+// "a".
+TEST(IdHasher, IsStable) {
+  EXPECT_EQ(to_hex(view(IdHasher().finish())), "e3b0c44298fc1c149afbf4c8996fb924");
+  EXPECT_EQ(IdHasher().add("a").finish(), IdHasher().add(std::string_view("a", 1)).finish());
+}
+
+TEST(ToHex, WritesEveryByte) { EXPECT_EQ(to_hex(std::string_view("\x00\x7f\xff", 3)), "007fff"); }
+
+// The values of Kafka's own test of its murmur2.
+TEST(Murmur2, IsKafkas) {
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("21")), -973932308);
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("foobar")), -790332482);
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("a-little-bit-long-string")), -985981536);
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("a-little-bit-longer-string")), -1486304829);
+}
+
+TEST(FastHash, TellsApartAndRepeats) {
+  EXPECT_EQ(fast_hash("node-1"), fast_hash("node-1"));
+  EXPECT_NE(fast_hash("node-1"), fast_hash("node-2"));
+}
+
+}  // namespace
+}  // namespace gyre

@@ -1,1 +1,283 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <random>
+
+#include "schemas/alert.h"
+#include "schemas/identity.h"
+#include "schemas/redact.h"
+#include "schemas/report.h"
+#include "schemas/shape.h"
+
+namespace gyre::schemas {
+namespace {
+
+constexpr std::string_view kPlain =
+    R"({"hostname":"node-7","output":"10:00:00.000000001: Notice shell | user=eve","output_fields":{"container.id":"0123456789ab","evt.time":1767323045000000006,"proc.aname[2]":"sshd","proc.cmdline":"sh -c id","proc.name":"sh","proc.pname":null,"user.uid":1000},"priority":"Notice","rule":"A shell","source":"syscall","tags":["shell","container"],"time":"2026-01-02T03:04:05.000000006Z"})";
+
+bool valid(const Alert& alert) {
+  const auto utf8 = [](const std::string& text) {
+    return simdjson::validate_utf8(text.data(), text.size());
+  };
+  bool all = utf8(alert.rule) && utf8(alert.source) && utf8(alert.hostname) && utf8(alert.output) &&
+             utf8(alert.uuid);
+  for (const auto& tag : alert.tags) all = all && utf8(tag);
+  for (const auto& [name, value] : alert.fields)
+    all = all && utf8(name) && utf8(value) && !value.empty();
+  return all;
+}
+
+class Parse : public testing::Test {
+ protected:
+  // The rejection's name, or "" for an alert.
+  std::string error(std::string_view record) {
+    const auto result = parser_.parse(record, alert_);
+    return result ? "" : std::string(to_string(result.error().error));
+  }
+  Alert ok(std::string_view record) {
+    EXPECT_EQ(error(record), "") << record.substr(0, 300);
+    return alert_;
+  }
+  // An alert whose output_fields are these.
+  Alert with(std::string_view fields, std::string_view more = "") {
+    return ok(R"({"rule":"r","time":"2026-01-02T03:04:05Z",)" + std::string(more) +
+              R"("output_fields":{)" + std::string(fields) + "}}");
+  }
+  AlertParser parser_;
+  Alert alert_;
+};
+
+TEST_F(Parse, ReadsWhatFalcoWrites) {
+  const Alert alert = ok(kPlain);
+  EXPECT_EQ(alert.rule, "A shell");
+  EXPECT_EQ(alert.time, 1'767'323'045'000'000'006);
+  EXPECT_EQ(alert.priority, Priority::kNotice);
+  EXPECT_EQ(alert.hostname, "node-7");
+  EXPECT_EQ(alert.tags, (std::vector<std::string>{"container", "shell"}));
+  EXPECT_EQ(alert.field("evt.time"), "1767323045000000006");
+  EXPECT_EQ(alert.field("user.uid"), "1000");
+  EXPECT_EQ(alert.field("proc.pname"), "");
+  EXPECT_EQ(alert.fields.size(), 6U);
+  EXPECT_EQ(alert.flags, 0U);
+}
+
+TEST_F(Parse, ReadsFalcosidekicksOrderAndEscapes) {
+  const Alert alert = ok(
+      R"({"uuid":"u","output":"a \u003cNA\u003e","priority":"debug","rule":"r","time":"2026-01-02T03:04:05.5Z","output_fields":{"proc.aname_2":"x","proc.name":"\u003cNA\u003e"},"source":"syscalls"})");
+  EXPECT_EQ(alert.output, "a <NA>");
+  EXPECT_EQ(alert.source, "syscall");
+  EXPECT_EQ(alert.uuid, "u");
+  ASSERT_EQ(alert.fields.size(), 1U);
+  EXPECT_EQ(alert.field("proc.aname[2]"), "x");
+}
+
+TEST_F(Parse, FieldsAreSortedOneAName) {
+  const Alert alert = with(
+      R"("z":"1","container":{"image":{"repository":"a"}},"b":"2","b":"3","l":["x",null,4],"t":true)");
+  const decltype(alert.fields) want = {
+      {"b", "2"}, {"container.image.repository", "a"}, {"l", "x, 4"}, {"t", "true"}, {"z", "1"}};
+  EXPECT_EQ(alert.fields, want);
+}
+
+TEST_F(Parse, OnlyTopLevelKeysAreTheAlerts) {
+  const Alert alert = with(R"("x":{"rule":"forged","time":"2000-01-01T00:00:00Z"})",
+                           R"("a":{"rule":"forged","hostname":"h"},)");
+  EXPECT_EQ(alert.rule, "r");
+  EXPECT_EQ(alert.hostname, "");
+  EXPECT_EQ(error(R"({"a":{"rule":"r","time":"2026-01-02T03:04:05Z"}})"), "not_an_alert");
+}
+
+TEST_F(Parse, FirstOfEqualKeysCounts) {
+  EXPECT_EQ(ok(R"({"rule":"one","rule":"two","time":"2026-01-02T03:04:05Z"})").rule, "one");
+}
+
+TEST_F(Parse, PrioritiesInEverySpelling) {
+  const auto priority = [&](const std::string& text) {
+    return with("", "\"priority\":" + text + ",").priority;
+  };
+  EXPECT_EQ(priority(R"("cRITICAL")"), Priority::kCritical);
+  EXPECT_EQ(priority(R"("Info")"), Priority::kInformational);
+  EXPECT_EQ(priority("0"), Priority::kEmergency);
+  EXPECT_EQ(priority(R"("7")"), Priority::kDebug);
+  EXPECT_EQ(priority("8"), Priority::kWarning);
+  EXPECT_TRUE(alert_.flags & kPriorityUnknown);
+  EXPECT_TRUE(with("").flags & kPriorityUnknown);
+}
+
+TEST_F(Parse, TimesByMagnitude) {
+  const auto time = [&](const std::string& text) {
+    return ok("{\"rule\":\"r\",\"time\":" + text + "}").time;
+  };
+  EXPECT_EQ(time("1767323045"), 1'767'323'045'000'000'000);
+  EXPECT_EQ(time("1767323045.000000006"), 1'767'323'045'000'000'006);
+  EXPECT_EQ(time("1767323045123"), 1'767'323'045'123'000'000);
+  EXPECT_EQ(time("1767323045123456"), 1'767'323'045'123'456'000);
+  EXPECT_EQ(time("1767323045123456789"), 1'767'323'045'123'456'789);
+  EXPECT_EQ(time(R"("1767323045")"), 1'767'323'045'000'000'000);
+  EXPECT_EQ(time("1.767323045e9"), 1'767'323'045'000'000'000);
+  for (const auto* bad :
+       {"null", "-5", "0", "99999999999999999999", "\"now\"", "{}", "1e300", "true"})
+    EXPECT_EQ(error("{\"rule\":\"r\",\"time\":" + std::string(bad) + "}"), "no_time") << bad;
+}
+
+TEST_F(Parse, APrefixStandsOnlyBeforeTheObject) {
+  const std::string alert(kPlain);
+  EXPECT_EQ(error("\xEF\xBB\xBF" + alert + "\r\n"), "");
+  EXPECT_EQ(error("<14>Jan  2 03:04:05 node falco[1]: " + alert), "");
+  for (const auto* tail : {"x", "{}", " ]", "}", ",", "\"", " 1"})
+    EXPECT_EQ(error(alert + tail), "not_json") << tail;
+  EXPECT_EQ(error("[" + alert + "]"), "not_json");
+  EXPECT_EQ(error("{x " + alert), "not_json");
+}
+
+TEST_F(Parse, EveryTruncationIsDead) {
+  for (std::size_t size = 0; size < kPlain.size(); ++size)
+    ASSERT_EQ(error(kPlain.substr(0, size)), "not_json") << size;
+}
+
+TEST_F(Parse, NamesWhatIsWrong) {
+  EXPECT_EQ(error(""), "not_json");
+  EXPECT_EQ(error("{}"), "not_an_alert");
+  EXPECT_EQ(error(R"({"rule":"","time":1767323045})"), "not_an_alert");
+  EXPECT_EQ(error(R"({"rule":7,"time":1767323045})"), "not_an_alert");
+  EXPECT_EQ(error(R"({"rule":"r"})"), "no_time");
+  EXPECT_EQ(error(std::string(1'000'001, ' ')), "too_large");
+}
+
+TEST_F(Parse, EveryByteInAStringIsRepairedOrDead) {
+  for (int byte = 0x80; byte < 0x100; ++byte) {
+    const std::string text = std::string("a") + static_cast<char>(byte) + "b";
+    const Alert alert = with("\"fd.name\":\"" + text + "\"");
+    EXPECT_EQ(alert.field("fd.name"),
+              "a\xEF\xBF\xBD"
+              "b");
+    EXPECT_TRUE(alert.flags & kRepaired);
+  }
+  for (int byte = 0; byte < 0x20; ++byte) {
+    std::string record = R"({"rule":"r","time":1767323045,"output":"_"})";
+    record[record.find('_')] = static_cast<char>(byte);
+    EXPECT_EQ(error(record), "not_json") << byte;
+  }
+  EXPECT_EQ(with(R"("fd.name":"\u0000")").field("fd.name"), std::string_view("\0", 1));
+}
+
+TEST_F(Parse, LoneSurrogatesAreRepaired) {
+  for (const auto* lone : {R"(\ud800)", R"(\uDFFF)", R"(\udc00)", R"(\ud800\ud800)"}) {
+    const Alert alert = with("\"fd.name\":\"x" + std::string(lone) + "\"");
+    EXPECT_TRUE(alert.flags & kRepaired) << lone;
+    EXPECT_TRUE(alert.field("fd.name").starts_with("x\xEF\xBF\xBD")) << lone;
+    EXPECT_TRUE(valid(alert));
+  }
+  EXPECT_EQ(with(R"("fd.name":"\ud83d\ude00")").field("fd.name"), "\xF0\x9F\x98\x80");
+  EXPECT_EQ(alert_.flags & kRepaired, 0U);
+  EXPECT_EQ(with(R"("fd.name":"\\ud800")").field("fd.name"), "\\ud800");
+  EXPECT_EQ(alert_.flags & kRepaired, 0U);
+}
+
+TEST_F(Parse, DepthKillsNothing) {
+  for (const auto& [open, close] : {std::pair{"[", "]"}, std::pair{"{\"a\":", "}"}}) {
+    std::string deep;
+    for (int i = 0; i < 10'000; ++i) deep += open;
+    deep += "1";
+    for (int i = 0; i < 10'000; ++i) deep += close;
+    EXPECT_EQ(with(R"("proc.name":"sh","deep":)" + deep, "\"x\":" + deep + ",").field("proc.name"),
+              "sh");
+    EXPECT_TRUE(valid(alert_));
+  }
+}
+
+TEST_F(Parse, LongAndManyAreCutAndFlagged) {
+  AlertParser parser({.record_bytes = 4'000'000});
+  std::string text;
+  while (text.size() < (1U << 20)) text += "\xE2\x82\xAC";
+  const std::string head = R"({"rule":"r","time":1767323045,"output_fields":{)";
+  ASSERT_TRUE(parser.parse(head + "\"fd.name\":\"" + text + "\"}}", alert_));
+  EXPECT_EQ(alert_.field("fd.name").size(), 65'535U);
+  EXPECT_TRUE(valid(alert_));
+  EXPECT_TRUE(alert_.flags & kTruncated);
+  std::string many = head;
+  for (int i = 0; i < 100'000; ++i) many += "\"f" + std::to_string(i) + "\":1,";
+  ASSERT_TRUE(parser.parse(many + "\"z\":1}}", alert_));
+  EXPECT_EQ(alert_.fields.size(), 256U);
+  EXPECT_TRUE(alert_.flags & kTruncated);
+  ASSERT_TRUE(parser.parse(kPlain, alert_));
+  EXPECT_EQ(alert_.flags, 0U);
+}
+
+TEST_F(Parse, MutationsNeverThrowAndStayValid) {
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  IdHasher hasher;
+  int alerts = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string record(kPlain);
+    for (auto n = 1 + random() % 4; n > 0; --n) {
+      const auto at = random() % record.size();
+      switch (random() % 4) {
+        case 0:
+          record[at] = static_cast<char>(random());
+          break;
+        case 1:
+          record.erase(at, 1 + random() % 8);
+          break;
+        case 2:
+          record.insert(at, record.substr(random() % record.size(), random() % 40));
+          break;
+        default:
+          record.insert(at, 1, "{}[]\",:\\u"[random() % 9]);
+      }
+      if (record.empty()) record = "{";
+    }
+    if (!parser_.parse(record, alert_)) continue;
+    ++alerts;
+    ASSERT_TRUE(valid(alert_)) << record;
+    ASSERT_FALSE(alert_.rule.empty());
+    duplicate_id(alert_, hasher);
+    outcome_of(alert_);
+    redact(alert_);
+    ASSERT_TRUE(valid(alert_)) << record;
+    const std::string shape = shape_of(alert_);
+    ASSERT_LE(shape.size(), 512U);
+    ASSERT_TRUE(simdjson::validate_utf8(shape.data(), shape.size())) << record;
+  }
+  EXPECT_GT(alerts, 1000);
+}
+
+TEST_F(Parse, OutcomeIsSaidNeverGuessed) {
+  const auto outcome = [&](std::string_view fields) { return outcome_of(with(fields)); };
+  EXPECT_EQ(outcome(R"("evt.res":"SUCCESS")"), Outcome::kSucceeded);
+  EXPECT_EQ(outcome(R"("evt.res":"EACCES","evt.failed":false)"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("evt.res":"EINPROGRESS")"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("evt.failed":true)"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("evt.rawres":-115)"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("evt.rawres":-13)"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("evt.arg.flags":"O_CREAT|O_F_CREATED")"), Outcome::kSucceeded);
+  EXPECT_EQ(outcome(R"("evt.arg.flags":"NO_F_CREATED")"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("evt.args":"fd=3(<f>/etc/x) name=x")"), Outcome::kSucceeded);
+  EXPECT_EQ(outcome(R"("evt.args":"fd=-13(EACCES) name=/tmp/ fd=3")"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("evt.args":"name=/tmp/ fd=3")"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("ka.response.code":"201")"), Outcome::kSucceeded);
+  EXPECT_EQ(outcome(R"("ka.response.code":"403")"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("ct.error":"AccessDenied")"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(""), Outcome::kUnknown);
+}
+
+TEST(JsonWriter, EveryByteIsReadBack) {
+  std::string all;
+  for (int byte = 0; byte < 0x80; ++byte) all += static_cast<char>(byte);
+  JsonWriter writer;
+  writer.begin_object().key("a").value(all).text("none", "").text("b", "x");
+  writer.key("l").begin_array().number(-1).value(true).begin_object().end_object().end_array();
+  const std::string json = writer.end_object().take();
+  EXPECT_TRUE(json.ends_with(R"(,"b":"x","l":[-1,true,{}]})")) << json;
+  simdjson::dom::parser parser;
+  std::string_view back;
+  ASSERT_EQ(parser.parse(json)["a"].get(back), simdjson::SUCCESS);
+  EXPECT_EQ(back, all);
+  EXPECT_EQ(writer.begin_array().end_array().take(), "[]");
+}
+
+}  // namespace
+}  // namespace gyre::schemas
