@@ -1,1 +1,176 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "pipeline/commands.h"
+#include "pipeline/http.h"
+#include "pipeline/kafka_admin.h"
+#include "pipeline/kafka_broker.h"
+#include "pipeline/task.h"
+#include "pipeline/worker.h"
+
+namespace gyre::pipeline {
+
+namespace {
+
+// Two processes on one state directory would corrupt each other's view of it.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const std::string& directory) {
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    const std::string path = directory + "/LOCK.gyre";
+    file_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (file_ < 0)
+      throw Failure(fmt::format("cannot write {}: {}; set state.directory to a place this user may write to", path, std::strerror(errno)));
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(file_);
+      throw Refusal(fmt::format("{} is held by another gyre: give each instance its own state.directory", path));
+    }
+  }
+  ~DirectoryLock() { ::close(file_); }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
+Nanos wall_clock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// The threads' common end: by a signal, or by the first thing that cannot go on.
+class Stop {
+ public:
+  const std::atomic<bool>& flag() const { return stop_; }
+
+  void fail(const std::string& why) {
+    const std::lock_guard lock(mutex_);
+    if (!why_) why_ = why;
+    stop_ = true;
+    changed_.notify_all();
+  }
+  void request() {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+  }
+  void wait(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, time, [&] { return stop_.load(); });
+  }
+  std::optional<std::string> why() {
+    const std::lock_guard lock(mutex_);
+    return why_;
+  }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::string> why_;
+};
+
+KafkaStage kafka_stage(const Config& config, const std::string& stage, int worker) {
+  if (stage == "intake")
+    return {.input_topic = config.input.topic,
+            .group = config.group(stage),
+            .id = config.client_id(stage, worker),
+            .output_topics = {config.by_container_topic(), config.output.dead_letter_topic, config.intake_changelog()}};
+  return {.input_topic = config.by_container_topic(),
+          .group = config.group(stage),
+          .id = config.client_id(stage, worker),
+          .output_topics = {config.output.topic, config.by_container_changelog(), config.by_container_ids()}};
+}
+
+struct Shared {
+  const Config& config;
+  const stages::Playbooks& playbooks;
+  const state::StoreMemory& memory;
+  Telemetry& telemetry;
+  Stop& stop;
+};
+
+void run_stage(const Shared& shared, const std::string& stage, int worker) {
+  try {
+    const Config& config = shared.config;
+    const KafkaStage kafka = kafka_stage(config, stage, worker);
+    const auto broker = make_kafka_broker({config.kafka.brokers, config.kafka.properties}, kafka);
+    const TaskOptions options{.config = config,
+                              .memory = shared.memory,
+                              .telemetry = shared.telemetry,
+                              .clock = wall_clock,
+                              .client_id = kafka.id};
+    const auto tasks = stage == "intake" ? make_intake_tasks(options) : make_container_tasks(options, shared.playbooks);
+    Worker loop(stage, kafka.input_topic, *broker, *tasks, shared.telemetry,
+                {.linger = config.batch.linger, .records = config.batch.records, .bytes = config.batch.bytes});
+    loop.run(shared.stop.flag(), [&](std::chrono::milliseconds time) { shared.stop.wait(time); });
+  } catch (const Failure& failure) {
+    shared.stop.fail(failure.what());  // before the loop began: no broker, no topic
+  } catch (const Refusal& refusal) {
+    shared.stop.fail(refusal.what());
+  } catch (const ConfigError& error) {
+    shared.stop.fail(error.what());
+  }
+}
+
+// Waits for the first signal, or for a failed thread; a second signal ends the process at once, which loses nothing.
+void wait_for_end(const sigset_t& signals, Stop& stop, Telemetry& telemetry) {
+  const timespec tick{.tv_sec = 0, .tv_nsec = 200'000'000};
+  while (!stop.flag()) {
+    const int signal = sigtimedwait(&signals, nullptr, &tick);
+    if (signal < 0) continue;
+    telemetry.stopping(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop.request();
+  }
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+}  // namespace
+
+int run(const Config& config) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: all inherit it
+
+  const DirectoryLock lock(config.state.directory);
+  const stages::Playbooks playbooks(config.playbooks);
+  Telemetry telemetry;
+  for (const std::string& stage : config.stages) telemetry.expect_stage(stage);
+  telemetry.started(GYRE_VERSION);
+  const AdminServer admin(config.admin.listen, telemetry);
+  for (const std::string& line : ensure_topics({config.kafka.brokers, config.kafka.properties}, topic_specs(config)))
+    telemetry.info(line);
+
+  const state::StoreMemory memory(config.state.cache_bytes);
+  Stop stop;
+  const Shared shared{config, playbooks, memory, telemetry, stop};
+  std::vector<std::thread> threads;
+  for (int worker = 0; worker < config.workers; ++worker)
+    for (const std::string& stage : config.stages)
+      threads.emplace_back([&shared, stage, worker] { run_stage(shared, stage, worker); });
+  wait_for_end(signals, stop, telemetry);
+  for (std::thread& thread : threads) thread.join();
+  if (const auto why = stop.why()) throw Refusal(*why);
+  return 0;
+}
+
+}  // namespace gyre::pipeline

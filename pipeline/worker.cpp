@@ -1,1 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pipeline/worker.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace gyre::pipeline {
+
+Worker::Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks, Telemetry& telemetry, BatchLimits limits)
+    : stage_(std::move(stage)), input_topic_(std::move(input_topic)), broker_(broker), tasks_(tasks), telemetry_(telemetry), limits_(limits) {}
+
+bool Worker::run_once() {
+  // 1. Poll a batch. Assignments change here and nowhere else, so no transaction is ever open when one does.
+  const Poll polled = broker_.poll(limits_);
+  if (polled.assignment) {
+    take(*polled.assignment);
+    return true;
+  }
+  const auto began = std::chrono::steady_clock::now();
+
+  // 2. Decide all of it; what changes stays in the tasks' transactions.
+  Outbox outbox = tasks_.decide(polled.records, broker_);
+  if (outbox.offsets.empty()) return false;
+
+  // 3. Outputs, changelog and offsets in one transaction.
+  broker_.begin();
+  for (OutRecord& record : outbox.records) broker_.send(std::move(record));
+  const auto sent = broker_.commit(outbox.offsets);
+
+  // 4. Only now the state: it equals the changelog up to here.
+  tasks_.apply(sent);
+  for (const PartitionOffset& offset : outbox.offsets) next_offsets_[offset.partition] = offset.next_offset;
+  telemetry_.batch_committed(stage_, polled.records.size(), std::chrono::steady_clock::now() - began);
+  return true;
+}
+
+void Worker::take(const Assignment& assignment) {
+  telemetry_.set_ready(stage_, false, "restoring its tasks");
+  partitions_ = assignment.partitions;
+  resume(tasks_.assign(partitions_, broker_));
+  telemetry_.assigned(stage_, partitions_.size());
+  telemetry_.set_ready(stage_, true, "");
+}
+
+void Worker::resume(std::vector<PartitionOffset> offsets) {
+  next_offsets_.clear();
+  for (const PartitionOffset& offset : offsets) next_offsets_[offset.partition] = offset.next_offset;
+  broker_.resume(offsets);
+}
+
+void Worker::measure_lag() {
+  for (const auto& [partition, next] : next_offsets_)
+    telemetry_.lag(stage_, partition, std::max<std::int64_t>(0, broker_.high_watermark(input_topic_, partition) - next));
+}
+
+void Worker::recover() {
+  telemetry_.set_ready(stage_, false, "recovering from a failure");
+  tasks_.rollback();
+  broker_.recover();
+  resume(tasks_.assign(partitions_, broker_));
+  telemetry_.set_ready(stage_, true, "");
+}
+
+void Worker::run(const std::atomic<bool>& stop, const std::function<void(std::chrono::milliseconds)>& wait) {
+  constexpr std::chrono::milliseconds kFirstBackoff{100};
+  constexpr std::chrono::milliseconds kLastBackoff{10'000};
+  constexpr std::chrono::seconds kMeasureEvery{1};
+  std::chrono::milliseconds backoff = kFirstBackoff;
+  bool broken = false;
+  auto measured = std::chrono::steady_clock::now();
+  while (!stop) {
+    telemetry_.alive(stage_);
+    try {
+      if (broken) recover();
+      broken = false;
+      run_once();
+      if (const auto now = std::chrono::steady_clock::now(); now - measured >= kMeasureEvery) {
+        measure_lag();
+        measured = now;
+      }
+      backoff = kFirstBackoff;
+    } catch (const Failure& failure) {
+      // The one place where a failing world is caught: the batch is rolled back and read again.
+      telemetry_.batch_failed(stage_, failure.what());
+      broken = true;
+      wait(backoff);
+      backoff = std::min(backoff * 2, kLastBackoff);
+    }
+  }
+}
+
+}  // namespace gyre::pipeline

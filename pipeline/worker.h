@@ -1,2 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/broker.h"
+#include "pipeline/task.h"
+#include "pipeline/telemetry.h"
+
+namespace gyre::pipeline {
+
+/// One stage's loop: one transaction per batch, never open across a poll; state is written after the commit. One thread.
+class Worker {
+ public:
+  Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks, Telemetry& telemetry, BatchLimits limits);
+
+  /// One batch, the life of which is this function. False if there was nothing to do.
+  bool run_once();
+  /// After a Failure: everything since the last commit is undone, and every task restored.
+  void recover();
+  /// run_once until `stop`, with recovery and back-off. A Refusal ends it.
+  void run(const std::atomic<bool>& stop, const std::function<void(std::chrono::milliseconds)>& wait);
+
+ private:
+  void take(const Assignment& assignment);
+  void resume(std::vector<PartitionOffset> offsets);
+  void measure_lag();
+
+  std::string stage_;
+  std::string input_topic_;
+  Broker& broker_;
+  StageTasks& tasks_;
+  Telemetry& telemetry_;
+  BatchLimits limits_;
+  std::vector<std::int32_t> partitions_;
+  std::map<std::int32_t, std::int64_t> next_offsets_;
+};
+
+}  // namespace gyre::pipeline
