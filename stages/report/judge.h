@@ -34,27 +34,29 @@ struct RiskTerm {
 };
 
 struct Technique {
-  std::string tactic;      ///< `TA0002`
-  std::string technique;   ///< `T1059.004`; may be empty
-  std::string name;        ///< of the tactic: `Execution`
-  std::string source;      ///< `rule_tag` | `mapping`
+  std::string tactic;     ///< `TA0002`
+  std::string technique;  ///< `T1059.004`; may be empty
+  std::string name;       ///< of the tactic: `Execution`
+  std::string source;     ///< `rule_tag` | `mapping`
 };
 
-/// What we think of a finding. A pure function of its episode, card and playbook; the ledger says why.
+/// What we think of a finding. A pure function of its episode, card and playbook; the ledger says
+/// why.
 struct Judgement {
   Verdict verdict = Verdict::kUndetermined;
   Confidence confidence = Confidence::kLow;
   std::vector<Because> because;
   std::vector<std::string> would_change;
   Severity severity = Severity::kLow;
-  int risk = 0;                        ///< clamp(sum of terms, 0, 100)
+  int risk = 0;  ///< clamp(sum of terms, 0, 100)
   std::vector<RiskTerm> terms;
   Attention attention = Attention::kRecord;
   std::string attention_because;
-  bool effect_observed = false;        ///< ruling 25
-  std::vector<Technique> attack;       ///< sorted, unique
-  std::vector<std::string> missing;    ///< field names that would have decided more
-  /// Test or likely_benign at medium confidence or better: does not count for incidents (ruling 28).
+  bool effect_observed = false;      ///< ruling 25
+  std::vector<Technique> attack;     ///< sorted, unique
+  std::vector<std::string> missing;  ///< field names that would have decided more
+  /// Test or likely_benign at medium confidence or better: does not count for incidents (ruling
+  /// 28).
   bool counts_for_incidents = true;
 };
 

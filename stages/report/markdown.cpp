@@ -1,1 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "stages/report/markdown.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace gyre::stages {
+
+namespace {
+
+bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
+
+// The length of a character that changes the direction of text or breaks lines unseen, at the front
+// of `text`: U+061C, U+200B..U+200F, U+2028..U+202E, U+2060..U+2069, U+FEFF, U+0080..U+009F.
+std::size_t invisible(std::string_view text) {
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;
+  if (at(0) == 0xD8 && at(1) == 0x9C) return 2;
+  if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;
+  if (at(0) != 0xE2) return 0;
+  if (at(1) == 0x80 && ((at(2) >= 0x8B && at(2) <= 0x8F) || (at(2) >= 0xA8 && at(2) <= 0xAE))) {
+    return 3;
+  }
+  if (at(1) == 0x81 && at(2) >= 0xA0 && at(2) <= 0xA9) return 3;
+  return 0;
+}
+
+// One line of visible characters; with `keep_lines`, lines and tabs stay.
+std::string flatten(std::string_view text, bool keep_lines) {
+  std::string flat;
+  flat.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    if (const std::size_t length = invisible(text.substr(i)); length > 0) {
+      i += length;
+      continue;
+    }
+    const char byte = text[i++];
+    if (keep_lines && (byte == '\n' || byte == '\t')) {
+      flat += byte;
+    } else if (is_control(static_cast<unsigned char>(byte))) {
+      flat += ' ';
+    } else {
+      flat += byte;
+    }
+  }
+  return flat;
+}
+
+std::size_t longest_backtick_run(std::string_view text) {
+  std::size_t longest = 0;
+  std::size_t run = 0;
+  for (const char byte : text) {
+    run = byte == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  return longest;
+}
+
+// These mean something only at the start of a line, or after a number or `www`.
+bool special_here(std::string_view before, char byte) {
+  const bool at_start = before.find_first_not_of(' ') == std::string_view::npos;
+  if (byte == '-' || byte == '+' || byte == '=') return at_start;
+  if (byte != '.') return false;
+  const bool number = before.find_first_not_of(" 0123456789") == std::string_view::npos;
+  if (number || before.size() < 3) return number;
+  const std::string_view three = before.substr(before.size() - 3);
+  return std::all_of(three.begin(), three.end(), [](char c) { return c == 'w' || c == 'W'; });
+}
+
+}  // namespace
+
+std::string markdown_text(std::string_view text) {
+  constexpr std::string_view kAlways = "\\`*_{}[]()#!|~:@$^";
+  const std::string flat = flatten(text, false);
+  std::string escaped;
+  escaped.reserve(flat.size() + 16);
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    const char byte = flat[i];
+    if (byte == '<') {
+      escaped += "&lt;";
+    } else if (byte == '>') {
+      escaped += "&gt;";
+    } else if (byte == '&') {
+      escaped += "&amp;";
+    } else if (byte == '"') {
+      escaped += "&quot;";
+    } else {
+      const bool special = kAlways.find(byte) != std::string_view::npos ||
+                           special_here(std::string_view(flat).substr(0, i), byte);
+      if (special) escaped += '\\';
+      escaped += byte;
+    }
+  }
+  return escaped;
+}
+
+std::string markdown_code(std::string_view text) {
+  std::string flat = flatten(text, false);
+  if (flat.empty()) flat = " ";
+  const std::string fence(longest_backtick_run(flat) + 1, '`');
+  // CommonMark takes one blank off each side where both have one.
+  const bool pad = flat.front() == '`' || flat.back() == '`' ||
+                   (flat.front() == ' ' && flat.back() == ' ' &&
+                    flat.find_first_not_of(' ') != std::string::npos);
+  const std::string_view blank = pad ? " " : "";
+  std::string code = fence;
+  code.append(blank).append(flat).append(blank).append(fence);
+  return code;
+}
+
+std::string markdown_block(std::string_view text, std::string_view language) {
+  const std::string flat = flatten(text, true);
+  const std::string fence(std::max<std::size_t>(3, longest_backtick_run(flat) + 1), '`');
+  std::string block = fence;
+  for (const char byte : language) {
+    if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9')) block += byte;
+  }
+  block += '\n';
+  block += flat;
+  if (flat.empty() || flat.back() != '\n') block += '\n';
+  block += fence;
+  block += '\n';
+  return block;
+}
+
+}  // namespace gyre::stages

@@ -6,7 +6,8 @@
 
 namespace gyre::stages {
 
-/// Escapes everything that CommonMark would read as markup, and HTML; one line. For names and values of an alert.
+/// Escapes everything that CommonMark would read as markup, and HTML; one line. For names and
+/// values of an alert.
 std::string markdown_text(std::string_view text);
 /// A code span that holds the text whatever backticks it has; one line.
 std::string markdown_code(std::string_view text);

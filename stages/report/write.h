@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
 #include "stages/report/judge.h"
@@ -21,21 +22,25 @@ struct Producer {
 /// Why and when this revision is published.
 struct Revision {
   std::uint32_t number = 1;
-  std::string_view reason;          ///< of the fixed list of DESIGN 8.1
-  Second decided = 0;               ///< `time`
-  Second closes_after = 0;          ///< when it closes unless something comes; not written once closed
+  std::string_view reason;  ///< of the fixed list of DESIGN 8.1
+  Second decided = 0;       ///< `time`
+  Second closes_after = 0;  ///< when it closes unless something comes; not written once closed
 };
 
-/// A finding or, when the rule is about the sensor (`is_sensor_health`), a sensor_health report (ruling 2: no verdict, risk,
-/// priority or outcome). The order of keys and their names are DESIGN 8.1.
+/// A finding or, when the rule is about the sensor (`is_sensor_health`), a sensor_health report
+/// (ruling 2: no verdict, risk, priority or outcome). The order of keys and their names are
+/// DESIGN 8.1.
 schemas::Report write_finding(const records::Series& series, const records::Episode& episode,
-                              const records::EntityState& entity, const Judgement& judgement, const Playbook& playbook,
-                              const Revision& revision, const Producer& producer);
+                              const records::EntityState& entity, const Judgement& judgement,
+                              const Playbook& playbook, const Revision& revision,
+                              const Producer& producer);
 
-schemas::Report write_incident(const records::EntityState& entity, const records::Incident& incident,
-                               const Revision& revision, const Producer& producer);
+schemas::Report write_incident(const records::EntityState& entity,
+                               const records::Incident& incident, const Revision& revision,
+                               const Producer& producer);
 
-/// An incident's risk (ruling 29): sum over its rules of the highest finding, weighted 1, 1/2, 1/3 ... by descending risk, capped at 100.
+/// An incident's risk (ruling 29): sum over its rules of the highest finding, weighted 1, 1/2, 1/3
+/// ... by descending risk, capped at 100.
 int incident_risk(const records::Incident& incident);
 
 }  // namespace gyre::stages

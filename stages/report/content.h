@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "stages/report/details.h"
+#include "stages/report/fill.h"
+#include "stages/report/judge.h"
+
+// What a finding's report says, gathered once for its JSON and its Markdown.
+namespace gyre::stages {
+
+/// How much of each list is written; a report that is still too large is written again with the
+/// next row.
+struct Limits {
+  std::size_t values;
+  std::size_t value_bytes;
+  std::size_t samples;
+  std::size_t output_bytes;
+  std::size_t fields;
+};
+inline constexpr std::array<Limits, 4> kLimits = {
+    {{8, 256, 4, 1024, 32}, {4, 256, 4, 512, 32}, {2, 128, 2, 256, 24}, {1, 64, 1, 128, 12}}};
+inline constexpr std::size_t kReportBytes = 60 * 1024;
+
+struct Observable {
+  std::string_view name;
+  std::vector<std::string> values;
+};
+
+struct TimelineEntry {
+  Nanos time;
+  std::string text;
+};
+
+struct Content {
+  std::vector<Detail> event, process, user, object, rule;
+  std::vector<Because> impact;
+  std::vector<Observable> observables;
+  std::size_t observables_left_out = 0;
+  std::vector<TimelineEntry> timeline;
+  std::vector<Advice> advice;  ///< filled
+};
+
+inline constexpr std::string_view kHowToGet =
+    "Add it to the alerts in falco.yaml: append_output: [{match: {source: syscall}, extra_fields: "
+    "[FIELD]}]";
+
+inline std::string how_to_get(std::string_view field) {
+  std::string how(kHowToGet);
+  return how.replace(how.find("FIELD"), 5, field);
+}
+
+inline std::string_view outcome_word(std::uint32_t outcome) {
+  if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kSucceeded)) return "succeeded";
+  if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kBlocked)) return "blocked";
+  return "unknown";
+}
+
+inline Fillings fillings_of(const records::Series& series, const Facts& facts) {
+  Fillings fillings;
+  const records::Entity& entity = series.entity();
+  fillings["since"] = format_rfc3339_second(second_of(facts.summary().first()));
+  fillings["until"] = format_rfc3339_second(second_of(facts.summary().last()) + 1);
+  if (entity.kind() != records::Entity::CONTAINER || entity.container_unknown()) return fillings;
+  fillings["container.id"] = entity.id();
+  for (const std::string_view field : {"k8s.ns.name", "k8s.pod.name"}) {
+    const std::string_view value = facts.single(field);
+    if (!value.empty()) fillings[std::string(field)] = std::string(value);
+  }
+  return fillings;
+}
+
+/// The playbook's advice with the alert's values; what cannot be filled safely is left out.
+inline std::vector<Advice> filled_advice(const Playbook& playbook, const Fillings& fillings) {
+  std::vector<Advice> filled;
+  for (const Advice& advice : playbook.advice) {
+    Advice next = advice;
+    next.commands.clear();
+    for (const std::string& command : advice.commands) {
+      if (const auto text = fill(command, fillings)) next.commands.push_back(*text);
+    }
+    const auto snippet = fill(advice.snippet, fillings);
+    if (!snippet || (!advice.commands.empty() && next.commands.empty())) continue;
+    next.snippet = *snippet;
+    filled.push_back(std::move(next));
+  }
+  return filled;
+}
+
+inline void gather_observables(const Facts& facts, const Limits& limits, Content& content) {
+  const std::pair<std::string_view, std::vector<std::string_view>> groups[] = {
+      {"users", {"user.name", "user.loginname", "ka.user.name"}},
+      {"processes", {"proc.name", "proc.pname", "proc.exepath"}},
+      {"command_lines", {"proc.cmdline", "proc.pcmdline"}},
+      {"files", {"fd.name", "evt.arg.filename"}},
+      {"hashes", {"proc.hash.sha256", "file.hash.sha256", "container.image.digest"}},
+      {"ips", {"fd.sip", "fd.cip", "fd.rip", "fd.lip"}},
+      {"ports", {"fd.sport", "fd.cport", "fd.rport", "fd.lport"}},
+      {"domains", {"fd.sip.name", "fd.rip.name", "fd.cip.name"}},
+      {"images", {"container.image.repository"}}};
+  for (const auto& [name, fields] : groups) {
+    std::set<std::string> values;
+    for (const std::string_view field : fields) {
+      for (const std::string_view value : facts.values(field)) {
+        // The name of a connection is its two ends, no file.
+        if (name == "files" && !value.starts_with('/')) continue;
+        values.insert(shown(value, limits.value_bytes));
+      }
+    }
+    if (values.empty()) continue;
+    const std::size_t kept = std::min(values.size(), limits.values);
+    content.observables_left_out += values.size() - kept;
+    content.observables.push_back(
+        {name, {values.begin(), std::next(values.begin(), static_cast<std::ptrdiff_t>(kept))}});
+  }
+}
+
+inline void gather_impact(const Facts& facts, const Judgement& judgement, bool refused,
+                          Content& content) {
+  if (refused) {
+    content.impact.push_back({"None from these calls: each of them failed.", "evt.res",
+                              join_values(facts.values("evt.res"), 64)});
+  }
+  if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty()) {
+    content.impact.push_back({"The container is privileged: its node is within reach.",
+                              "container.privileged", std::string(yes)});
+  }
+  for (const std::string_view mount : facts.values("container.mounts")) {
+    if (mount.find("docker.sock") == std::string_view::npos &&
+        mount.find("containerd.sock") == std::string_view::npos) {
+      continue;
+    }
+    content.impact.push_back({"A socket of the container runtime is mounted: it controls the node.",
+                              "container.mounts", shown(mount, 256)});
+    break;
+  }
+  if (const auto root = facts.any_of("user.uid", {"0"});
+      !root.empty() && judgement.effect_observed) {
+    content.impact.push_back({"It ran as root of its container or host.", "user.uid", "0"});
+  }
+}
+
+inline void gather_timeline(const Facts& facts, const Limits& limits, Content& content) {
+  content.timeline.push_back({facts.summary().first(), "first alert"});
+  std::size_t kept = 0;
+  for (const records::Sample& sample : facts.summary().samples()) {
+    if (kept++ == limits.samples) break;
+    content.timeline.push_back(
+        {sample.time(), "sampled alert, outcome " + std::string(outcome_word(sample.outcome()))});
+  }
+  if (facts.summary().last() != facts.summary().first()) {
+    content.timeline.push_back({facts.summary().last(), "last alert"});
+  }
+  std::stable_sort(content.timeline.begin(), content.timeline.end(),
+                   [](const auto& a, const auto& b) { return a.time < b.time; });
+}
+
+inline Content gather(const records::Series& series, const Facts& facts, const Judgement& judgement,
+                      const Playbook& playbook, bool refused, const Limits& limits) {
+  Content content;
+  content.event = details_of(facts, kEventFields, limits.value_bytes);
+  content.process = details_of(facts, kProcessFields, limits.value_bytes);
+  content.user = details_of(facts, kUserFields, limits.value_bytes);
+  content.object = details_of(facts, kObjectFields, limits.value_bytes);
+  const bool sensor = is_about_sensor(series);
+  content.rule.push_back({"rule", shown(series.rule(), 256),
+                          sensor ? "a message about the sensor itself" : playbook.meaning});
+  content.rule.push_back({"source", shown(series.source(), 64), "where Falco saw it"});
+  std::vector<std::string_view> tags(facts.summary().tags().begin(), facts.summary().tags().end());
+  if (!tags.empty()) {
+    std::string joined;
+    for (const std::string_view tag : tags) joined += (joined.empty() ? "" : ", ") + shown(tag, 64);
+    content.rule.push_back({"tags", clip(joined, 512), "the rule's own labels"});
+  }
+  gather_observables(facts, limits, content);
+  gather_timeline(facts, limits, content);
+  if (sensor) return content;
+  gather_impact(facts, judgement, refused, content);
+  content.advice = filled_advice(playbook, fillings_of(series, facts));
+  return content;
+}
+
+}  // namespace gyre::stages

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schemas/identity.h"
+#include "stages/report/facts.h"
+
+// What fields and results mean in plain words: no more than they show.
+namespace gyre::stages {
+
+struct Named {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+inline constexpr std::array<Named, 17> kErrors = {{
+    {"SUCCESS", "the call came back without an error"},
+    {"EACCES",
+     "permission denied: a missing right, a file system mounted noexec, or a security module"},
+    {"EPERM", "not permitted: a missing capability, or a system-call filter"},
+    {"EROFS", "the file system is read-only"},
+    {"ENOENT", "not found; nobody refused it"},
+    {"ENOTDIR", "a part of the path is no directory; nobody refused it"},
+    {"ENOEXEC", "no format that can be run; nobody refused it"},
+    {"ELOOP", "too many symbolic links; nobody refused it"},
+    {"ENAMETOOLONG", "the path is too long; nobody refused it"},
+    {"ETXTBSY", "the file was open for writing at that moment"},
+    {"ECONNREFUSED", "the other side did not accept; no connection"},
+    {"ETIMEDOUT", "nobody answered; no connection"},
+    {"EHOSTUNREACH", "no way to the other side; no connection"},
+    {"ENETUNREACH", "no way to the other side's network; no connection"},
+    {"EINPROGRESS", "begun, its end is not known"},
+    {"EAGAIN", "to be tried again; says nothing"},
+    {"EINTR", "interrupted; says nothing"},
+}};
+
+inline std::string_view meaning_of_result(std::string_view result) {
+  for (const Named& entry : kErrors) {
+    if (entry.name == result) return entry.meaning;
+  }
+  return result.starts_with('E') ? "the call failed" : "";
+}
+
+inline constexpr std::array<Named, 12> kEventFields = {{
+    {"evt.type", "the system call, or the plugin's event"},
+    {"evt.res", "its result"},
+    {"evt.arg.flags", "flags of the call; for a failed start they describe the caller's program"},
+    {"evt.arg.filename", "the path that was asked for"},
+    {"fd.name", "the file, or the two ends of the connection"},
+    {"fd.sip", "address of the serving side"},
+    {"fd.sport", "port of the serving side"},
+    {"fd.cip", "address of the asking side"},
+    {"fd.rip", "address of the far side"},
+    {"fd.rport", "port of the far side"},
+    {"ka.verb", "what was asked of the Kubernetes API"},
+    {"ka.response.code", "the API's answer"},
+}};
+inline constexpr std::array<Named, 9> kProcessFields = {{
+    {"proc.name", "name of the process; the process can choose it"},
+    {"proc.exepath", "the program that ran; for a failed start the one that asked"},
+    {"proc.exe", "the program's name as its caller wrote it; freely chosen"},
+    {"proc.cmdline", "command line; freely chosen by whoever started it"},
+    {"proc.pname", "name of the parent process"},
+    {"proc.pcmdline", "command line of the parent"},
+    {"proc.aname[2]", "name of the parent's parent"},
+    {"proc.cwd", "working directory"},
+    {"proc.tty", "terminal; 0 is none, anything else hints at a person"},
+}};
+inline constexpr std::array<Named, 7> kUserFields = {{
+    {"user.name", "user the process ran as, by the container's own table where it has one"},
+    {"user.uid", "its number; 0 in a container is not by itself root of the host"},
+    {"user.loginuid",
+     "who logged in to the host; -1: no login session, which excludes neither people nor "
+     "automation"},
+    {"user.loginname", "name of who logged in to the host"},
+    {"group.name", "group the process ran as"},
+    {"group.gid", "its number"},
+    {"ka.user.name", "who asked the Kubernetes API"},
+}};
+inline constexpr std::array<Named, 9> kObjectFields = {{
+    {"container.name", "the container's name in its runtime"},
+    {"container.image.repository", "image, without tag"},
+    {"container.image.tag", "tag; it can be moved to another image"},
+    {"container.image.digest", "identifies the image's content"},
+    {"container.privileged", "true: all capabilities and the host's devices"},
+    {"k8s.ns.name", "namespace"},
+    {"k8s.pod.name", "pod"},
+    {"ka.target.resource", "kind of the object"},
+    {"ka.target.name", "name of the object"},
+}};
+
+struct Detail {
+  std::string field;
+  std::string value;
+  std::string meaning;
+};
+
+/// At most `bytes`, cut at a character, the cut marked.
+inline std::string clip(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  std::size_t end = bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end)) + "…";
+}
+
+inline std::string shown(std::string_view text, std::size_t bytes) {
+  return clip(schemas::printable(text), bytes);
+}
+
+/// Up to three values in one text; all of them stand under evidence.
+inline std::string join_values(const std::vector<std::string_view>& values, std::size_t bytes) {
+  constexpr std::size_t kShown = 3;
+  std::string joined;
+  for (std::size_t i = 0; i < values.size() && i < kShown; ++i) {
+    if (i > 0) joined += " · ";
+    joined += shown(values[i], bytes);
+  }
+  if (values.size() > kShown) joined += " (+" + std::to_string(values.size() - kShown) + " more)";
+  return joined;
+}
+
+template <std::size_t N>
+std::vector<Detail> details_of(const Facts& facts, const std::array<Named, N>& fields,
+                               std::size_t bytes) {
+  std::vector<Detail> details;
+  for (const Named& entry : fields) {
+    const auto values = facts.values(entry.name);
+    if (values.empty()) continue;
+    std::string meaning(entry.meaning);
+    if (entry.name == "evt.res" && values.size() == 1) {
+      meaning += ": " + std::string(meaning_of_result(values.front()));
+    }
+    details.push_back({std::string(entry.name), join_values(values, bytes), std::move(meaning)});
+  }
+  return details;
+}
+
+}  // namespace gyre::stages

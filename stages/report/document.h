@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stages/report/content.h"
+#include "stages/report/markdown.h"
+
+// The Markdown of a finding. Values of an alert stand in code spans or escaped; no tables, since a
+// bar in a code span would end a cell.
+namespace gyre::stages {
+
+struct DocumentHead {
+  std::string title;
+  std::string summary;     ///< our own words and escaped values, ready
+  std::string conclusion;  ///< likewise
+};
+
+inline std::string bullet(std::string_view field, std::string_view value,
+                          std::string_view meaning) {
+  return fmt::format("- {}: {}{}{}\n", markdown_code(field), markdown_code(value),
+                     meaning.empty() ? "" : " — ", markdown_text(meaning));
+}
+
+inline void append_details(std::string& out, std::string_view heading,
+                           const std::vector<Detail>& details) {
+  if (details.empty()) return;
+  out += fmt::format("\n### {}\n\n", heading);
+  for (const Detail& detail : details) out += bullet(detail.field, detail.value, detail.meaning);
+}
+
+inline void append_because(std::string& out, const Because& because) {
+  out += "- " + markdown_text(because.text);
+  if (!because.field.empty()) out += " " + markdown_code(because.field);
+  if (!because.value.empty()) out += " = " + markdown_code(shown(because.value, 128));
+  out += '\n';
+}
+
+inline void append_assessment(std::string& out, const Judgement& judgement) {
+  out += "\n### Assessment\n\n";
+  for (const Because& because : judgement.because) append_because(out, because);
+  out += fmt::format("\nRisk {} of 100:\n\n", judgement.risk);
+  for (const RiskTerm& term : judgement.terms) {
+    out += fmt::format("- {:+}: {}\n", term.points, markdown_text(term.because.text));
+  }
+  if (!judgement.missing.empty()) {
+    out += "\n### What is not known\n\n";
+    for (const std::string& field : judgement.missing) {
+      out += fmt::format("- {} is not in the alerts. {}\n", markdown_code(field),
+                         markdown_text(how_to_get(field)));
+    }
+  }
+  if (!judgement.attack.empty()) {
+    out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
+    for (const Technique& technique : judgement.attack) {
+      out += fmt::format("- {}\n", markdown_text(fmt::format("{} {} {}", technique.tactic,
+                                                             technique.name, technique.technique)));
+    }
+  }
+}
+
+inline void append_one_advice(std::string& out, const Advice& advice) {
+  out += fmt::format("\n**{}.** {}\n", markdown_text(advice.title), markdown_text(advice.text));
+  for (const std::string& condition : advice.preconditions) {
+    out += "\nOnly if: " + markdown_text(condition) + ".\n";
+  }
+  if (!advice.commands.empty()) {
+    std::string lines;
+    for (const std::string& command : advice.commands) lines += command + "\n";
+    out += "\n" + markdown_block(lines, "sh");
+  }
+  if (!advice.snippet.empty()) out += "\n" + markdown_block(advice.snippet, advice.language);
+  if (!advice.undo.empty()) out += "\nUndo: " + markdown_text(advice.undo) + "\n";
+}
+
+inline void append_advice(std::string& out, const std::vector<Advice>& advice) {
+  const std::pair<AdviceKind, std::string_view> kinds[] = {
+      {AdviceKind::kVerify, "Verify first (read-only)"},
+      {AdviceKind::kContain, "Contain (only if the checks point to an intrusion)"},
+      {AdviceKind::kHarden, "Harden"},
+      {AdviceKind::kTune, "Tune (only if the checks show it is wanted)"}};
+  for (const auto& [kind, heading] : kinds) {
+    bool started = false;
+    for (const Advice& next : advice) {
+      if (next.kind != kind) continue;
+      if (!started) out += fmt::format("\n### {}\n", heading);
+      started = true;
+      append_one_advice(out, next);
+    }
+  }
+  if (advice.empty()) out += "\nNothing to do from this report alone.\n";
+}
+
+inline std::string document(const DocumentHead& head, const Content& content,
+                            const Judgement& judgement, bool sensor) {
+  std::string out = "# Alert Analysis Report: " + markdown_text(head.title) + "\n\n## Summary\n\n";
+  out += head.summary;
+  out += "\n\n## Detailed Analysis\n";
+  append_details(out, "Rule", content.rule);
+  append_details(out, "Event", content.event);
+  append_details(out, "Process", content.process);
+  append_details(out, "User", content.user);
+  append_details(out, "Container or object", content.object);
+  out += "\n### Timeline (UTC)\n\n";
+  for (const TimelineEntry& entry : content.timeline) {
+    out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)), entry.text);
+  }
+  if (!content.impact.empty()) {
+    out += "\n### Impact\n\n";
+    for (const Because& impact : content.impact) append_because(out, impact);
+  }
+  if (!sensor) append_assessment(out, judgement);
+  out += "\n## Mitigation Strategies\n";
+  append_advice(out, content.advice);
+  out += "\n## Conclusion\n\n" + head.conclusion + "\n";
+  return out;
+}
+
+}  // namespace gyre::stages

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "schemas/identity.h"
+#include "schemas/report.h"
+#include "stages/report/content.h"
+#include "stages/report/write.h"
+
+// The members of a report's JSON, each written the same way wherever it stands.
+namespace gyre::stages {
+
+using schemas::JsonWriter;
+
+inline std::string hash_of(std::string_view kind, std::string_view key) {
+  return to_hex(view(IdHasher().add(kind).add(key).finish()));
+}
+
+inline std::string entity_name(const records::Entity& entity, const Facts* facts) {
+  if (entity.container_unknown()) return "an unknown container on " + entity.hostname();
+  if (entity.kind() == records::Entity::HOST) return "host " + entity.hostname();
+  if (entity.kind() != records::Entity::CONTAINER) return entity.id();
+  const std::string_view name =
+      facts == nullptr ? std::string_view{} : facts->single("container.name");
+  const std::string shown_name =
+      name.empty() ? entity.id() : fmt::format("{} ({})", name, entity.id());
+  return fmt::format("container {} on {}", shown_name, entity.hostname());
+}
+
+struct Head {
+  std::string_view kind;
+  std::string id;
+  std::string previous_id;
+  std::string series;
+  std::string_view attention;
+  std::string attention_because;
+  bool closed;
+  std::string closed_because;
+  std::string title;
+};
+
+inline void write_head(JsonWriter& json, const Head& head, const Revision& revision) {
+  json.text("schema_version", "1.0").text("kind", head.kind).text("id", head.id);
+  json.key("revision").number(revision.number);
+  json.text("previous_id", head.previous_id).text("series", head.series);
+  json.text("time", format_rfc3339_second(revision.decided));
+  json.key("attention").begin_object().text("level", head.attention);
+  json.text("because", head.attention_because).end_object();
+  json.text("state", head.closed ? "closed" : "open");
+  if (!head.closed) json.text("closes_after", format_rfc3339_second(revision.closes_after));
+  json.text("reason", revision.reason);
+  if (head.closed) json.text("closed_because", head.closed_because);
+  json.text("title", head.title);
+}
+
+inline void write_entity(JsonWriter& json, const records::Entity& entity, const Facts& facts) {
+  constexpr std::array<std::string_view, 4> kKinds = {"container", "host", "k8s_object", "cloud"};
+  const bool container = entity.kind() == records::Entity::CONTAINER && !entity.container_unknown();
+  json.key("entity").begin_object();
+  json.text("kind", kKinds.at(static_cast<std::size_t>(entity.kind())));
+  json.text("key", shown(schemas::entity_key(entity), 512))
+      .text("tenant", shown(entity.tenant(), 128));
+  json.text("cluster", shown(entity.cluster(), 128))
+      .text("hostname", shown(entity.hostname(), 256));
+  if (container) json.text("container_id", shown(entity.id(), 128));
+  const bool object =
+      entity.kind() == records::Entity::K8S_OBJECT || entity.kind() == records::Entity::CLOUD;
+  if (object) json.text("object", shown(entity.id(), 256));
+  const std::pair<const char*, const char*> fields[] = {
+      {"container_name", "container.name"}, {"image", "container.image.repository"},
+      {"image_tag", "container.image.tag"}, {"image_digest", "container.image.digest"},
+      {"namespace", "k8s.ns.name"},         {"pod", "k8s.pod.name"}};
+  for (const auto& [name, field] : fields) json.text(name, shown(facts.single(field), 256));
+  if (entity.container_unknown()) json.key("container_unknown").value(true);
+  if (entity.key_incomplete()) json.key("key_incomplete").value(true);
+  json.end_object();
+}
+
+inline void write_number(JsonWriter& json, std::string_view name, std::uint64_t value) {
+  json.key(name).number(static_cast<std::int64_t>(value));
+}
+
+inline void write_counts(JsonWriter& json, const records::Counts& counts) {
+  json.key("counts").begin_object();
+  write_number(json, "alerts", counts.alerts());
+  write_number(json, "duplicates", counts.duplicates());
+  write_number(json, "late", counts.late());
+  json.end_object();
+}
+
+inline void write_outcome(JsonWriter& json, const records::OutcomeCounts& outcome) {
+  json.key("outcome").begin_object();
+  write_number(json, "succeeded", outcome.succeeded());
+  write_number(json, "blocked", outcome.blocked());
+  write_number(json, "unknown", outcome.unknown());
+  json.end_object();
+}
+
+inline void write_because(JsonWriter& json, const Because& because) {
+  json.text("text", because.text).text("field", because.field);
+  json.text("value", shown(because.value, 256));
+}
+
+inline void write_texts(JsonWriter& json, std::string_view name,
+                        const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  json.key(name).begin_array();
+  for (const std::string& text : texts) json.value(std::string_view(text));
+  json.end_array();
+}
+
+inline void write_attack(JsonWriter& json, const std::vector<Technique>& attack) {
+  json.key("attack").begin_array();
+  for (const Technique& entry : attack) {
+    json.begin_object().text("tactic", entry.tactic).text("technique", entry.technique);
+    json.text("name", entry.name).text("source", entry.source).end_object();
+  }
+  json.end_array();
+}
+
+inline void write_judgement(JsonWriter& json, const Judgement& judgement) {
+  json.key("verdict").begin_object().text("class", to_string(judgement.verdict));
+  json.text("confidence", to_string(judgement.confidence)).key("because").begin_array();
+  for (const Because& because : judgement.because) {
+    json.begin_object();
+    write_because(json, because);
+    json.end_object();
+  }
+  json.end_array();
+  write_texts(json, "would_change", judgement.would_change);
+  json.end_object();
+  json.key("risk").begin_object().key("score").number(judgement.risk).key("terms").begin_array();
+  for (const RiskTerm& term : judgement.terms) {
+    json.begin_object().key("points").number(term.points);
+    write_because(json, term.because);
+    json.end_object();
+  }
+  json.end_array().end_object();
+  write_attack(json, judgement.attack);
+}
+
+inline void write_details(JsonWriter& json, const Content& content, bool container) {
+  const std::pair<std::string_view, const std::vector<Detail>*> groups[] = {
+      {"event", &content.event},
+      {"process", &content.process},
+      {"user", &content.user},
+      {container ? "container" : "object", &content.object},
+      {"rule", &content.rule}};
+  json.key("details").begin_object();
+  for (const auto& [name, details] : groups) {
+    if (details->empty()) continue;
+    json.key(name).begin_array();
+    for (const Detail& detail : *details) {
+      json.begin_object().text("field", detail.field).text("value", detail.value);
+      json.text("meaning", detail.meaning).end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
+}
+
+inline void write_evidence(JsonWriter& json, const records::Summary& summary,
+                           const Limits& limits) {
+  std::vector<std::string> capped;
+  json.key("evidence").begin_object().key("fields").begin_object();
+  std::size_t written = 0;
+  for (const records::Values& field : summary.fields()) {
+    const std::string name = shown(field.field(), 128);
+    const auto count = static_cast<std::size_t>(field.values_size());
+    if (written++ >= limits.fields || field.capped() || count > limits.values)
+      capped.push_back(name);
+    if (written > limits.fields) continue;
+    json.key(name).begin_array();
+    for (std::size_t i = 0; i < std::min(count, limits.values); ++i) {
+      json.value(shown(field.values(static_cast<int>(i)), limits.value_bytes));
+    }
+    json.end_array();
+  }
+  json.end_object().key("samples").begin_array();
+  std::size_t samples = 0;
+  for (const records::Sample& sample : summary.samples()) {
+    if (samples++ == limits.samples) break;
+    json.begin_object()
+        .text("time", format_rfc3339(sample.time()))
+        .text("uuid", shown(sample.uuid(), 64));
+    json.text("output", shown(sample.output(), limits.output_bytes));
+    json.text("outcome", outcome_word(sample.outcome())).end_object();
+  }
+  json.end_array();
+  write_texts(json, "capped", capped);
+  json.end_object();
+}
+
+inline void write_content(JsonWriter& json, const Content& content) {
+  if (!content.impact.empty()) {
+    json.key("impact").begin_array();
+    for (const Because& impact : content.impact) {
+      json.begin_object();
+      write_because(json, impact);
+      json.end_object();
+    }
+    json.end_array();
+  }
+  json.key("observables").begin_object();
+  for (const Observable& group : content.observables) write_texts(json, group.name, group.values);
+  write_number(json, "left_out", content.observables_left_out);
+  json.end_object();
+}
+
+inline void write_timeline(JsonWriter& json, const std::vector<TimelineEntry>& timeline) {
+  json.key("timeline").begin_array();
+  for (const TimelineEntry& entry : timeline) {
+    json.begin_object()
+        .text("time", format_rfc3339(entry.time))
+        .text("text", entry.text)
+        .end_object();
+  }
+  json.end_array();
+}
+
+inline void write_producer(JsonWriter& json, const Producer& producer,
+                           std::uint32_t shape_version) {
+  json.key("produced_by").begin_object().text("version", producer.version);
+  json.text("config_hash", producer.config_hash);
+  if (shape_version > 0) write_number(json, "shape_version", shape_version);
+  json.end_object();
+}
+
+inline void write_advice(JsonWriter& json, const std::vector<Advice>& advice) {
+  const std::pair<std::string_view, AdviceKind> kinds[] = {{"verify", AdviceKind::kVerify},
+                                                           {"contain", AdviceKind::kContain},
+                                                           {"harden", AdviceKind::kHarden},
+                                                           {"tune", AdviceKind::kTune}};
+  json.key("advice").begin_object();
+  for (const auto& [name, kind] : kinds) {
+    json.key(name).begin_array();
+    for (const Advice& next : advice) {
+      if (next.kind != kind) continue;
+      json.begin_object().text("title", next.title).text("text", next.text);
+      write_texts(json, "commands", next.commands);
+      json.text("snippet", next.snippet).text("language", next.language);
+      write_texts(json, "preconditions", next.preconditions);
+      json.text("undo", next.undo).text("source", next.source).end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
+}
+
+}  // namespace gyre::stages
