@@ -1,1 +1,376 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pipeline/memory_broker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "pipeline/memory_coordinator.h"
+#include "pipeline/memory_log.h"
+
+namespace gyre::pipeline {
+
+using memory::Entry;
+using memory::Kind;
+using memory::Marker;
+using memory::Partition;
+using memory::Producer;
+using memory::Session;
+
+class MemoryBroker final : public Broker {
+ public:
+  MemoryBroker(std::shared_ptr<MemoryCluster::Impl> cluster, std::shared_ptr<Session> session)
+      : cluster_(std::move(cluster)), session_(std::move(session)) {}
+
+  Poll poll(const BatchLimits& limits) override;
+  void resume(std::span<const PartitionOffset> from) override;
+  void begin() override;
+  void send(OutRecord record) override;
+  std::map<TopicPartition, std::int64_t> commit(
+      std::span<const PartitionOffset> next_offsets) override;
+  void recover() override;
+  std::optional<std::int64_t> committed(std::int32_t partition) override;
+  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override {
+    return cluster_->at(topic, partition).high();
+  }
+  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override {
+    return cluster_->at(topic, partition).low;
+  }
+  std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
+                       const std::function<void(const Record&)>& apply) override;
+  std::int32_t input_partitions() override {
+    return static_cast<std::int32_t>(cluster_->topic(session_->topic).size());
+  }
+  std::int64_t offset_at(std::int32_t partition, Nanos time) override;
+  bool at_end(std::int32_t partition) override;
+
+ private:
+  std::vector<Record> take(const BatchLimits& limits);
+  Partition& within(const std::string& topic, std::int32_t partition, std::int64_t offset);
+
+  std::shared_ptr<MemoryCluster::Impl> cluster_;
+  std::shared_ptr<Session> session_;
+  std::vector<std::int32_t> assigned_;              // as last told by poll
+  std::map<std::int32_t, std::int64_t> positions_;  // of the resumed ones
+  std::size_t turn_ = 0;
+  bool open_ = false;
+  bool harmed_ = false;  // an end request of this epoch may still be under way: rule T4
+};
+
+Poll MemoryBroker::poll(const BatchLimits& limits) {
+  CHECK(!open_);
+  Session& session = *session_;
+  if (session.fenced) {
+    throw Failure("poll: another client has taken the id " + session.id + " (FENCED_INSTANCE_ID)");
+  }
+  if (!cluster_->is_member(session)) cluster_->join(session_);
+  Poll result;
+  if (session.announce) {
+    session.announce = false;
+    session.generation = cluster_->groups.at(session.group).generation;
+    session.member = session.id;
+    assigned_ = session.partitions;
+    positions_.clear();
+    result.assignment = Assignment{assigned_};
+  } else {
+    result.records = take(limits);
+  }
+  return result;
+}
+
+// One record of each partition in turn: what lies side by side in time comes side by side.
+std::vector<Record> MemoryBroker::take(const BatchLimits& limits) {
+  struct Source {
+    std::int32_t partition;
+    const Partition* log;
+    std::int64_t* position;
+    std::int64_t end;
+  };
+  std::vector<Source> sources;
+  for (auto& [partition, position] : positions_) {
+    const Partition& log = within(session_->topic, partition, position);
+    sources.push_back({partition, &log, &position, log.stable()});
+  }
+  std::vector<Record> records;
+  std::size_t bytes = 0;
+  std::size_t idle = 0;  // sources in a row that had nothing
+  while (idle < sources.size() && records.size() < limits.records) {
+    Source& source = sources[turn_ % sources.size()];
+    if (*source.position < source.end) {
+      *source.position = source.log->next_data(*source.position, source.end);
+    }
+    if (*source.position >= source.end) {
+      ++idle;
+      ++turn_;
+      continue;
+    }
+    const Entry& entry = source.log->at(*source.position);
+    bytes += memory::size_of(entry);
+    if (!records.empty() && bytes > limits.bytes) break;
+    records.push_back(memory::record_of(source.partition, (*source.position)++, entry));
+    idle = 0;
+    ++turn_;
+  }
+  return records;
+}
+
+Partition& MemoryBroker::within(const std::string& topic, std::int32_t partition,
+                                std::int64_t offset) {
+  Partition& log = cluster_->at(topic, partition);
+  if (offset < log.low || offset > log.high()) {
+    throw Refusal("offset " + std::to_string(offset) + " of " + topic + "-" +
+                  std::to_string(partition) + " is out of range: the log holds [" +
+                  std::to_string(log.low) + ", " + std::to_string(log.high()) + ")");
+  }
+  return log;
+}
+
+void MemoryBroker::resume(std::span<const PartitionOffset> from) {
+  for (const auto& [partition, offset] : from) {
+    CHECK(std::binary_search(assigned_.begin(), assigned_.end(), partition));
+    within(session_->topic, partition, offset);
+  }
+  for (const auto& [partition, offset] : from) positions_[partition] = offset;
+}
+
+void MemoryBroker::begin() {
+  CHECK(!open_);
+  cluster_->producer_of(*session_);
+  if (cluster_->completing(*session_) && (!cluster_->waited() || cluster_->completing(*session_))) {
+    throw Failure("begin: the last transaction of " + session_->id +
+                  " lacks markers (CONCURRENT_TRANSACTIONS)");
+  }
+  cluster_->producer_of(*session_).transaction = ++cluster_->transactions;
+  open_ = true;
+}
+
+void MemoryBroker::send(OutRecord record) {
+  CHECK(open_);
+  Producer& producer = cluster_->producer_of(*session_);
+  const std::size_t count = cluster_->topic(record.topic).size();
+  if (record.partition < 0) {
+    record.partition = static_cast<std::int32_t>((murmur2(record.key) & 0x7fffffff) % count);
+  }
+  Partition& log = cluster_->at(record.topic, record.partition);
+  const std::int64_t offset = log.high();
+  log.undecided.try_emplace(producer.transaction, offset);
+  log.entries.push_back({.key = std::move(record.key),
+                         .value = std::move(record.value),
+                         .headers = std::move(record.headers),
+                         .producer = producer.number,
+                         .transaction = producer.transaction,
+                         .epoch = producer.epoch});
+  producer.last[{std::move(record.topic), record.partition}] = offset;
+}
+
+std::map<TopicPartition, std::int64_t> MemoryBroker::commit(
+    std::span<const PartitionOffset> next_offsets) {
+  CHECK(open_);
+  if (session_->generation < 0 || session_->member.empty()) {
+    throw Failure("commit of " + session_->id + " not sent: not a member of group " +
+                  session_->group + " (generation " + std::to_string(session_->generation) +
+                  "); the group would not fence it");
+  }
+  cluster_->send_offsets(*session_, next_offsets);
+  const auto hook = cluster_->fault;
+  const CommitFault fault = hook ? hook(session_->id) : CommitFault::kNone;
+  if (fault != CommitFault::kNone) {
+    harmed_ = true;
+    cluster_->delayed.push_back({session_->id, session_->epoch});
+  }
+  if (fault != CommitFault::kDelayed) {
+    Producer& producer = cluster_->producer_of(*session_);
+    auto last = producer.last;
+    cluster_->end(producer, Kind::kCommit);
+    if (fault == CommitFault::kNone) {
+      open_ = false;
+      return last;
+    }
+  }
+  throw Failure("commit of " + session_->id + ": no answer; it may or may not be committed");
+}
+
+void MemoryBroker::recover() {
+  if (session_->fenced) {
+    throw Refusal("another client uses the id " + session_->id +
+                  ": two would fence each other for ever; give each its own instance name");
+  }
+  Producer& producer = cluster_->producers.at(session_->id);
+  if (harmed_ || producer.epoch != session_->epoch) {
+    cluster_->init(session_);
+  } else {
+    cluster_->end(producer, Kind::kAbort);
+  }
+  harmed_ = false;
+  open_ = false;
+  positions_.clear();
+}
+
+std::optional<std::int64_t> MemoryBroker::committed(std::int32_t partition) {
+  cluster_->at(session_->topic, partition);
+  const memory::Group& group = cluster_->groups.at(session_->group);
+  const auto pending = [&] {
+    return std::any_of(group.pending.begin(), group.pending.end(),
+                       [&](const auto& one) { return one.second.contains(partition); });
+  };
+  if (pending() && (!cluster_->waited() || pending())) {
+    throw Failure("committed offset of " + session_->topic + "-" + std::to_string(partition) +
+                  " in group " + session_->group +
+                  ": pending in a transaction that nobody decides (UNSTABLE_OFFSET_COMMIT)");
+  }
+  const auto found = group.offsets.find(partition);
+  return found == group.offsets.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::int64_t MemoryBroker::restore(const std::string& topic, std::int32_t partition,
+                                   std::int64_t from,
+                                   const std::function<void(const Record&)>& apply) {
+  Partition& log = within(topic, partition, from);
+  const std::int64_t high = log.high();
+  std::int64_t position = from;
+  while (true) {
+    const std::int64_t end = std::min(log.stable(), high);
+    while ((position = log.next_data(position, end)) < end) {
+      apply(memory::record_of(partition, position, log.at(position)));
+      ++position;
+    }
+    if (position >= high) return position;
+    if (!cluster_->waited() || log.stable() <= position) {
+      throw Failure("restore of " + topic + "-" + std::to_string(partition) + " stands at " +
+                    std::to_string(position) + " below the high watermark " + std::to_string(high) +
+                    ": a transaction that nobody decides");
+    }
+  }
+}
+
+std::int64_t MemoryBroker::offset_at(std::int32_t partition, Nanos time) {
+  const Partition& log = cluster_->at(session_->topic, partition);
+  for (std::int64_t offset = log.low; offset < log.high(); ++offset) {
+    const Entry& entry = log.at(offset);
+    if (entry.kind == Kind::kData && entry.timestamp >= time) return offset;
+  }
+  return log.high();
+}
+
+bool MemoryBroker::at_end(std::int32_t partition) {
+  const Partition& log = cluster_->at(session_->topic, partition);
+  const auto position = positions_.find(partition);
+  return position != positions_.end() && position->second >= log.low &&
+         log.next_data(position->second, log.high()) == log.high();
+}
+
+MemoryCluster::MemoryCluster() : impl_(std::make_shared<Impl>()) {}
+MemoryCluster::~MemoryCluster() = default;
+
+void MemoryCluster::create_topic(const std::string& name, std::int32_t partitions) {
+  CHECK(partitions > 0);
+  const auto count = static_cast<std::size_t>(partitions);
+  const auto [topic, added] = impl_->topics.try_emplace(name, count);
+  if (!added && topic->second.size() != count) {
+    throw Failure("topic " + name + " exists with " + std::to_string(topic->second.size()) +
+                  " partitions, not " + std::to_string(partitions));
+  }
+}
+
+std::int64_t MemoryCluster::append(const std::string& topic, std::int32_t partition,
+                                   std::string value, Nanos timestamp, Headers headers,
+                                   std::optional<std::string> key) {
+  constexpr Nanos kMillisecond = 1'000'000;
+  if (timestamp != kNoTime) {
+    const Nanos rest = timestamp % kMillisecond;
+    timestamp -= rest < 0 ? rest + kMillisecond : rest;
+  }
+  Partition& log = impl_->at(topic, partition);
+  log.entries.push_back({.key = std::move(key),
+                         .value = std::move(value),
+                         .headers = std::move(headers),
+                         .timestamp = timestamp});
+  return log.high() - 1;
+}
+
+std::vector<Record> MemoryCluster::read(const std::string& topic, std::int32_t partition,
+                                        std::int64_t from) const {
+  const Partition& log = impl_->at(topic, partition);
+  const std::int64_t end = log.stable();
+  std::vector<Record> records;
+  for (std::int64_t offset = log.next_data(std::max(from, log.low), end); offset < end;
+       offset = log.next_data(offset + 1, end)) {
+    records.push_back(memory::record_of(partition, offset, log.at(offset)));
+  }
+  return records;
+}
+
+std::int32_t MemoryCluster::partitions(const std::string& topic) const {
+  return static_cast<std::int32_t>(impl_->topic(topic).size());
+}
+
+std::int64_t MemoryCluster::last_stable_offset(const std::string& topic,
+                                               std::int32_t partition) const {
+  return impl_->at(topic, partition).stable();
+}
+
+void MemoryCluster::delete_records(const std::string& topic, std::int32_t partition,
+                                   std::int64_t offset) {
+  Partition& log = impl_->at(topic, partition);
+  if (offset > log.high()) {
+    throw Failure("delete records of " + topic + "-" + std::to_string(partition) + " before " +
+                  std::to_string(offset) + ": the log ends at " + std::to_string(log.high()));
+  }
+  for (; log.low < offset; ++log.low) log.entries.pop_front();
+  std::erase_if(log.aborted, [&](const auto& one) { return one.second < log.low; });
+}
+
+std::unique_ptr<Broker> MemoryCluster::connect(const std::string& group,
+                                               const std::string& input_topic,
+                                               const std::string& id) {
+  impl_->topic(input_topic);
+  auto session = std::make_shared<Session>();
+  session->group = group;
+  session->topic = input_topic;
+  session->id = id;
+  impl_->init(session);
+  impl_->join(session);
+  return std::make_unique<MemoryBroker>(impl_, std::move(session));
+}
+
+void MemoryCluster::expire(const std::string& group, const std::string& id) {
+  impl_->leave(group, id);
+  const auto found = impl_->producers.find(id);
+  if (found == impl_->producers.end() || found->second.session->group != group) return;
+  impl_->end(found->second, Kind::kAbort);
+  ++found->second.epoch;
+}
+
+void MemoryCluster::hold_markers(
+    std::function<bool(const std::string& topic, std::int32_t partition)> held) {
+  impl_->held = std::move(held);
+}
+
+void MemoryCluster::release_markers() {
+  impl_->held = nullptr;
+  for (const Marker& marker : std::exchange(impl_->held_markers, {})) impl_->write(marker);
+}
+
+void MemoryCluster::on_wait(std::function<void()> wait) { impl_->wait = std::move(wait); }
+
+void MemoryCluster::on_commit(std::function<CommitFault(const std::string& id)> fault) {
+  impl_->fault = std::move(fault);
+}
+
+void MemoryCluster::deliver_delayed() {
+  for (const memory::EndRequest& request : std::exchange(impl_->delayed, {})) {
+    Producer& producer = impl_->producers.at(request.id);
+    if (producer.epoch == request.epoch) impl_->end(producer, Kind::kCommit);
+  }
+}
+
+void MemoryCluster::drop_membership(const std::string& group, const std::string& id) {
+  const auto session = impl_->leave(group, id);
+  if (!session) return;
+  session->generation = -1;
+  session->member.clear();
+}
+
+}  // namespace gyre::pipeline
