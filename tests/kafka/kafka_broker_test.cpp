@@ -27,6 +27,42 @@ KafkaClient client() {
   return {brokers == nullptr ? "" : brokers, {}};
 }
 
+/// A transactional producer of somebody else, to leave transactions open or aborted at will.
+class Foreign {
+ public:
+  explicit Foreign(const std::string& id)
+      : handle_(kafka::make_handle(RD_KAFKA_PRODUCER,
+                                   kafka::make_conf(client(), {}, {{"transactional.id", id}}))) {
+    succeed(rd_kafka_init_transactions(handle_.get(), 20'000));
+  }
+  void begin() { succeed(rd_kafka_begin_transaction(handle_.get())); }
+  void commit() { succeed(rd_kafka_commit_transaction(handle_.get(), -1)); }
+  void abort() { succeed(rd_kafka_abort_transaction(handle_.get(), -1)); }
+  /// Returns when the record lies in the log.
+  void write(const std::string& name, std::string value) {
+    const kafka::Topic topic = kafka::make_topic(handle_.get(), name);
+    ASSERT_EQ(rd_kafka_produce(topic.get(), 0, RD_KAFKA_MSG_F_COPY, value.data(), value.size(),
+                               nullptr, 0, nullptr),
+              0);
+    ASSERT_EQ(rd_kafka_flush(handle_.get(), 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  void offset(const std::string& group, const std::string& topic, std::int64_t next) {
+    const kafka::List offsets(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(offsets.get(), topic.c_str(), 0)->offset = next;
+    // Generation -1 and no member: the commit that nobody fences.
+    const kafka::Membership anybody(rd_kafka_consumer_group_metadata_new(group.c_str()));
+    succeed(rd_kafka_send_offsets_to_transaction(handle_.get(), offsets.get(), anybody.get(), -1));
+  }
+
+ private:
+  static void succeed(rd_kafka_error_t* raw) {
+    const kafka::Error error(raw);
+    ASSERT_FALSE(error) << kafka::text(error);
+  }
+
+  kafka::Handle handle_;
+};
+
 template <typename Thrown, typename Call>
 std::string message_of(Call&& call) {
   try {
@@ -42,8 +78,9 @@ class KafkaBrokerTest : public testing::Test {
  protected:
   void SetUp() override {
     if (client().brokers.empty()) GTEST_SKIP() << "GYRE_KAFKA is not set: run tools/with_kafka";
+    static int run = 0;
     prefix_ = std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + "." +
-              std::to_string(getpid());
+              std::to_string(getpid()) + "." + std::to_string(++run);
   }
 
   std::string name(const std::string& what) const { return prefix_ + "." + what; }
@@ -176,22 +213,42 @@ TEST_F(KafkaBrokerTest, RestoresPastAbortsAndMarkersUpToTheHighWatermark) {
   create("out", 1);
   const auto broker = make_kafka_broker(client(), stage());
   start(*broker, 1);
-  for (int round = 0; round < 4; ++round) {
+  Foreign other(name("other"));
+  for (const std::string round : {"0", "1"}) {
     broker->begin();
-    broker->send({name("out"), 0, "k", std::to_string(round), {}});
-    if (round % 2 == 0) {
-      broker->commit({});
-    } else {
-      broker->send({name("out"), 0, "k", std::string(100'000, 'x'), {}});
-      broker->recover();
-    }
+    broker->send({name("out"), 0, "k", round, {}});
+    broker->commit({});
+    other.begin();
+    other.write(name("out"), "aborted");
+    other.abort();
   }
+  // Two records kept, two aborted, a marker after each.
+  EXPECT_EQ(broker->high_watermark(name("out"), 0), 8);
   std::vector<std::string> seen;
   const auto reached = broker->restore(
       name("out"), 0, 0, [&](const Record& record) { seen.push_back(*record.value); });
-  EXPECT_THAT(seen, ElementsAre("0", "2"));
-  EXPECT_EQ(reached, broker->high_watermark(name("out"), 0));
-  EXPECT_EQ(broker->restore(name("out"), 0, reached, [](const Record&) { FAIL(); }), reached);
+  EXPECT_THAT(seen, ElementsAre("0", "1"));
+  EXPECT_EQ(reached, 8);
+  EXPECT_EQ(broker->restore(name("out"), 0, 8, [](const Record&) { FAIL(); }), 8);
+}
+
+TEST_F(KafkaBrokerTest, RestoreWaitsForTheTransactionBelowTheHighWatermark) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  Foreign other(name("other"));
+  other.begin();
+  other.write(name("out"), "late");
+  EXPECT_EQ(broker->high_watermark(name("out"), 0), 1);
+  std::vector<std::string> seen;
+  auto reached = std::async(std::launch::async, [&] {
+    return broker->restore(name("out"), 0, 0,
+                           [&](const Record& record) { seen.push_back(*record.value); });
+  });
+  EXPECT_EQ(reached.wait_for(milliseconds(500)), std::future_status::timeout);
+  other.commit();
+  EXPECT_GE(reached.get(), 1);
+  EXPECT_THAT(seen, ElementsAre("late"));
 }
 
 TEST_F(KafkaBrokerTest, KnowsWhenNothingIsUnread) {
@@ -222,20 +279,12 @@ TEST_F(KafkaBrokerTest, CommittedWaitsForAPendingTransaction) {
   const auto broker = make_kafka_broker(client(), stage());
   start(*broker, 1);
 
-  kafka::Handle other = kafka::make_handle(
-      RD_KAFKA_PRODUCER, kafka::make_conf(client(), {}, {{"transactional.id", name("other")}}));
-  ASSERT_FALSE(kafka::Error(rd_kafka_init_transactions(other.get(), 20'000)));
-  ASSERT_FALSE(kafka::Error(rd_kafka_begin_transaction(other.get())));
-  const kafka::List offsets(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(offsets.get(), name("in").c_str(), 0)->offset = 7;
-  // Generation -1 and no member: the commit that nobody fences.
-  const kafka::Membership anybody(rd_kafka_consumer_group_metadata_new(name("group").c_str()));
-  ASSERT_FALSE(kafka::Error(
-      rd_kafka_send_offsets_to_transaction(other.get(), offsets.get(), anybody.get(), -1)));
-
+  Foreign other(name("other"));
+  other.begin();
+  other.offset(name("group"), name("in"), 7);
   auto committed = std::async(std::launch::async, [&] { return broker->committed(0); });
   EXPECT_EQ(committed.wait_for(milliseconds(500)), std::future_status::timeout);
-  ASSERT_FALSE(kafka::Error(rd_kafka_commit_transaction(other.get(), -1)));
+  other.commit();
   EXPECT_EQ(committed.get(), 7);
 }
 
