@@ -124,7 +124,7 @@ inline void gather_observables(const Facts& facts, const Limits& limits, Content
 inline void gather_impact(const Facts& facts, const Judgement& judgement, bool refused,
                           Content& content) {
   if (refused) {
-    content.impact.push_back({"None from these calls: each of them failed.", "evt.res",
+    content.impact.push_back({"None seen: no attempt is shown to have got through.", "evt.res",
                               join_values(facts.values("evt.res"), 64)});
   }
   if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty()) {

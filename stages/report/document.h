@@ -66,7 +66,7 @@ inline void append_assessment(std::string& out, const Judgement& judgement) {
 inline void append_one_advice(std::string& out, const Advice& advice) {
   out += fmt::format("\n**{}.** {}\n", markdown_text(advice.title), markdown_text(advice.text));
   for (const std::string& condition : advice.preconditions) {
-    out += "\nOnly if: " + markdown_text(condition) + ".\n";
+    out += "\nPrecondition: " + markdown_text(condition) + ".\n";
   }
   if (!advice.commands.empty()) {
     std::string lines;

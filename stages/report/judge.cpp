@@ -170,7 +170,7 @@ void apply_risk(const Facts& facts, schemas::Priority priority, bool refused, bo
        schemas::to_string(priority));
   if (judgement.effect_observed)
     term(20, "what the rule is about happened", "outcome", "succeeded");
-  if (refused) term(-10, "every attempt failed", "outcome", "blocked");
+  if (refused) term(-10, "no attempt is seen to have got through", "outcome", "blocked");
   if (strong) term(25, "the rule's pattern has hardly any innocent use", "rule", "");
   if (const auto root = facts.any_of("user.uid", {"0"}); !root.empty()) {
     term(5, "ran as root", "user.uid", root);
