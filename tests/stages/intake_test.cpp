@@ -1,1 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "stages/intake/intake.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace gyre::stages {
+namespace {
+
+std::string alert(int second, std::string_view file, std::string_view container = "c0ffee000001") {
+  return fmt::format(
+      R"({{"hostname":"node-1","output":"o","output_fields":{{"container.id":"{}","evt.type":"execve","proc.cmdline":"sh -c {}","proc.name":"sh"}},)"
+      R"("priority":"Warning","rule":"Rule A","source":"syscall","tags":[],"time":"2026-01-02T03:04:{:02}.000000000Z"}})",
+      container, file, second);
+}
+
+class IntakeTest : public testing::Test {
+ protected:
+  void add(const std::string& value, std::int32_t partition = 0) {
+    stages::SourceState& source = sources_[partition];
+    intake_.add({.partition = partition, .offset = source.next_offset, .record_time = kNoTime, .value = value, .tenant = {}, .cluster = {}},
+                source);
+  }
+  IntakeOutput finish() { return intake_.finish(sources_, 2, "test"); }
+
+  Intake intake_{{}, "default", "default", 4};
+  std::map<std::int32_t, SourceState> sources_;
+};
+
+TEST_F(IntakeTest, AFloodOfOneSecondIsOneSighting) {
+  for (int i = 0; i < 100; ++i) add(alert(5, "/dev/shm/x"));
+  int sightings = 0;
+  std::uint64_t arrivals = 0;
+  for (const auto& [target, bundle] : finish().bundles) {
+    sightings += bundle.sightings_size();
+    for (const auto& sighting : bundle.sightings()) arrivals += sighting.arrivals();
+  }
+  EXPECT_EQ(sightings, 1);
+  EXPECT_EQ(arrivals, 100U);
+}
+
+TEST_F(IntakeTest, EveryAlertIsSentOrDead) {
+  add(alert(5, "/a"));
+  add("no json");
+  add("   ");
+  add(alert(6, "/b"));
+  const IntakeOutput output = finish();
+  EXPECT_EQ(output.dead_letters.size(), 1U);
+  EXPECT_EQ(output.dead_letters[0].value, "no json");
+  EXPECT_EQ(output.dead_letters[0].offset, 1);
+  EXPECT_EQ(sources_[0].counters.in(), 3U);
+  EXPECT_EQ(sources_[0].counters.sent(), 2U);
+  EXPECT_EQ(sources_[0].counters.dead(), 1U);
+  EXPECT_EQ(sources_[0].next_offset, 4);
+}
+
+TEST_F(IntakeTest, ATickReachesEveryTargetOnceASecond) {
+  add(alert(5, "/a"));
+  EXPECT_EQ(finish().bundles.size(), 4U);
+  add(alert(5, "/b"));
+  EXPECT_EQ(finish().bundles.size(), 1U) << "the second was told already";
+  intake_.tick(1, 0, sources_[1]);
+  EXPECT_EQ(finish().bundles.size(), 4U);
+}
+
+TEST_F(IntakeTest, RangesAndCumulativeCountsAddUpByTarget) {
+  std::map<std::int32_t, std::uint64_t> sent;
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 20; ++i) add(alert(round, "/x", fmt::format("{:012x}", i)), i % 2);
+    for (const auto& [target, bundle] : finish().bundles) {
+      std::uint64_t arrivals = 0;
+      for (const auto& sighting : bundle.sightings()) arrivals += sighting.arrivals();
+      std::uint64_t said = 0;
+      std::uint64_t total = 0;
+      for (const auto& range : bundle.ranges()) {
+        said += range.arrivals();
+        total += range.sent();
+        EXPECT_LE(range.first(), range.next());
+      }
+      EXPECT_EQ(arrivals, said);
+      sent[target] += arrivals;
+      EXPECT_EQ(sent[target], total);
+    }
+  }
+}
+
+TEST_F(IntakeTest, AFutureTimeIsClampedToTheRecordAndFlagged) {
+  const Nanos record_time = *parse_rfc3339("2026-01-02T03:04:05Z");
+  intake_.add({.partition = 0, .offset = 0, .record_time = record_time, .value = alert(30, "/a"), .tenant = {}, .cluster = {}}, sources_[0]);
+  EXPECT_EQ(sources_[0].progress, record_time);
+  for (const auto& [target, bundle] : finish().bundles)
+    for (const auto& sighting : bundle.sightings()) {
+      EXPECT_EQ(sighting.second(), second_of(record_time));
+      EXPECT_TRUE(sighting.summary().flags() & schemas::kClockSkew);
+    }
+}
+
+TEST_F(IntakeTest, ContainersOfOneHostGoToOneTarget) {
+  for (int i = 0; i < 20; ++i) add(alert(5, "/x", fmt::format("{:012x}", i)));
+  int targets = 0;
+  for (const auto& [target, bundle] : finish().bundles) targets += bundle.sightings_size() > 0 ? 1 : 0;
+  EXPECT_EQ(targets, 1);
+}
+
+}  // namespace
+}  // namespace gyre::stages
