@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "pipeline/config.h"
+#include "pipeline/kafka_admin.h"
 
 namespace gyre::pipeline {
 
@@ -51,6 +52,9 @@ int reports(const Config& config, const ReportsOptions& options);
 
 /// Validates config and playbooks; prints what is fine or every problem.
 int check(const std::string& config_path);
+
+/// What every topic must be: of the input nothing but that it exists. The input comes first.
+std::vector<TopicSpec> topic_specs(const Config& config);
 
 /// Creates missing topics and verifies all; prints what it did.
 int topics(const Config& config);

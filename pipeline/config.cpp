@@ -1,1 +1,399 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pipeline/config.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "pipeline/config_kinds.h"
+#include "pipeline/kafka_broker.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using namespace config_kinds;
+
+// ---- Reading: collects problems instead of stopping at the first.
+
+class Reader {
+ public:
+  explicit Reader(string origin) : origin_(std::move(origin)) {}
+
+  void problem(const YAML::Mark& mark, const string& what) {
+    problems_.push_back({mark.line, mark.column,
+                         mark.is_null() ? fmt::format("{}: {}", origin_, what)
+                                        : fmt::format("{}:{}:{}: {}", origin_, mark.line + 1,
+                                                      mark.column + 1, what)});
+  }
+
+  template <class T>
+  void scalar(const YAML::Node& node, const string& path, const Kind<T>& kind, T& into) {
+    if (const auto value = resolve(node, path)) {
+      auto result = kind.read(*value);
+      // What a variable holds may be a secret; what the file says is not.
+      const bool inserted = *value != node.Scalar();
+      if (result)
+        into = std::move(*result);
+      else
+        problem(node.Mark(), fmt::format("{}: {}\"{}\" {}", path, inserted ? "the value of " : "",
+                                         node.Scalar(), result.error()));
+    }
+  }
+
+  /// The scalar's text with the environment put in; nullopt, and a problem noted, if there is none.
+  std::optional<string> resolve(const YAML::Node& node, const string& path) {
+    if (node.IsNull() || !node.IsScalar()) {
+      problem(node.Mark(), node.IsNull() ? path + " has no value"
+                                         : path + " must be a single value, not a list or a map");
+      return std::nullopt;
+    }
+    return interpolate(node, path);
+  }
+
+  void finish() {
+    if (problems_.empty()) return;
+    std::ranges::stable_sort(problems_, {},
+                             [](const Problem& p) { return std::pair(p.line, p.column); });
+    string all;
+    for (const Problem& each : problems_) all += (all.empty() ? "" : "\n") + each.text;
+    throw ConfigError(all);
+  }
+
+ private:
+  struct Problem {
+    int line;
+    int column;
+    string text;
+  };
+
+  std::optional<string> interpolate(const YAML::Node& node, const string& path) {
+    const string& raw = node.Scalar();
+    string result;
+    std::size_t at = 0;
+    for (;;) {
+      const auto begin = raw.find("${", at);
+      result.append(raw, at, begin == string::npos ? begin : begin - at);
+      if (begin == string::npos) return result;
+      const auto end = raw.find('}', begin);
+      if (end == string::npos) {
+        problem(node.Mark(), fmt::format("{}: `${{` without a closing `}}`", path));
+        return std::nullopt;
+      }
+      if (begin > at && raw[begin - 1] == '$') {  // `$${X}` stands for the text `${X}`
+        result.append(raw, begin + 1, end - begin);
+      } else if (const auto value = variable(raw.substr(begin + 2, end - begin - 2))) {
+        result += *value;
+      } else {
+        problem(node.Mark(),
+                fmt::format("{}: the environment variable of {} is not set; set it or give a "
+                            "default: ${{NAME:-default}}",
+                            path, raw.substr(begin, end + 1 - begin)));
+        return std::nullopt;
+      }
+      at = end + 1;
+    }
+  }
+
+  /// As in a shell, a default also stands in for an empty variable.
+  static std::optional<string> variable(const string& expression) {
+    const auto split = expression.find(":-");
+    const char* value = std::getenv(expression.substr(0, split).c_str());
+    if (value != nullptr && (*value != '\0' || split == string::npos)) return value;
+    if (split == string::npos) return std::nullopt;
+    return expression.substr(split + 2);
+  }
+
+  string origin_;
+  std::vector<Problem> problems_;
+};
+
+// ---- The table of keys: what is read, shown, hashed and documented.
+
+struct Key {
+  string path;
+  bool semantic;  ///< decisions depend on it
+  std::function<void(Reader&, const YAML::Node&, Config&)> read;
+  std::function<string(const Config&)> show;
+};
+
+using Read = std::function<void(Reader&, const YAML::Node&, Config&)>;
+
+bool is_semantic(const string& path) {
+  return path.starts_with("findings.") || path.starts_with("limits.") || path == "reports.close" ||
+         path == "input.tenant" || path == "input.cluster";
+}
+
+template <class Get, class T>
+Key one(const string& path, Get get, Kind<T> kind) {
+  return {path, is_semantic(path),
+          [=](Reader& reader, const YAML::Node& node, Config& config) {
+            reader.scalar(node, path, kind, get(config));
+          },
+          [=](const Config& config) { return kind.show(get(config)); }};
+}
+
+template <class Get, class T>
+Key many(const string& path, Get get, Kind<T> kind) {
+  const Read read = [=](Reader& reader, const YAML::Node& node, Config& config) {
+    if (!node.IsSequence() || node.size() == 0)
+      return reader.problem(node.Mark(), path + " must be a list with at least one value: [a, b]");
+    std::vector<T> values;
+    for (const YAML::Node& each : node) {
+      T value{};
+      reader.scalar(each, path, kind, value);
+      values.push_back(std::move(value));
+    }
+    get(config) = std::move(values);
+  };
+  return {path, is_semantic(path), read, [=](const Config& config) {
+            string all;
+            for (const T& each : get(config)) all += (all.empty() ? "" : ", ") + kind.show(each);
+            return "[" + all + "]";
+          }};
+}
+
+void read_properties(Reader& reader, const YAML::Node& node, Config& config) {
+  if (!node.IsMap()) return reader.problem(node.Mark(), "kafka.properties must be a map");
+  for (const auto& each : node) {
+    const string name = each.first.Scalar();
+    const string path = "kafka.properties." + name;
+    const auto owned = owned_properties().find(name);
+    if (owned != owned_properties().end()) {
+      reader.problem(each.first.Mark(),
+                     fmt::format("{} is set by the engine: {}", path, owned->second));
+    } else if (const auto value = reader.resolve(each.second, path)) {
+      config.kafka.properties[name] = *value;
+    }
+  }
+}
+
+// Values of properties may be secrets: only their names are shown.
+string show_properties(const Config& config) {
+  string all;
+  for (const auto& [name, value] : config.kafka.properties) all += (all.empty() ? "" : ", ") + name;
+  return "{" + all + "}";
+}
+
+// One line a key; the accessor serves reading and showing.
+#define AT(member) \
+  [](auto& c) -> auto& { return c.member; }
+
+std::vector<Key> table() {
+  constexpr Second kHour = 3600;
+  constexpr Second kDay = 24 * kHour;
+  const auto topic = text([](const string& t) { return is_name(t, 249); },
+                          "a topic name: letters, digits, `.`, `_`, `-`, at most 249");
+  const auto name = text([](const string& t) { return is_name(t, 100); },
+                         "a name: letters, digits, `.`, `_`, `-`, at most 100");
+  const auto label =
+      text([](const string& t) { return !t.empty() && t.size() <= 256; }, "1 to 256 bytes long");
+  const auto any = text([](const string&) { return true; }, "");
+  const auto some = text([](const string& t) { return !t.empty(); }, "a path: it is empty");
+  const auto stage = text([](const string& t) { return t == "intake" || t == "by_container"; },
+                          "a stage: intake or by_container");
+  const auto start = text(
+      [](const string& t) {
+        return t == "earliest" || t == "latest" || parse_rfc3339(t).has_value();
+      },
+      "earliest, latest or a time as 2026-01-02T03:04:05Z");
+  const auto brokers = text(are_brokers, "a list of brokers: host:port,host:port");
+  const auto address = text(is_address, "an address: host:port");
+  return {
+      one("name", AT(name), name),
+      one("instance", AT(instance), name),
+      one("workers", AT(workers), integer<int>(1, 256)),
+      many("stages", AT(stages), stage),
+      one("kafka.brokers", AT(kafka.brokers), brokers),
+      {"kafka.properties", false, read_properties, show_properties},
+      one("input.topic", AT(input.topic), topic),
+      one("input.start", AT(input.start), start),
+      one("input.tenant", AT(input.tenant), label),
+      one("input.cluster", AT(input.cluster), label),
+      one("output.topic", AT(output.topic), topic),
+      one("output.dead_letter_topic", AT(output.dead_letter_topic), topic),
+      one("inner.partitions", AT(inner.partitions), integer<std::int32_t>(1, 1024)),
+      one("inner.replication_factor", AT(inner.replication_factor), integer<std::int16_t>(1, 32)),
+      one("state.directory", AT(state.directory), some),
+      one("state.cache", AT(state.cache_bytes), size(8 << 20, std::int64_t{1} << 40)),
+      one("admin.listen", AT(admin.listen), address),
+      one("batch.linger", AT(batch.linger), milliseconds(0, 10'000)),
+      one("batch.records", AT(batch.records), integer<std::size_t>(1, 1'000'000)),
+      one("batch.bytes", AT(batch.bytes), size(64 << 10, 1 << 30)),
+      one("limits.record_bytes", AT(limits.record_bytes), size(1 << 10, 64 << 20)),
+      one("limits.fields", AT(limits.fields), integer<std::size_t>(16, 10'000)),
+      one("limits.string_bytes", AT(limits.string_bytes), size(256, 16 << 20)),
+      one("findings.disorder", AT(findings.disorder), seconds(0, 60)),
+      one("findings.lateness", AT(findings.lateness), seconds(0, kDay)),
+      one("findings.duplicate_horizon", AT(findings.duplicate_horizon), seconds(60, kDay)),
+      one("findings.gap", AT(findings.gap), seconds(60, kDay)),
+      one("findings.max_age", AT(findings.max_age), seconds(60, 30 * kDay)),
+      one("findings.keep_closed", AT(findings.keep_closed), seconds(0, 7 * kDay)),
+      one("findings.settle_error", AT(findings.settle_error), seconds(0, kHour)),
+      one("findings.settle_warning", AT(findings.settle_warning), seconds(0, kHour)),
+      one("findings.settle_below", AT(findings.settle_below), seconds(0, kHour)),
+      many("findings.backoff_attention", AT(findings.backoff_attention), seconds(1, 7 * kDay)),
+      many("findings.backoff_record", AT(findings.backoff_record), seconds(1, 7 * kDay)),
+      one("findings.incident_gap", AT(findings.incident_gap), seconds(60, kDay)),
+      one("findings.incident_max_age", AT(findings.incident_max_age), seconds(60, 30 * kDay)),
+      one("findings.incident_risk", AT(findings.incident_risk), integer<std::uint32_t>(1, 100)),
+      one("reports.close", AT(findings.close_all), choice("changed", "all")),
+      one("playbooks", AT(playbooks), any),
+  };
+}
+#undef AT
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> all = table();
+  return all;
+}
+
+// ---- From the document to the table.
+
+/// By the last name first, so that a key in the wrong section is found in the right one.
+string nearest(const string& path) {
+  const auto leaf = [](const string& p) { return p.substr(p.rfind('.') + 1); };
+  const auto rank = [&](const string& known) {
+    return std::pair(distance(leaf(path), leaf(known)), distance(path, known));
+  };
+  std::set<string> known;
+  for (const Key& key : keys()) known.insert({key.path, key.path.substr(0, key.path.find('.'))});
+  return *std::ranges::min_element(known, {}, rank);
+}
+
+void read_map(Reader& reader, const YAML::Node& map, const string& prefix, Config& config) {
+  std::set<string> seen;
+  for (const auto& each : map) {
+    if (!each.first.IsScalar()) {
+      reader.problem(each.first.Mark(), "a key must be a name");
+      continue;
+    }
+    const string path = prefix + each.first.Scalar();
+    const auto key = std::ranges::find(keys(), path, &Key::path);
+    const bool section = std::ranges::any_of(
+        keys(), [&](const Key& known) { return known.path.starts_with(path + "."); });
+    if (!seen.insert(path).second)
+      reader.problem(each.first.Mark(), fmt::format("{} stands here twice", path));
+    else if (key != keys().end())
+      key->read(reader, each.second, config);
+    else if (section && each.second.IsMap())
+      read_map(reader, each.second, path + ".", config);
+    else if (section && !each.second.IsNull())
+      reader.problem(each.second.Mark(), path + " must be a map of keys");
+    else if (!section)
+      reader.problem(each.first.Mark(), fmt::format("unknown key {}; the nearest known one is {}",
+                                                    path, nearest(path)));
+  }
+}
+
+void default_instance(Reader& reader, Config& config) {
+  if (!config.instance.empty()) return;
+  const char* given = std::getenv("GYRE_INSTANCE");
+  const bool is_given = given != nullptr && *given != '\0';
+  std::array<char, 256> host{};
+  if (is_given)
+    config.instance = given;
+  else if (gethostname(host.data(), host.size() - 1) == 0)
+    config.instance = host.data();
+  if (!is_name(config.instance, 100))
+    reader.problem(YAML::Mark::null_mark(),
+                   fmt::format("instance: {} \"{}\" is not a name: letters, digits, `.`, `_`, `-`, "
+                               "at most 100; set `instance`",
+                               is_given ? "GYRE_INSTANCE" : "the hostname", config.instance));
+}
+
+/// What no single key can be blamed for.
+void check_whole(Reader& reader, const Config& config) {
+  const auto problem = [&](const string& what) { reader.problem(YAML::Mark::null_mark(), what); };
+  std::map<string, string> used;
+  for (const auto& [what, topic] : std::initializer_list<std::pair<string, string>>{
+           {"the by-container topic of `name`", config.by_container_topic()},
+           {"the intake changelog of `name`", config.intake_changelog()},
+           {"the by-container changelog of `name`", config.by_container_changelog()},
+           {"the duplicate ids of `name`", config.by_container_ids()},
+           {"input.topic", config.input.topic},
+           {"output.topic", config.output.topic},
+           {"output.dead_letter_topic", config.output.dead_letter_topic}}) {
+    const auto [other, fresh] = used.emplace(topic, what);
+    if (!fresh)
+      problem(fmt::format("{} and {} are the same topic, {}", what, other->second, topic));
+  }
+  if (std::set<string>(config.stages.begin(), config.stages.end()).size() != config.stages.size())
+    problem("stages: a stage is named twice");
+  const auto& findings = config.findings;
+  const auto at_least = [&](const char* high, Second value, const char* low, Second least) {
+    if (value < least) problem(fmt::format("findings.{} must be at least findings.{}", high, low));
+  };
+  at_least("lateness", findings.lateness, "disorder", findings.disorder);
+  at_least("max_age", findings.max_age, "gap", findings.gap);
+  at_least("incident_max_age", findings.incident_max_age, "incident_gap", findings.incident_gap);
+  for (const auto* backoff : {&findings.backoff_attention, &findings.backoff_record})
+    if (!std::ranges::is_sorted(*backoff))
+      problem(fmt::format("findings.backoff_{}: no wait may be shorter than the one before it",
+                          backoff == &findings.backoff_record ? "record" : "attention"));
+}
+
+}  // namespace
+
+string Config::client_id(const string& stage, int worker) const {
+  return fmt::format("{}-{}-{}-{}", name, stage, instance, worker);
+}
+
+std::map<string, string> config_values(const Config& config) {
+  std::map<string, string> values;
+  for (const Key& key : keys()) values[key.path] = key.show(config);
+  return values;
+}
+
+string Config::semantic_hash() const {
+  IdHasher hasher;
+  for (const Key& key : keys())
+    if (key.semantic) hasher.add(key.path).add(key.show(*this));
+  return to_hex(view(hasher.finish()).substr(0, 8));
+}
+
+Config load_config(const string& path, const Config& defaults) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  // A directory opens, but cannot be read.
+  if (!file || (file.peek() == std::ifstream::traits_type::eof() && !file.eof()))
+    throw ConfigError(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  file.clear();
+  content << file.rdbuf();
+  return parse_config(content.str(), path, defaults);
+}
+
+Config parse_config(const string& yaml, const string& origin, const Config& defaults) {
+  Reader reader(origin);
+  Config config = defaults;
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
+    if (documents.size() > 1)
+      reader.problem(documents[1].Mark(), "a second document; the configuration is one");
+    if (!documents.empty() && documents[0].IsMap())
+      read_map(reader, documents[0], "", config);
+    else if (!documents.empty() && !documents[0].IsNull())
+      reader.problem(documents[0].Mark(), "the configuration must be a map of keys");
+  } catch (const YAML::Exception& error) {
+    reader.problem(error.mark, error.msg);
+  }
+  default_instance(reader, config);
+  check_whole(reader, config);
+  reader.finish();
+  return config;
+}
+
+}  // namespace gyre::pipeline

@@ -72,10 +72,13 @@ struct Config {
   std::string semantic_hash() const;
 };
 
-/// Reads the file at `path`. Throws ConfigError with every problem, each with line, column and, for an unknown key, the nearest
-/// known one.
-Config load_config(const std::string& path);
+/// Reads the file at `path` over `defaults`. Throws ConfigError with every problem, each with line, column and, for an unknown key,
+/// the nearest known one.
+Config load_config(const std::string& path, const Config& defaults = {});
 /// The same from a text; `origin` is named in messages.
-Config parse_config(const std::string& yaml, const std::string& origin);
+Config parse_config(const std::string& yaml, const std::string& origin, const Config& defaults = {});
+/// Every key that the file may have, as `findings.gap`, with its value as the file would spell it. Of kafka.properties only the
+/// names: values may be secrets.
+std::map<std::string, std::string> config_values(const Config& config);
 
 }  // namespace gyre::pipeline

@@ -1,1 +1,164 @@
-int main() {}
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "pipeline/commands.h"
+
+namespace gyre::pipeline {
+namespace {
+
+enum ExitCode : int { kFine = 0, kFailed = 1, kUsage = 64, kBadConfig = 78 };
+
+struct Options {
+  std::string config;  ///< empty: every key at its default
+  ReplayOptions replay;
+  GenerateOptions generate;
+  ReportsOptions reports;
+};
+
+CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
+                  const std::string& example, bool needs_config = false) {
+  CLI::App* sub = app.add_subcommand(name, what);
+  sub->footer("Example:\n  " + example);
+  CLI::Option* config =
+      sub->add_option("-c,--config", options.config, "The configuration, YAML")->type_name("FILE");
+  if (needs_config) config->required();
+  return sub;
+}
+
+void add_time(CLI::App* sub, const std::string& name, std::optional<Nanos>& into,
+              const std::string& what) {
+  sub->add_option_function<std::string>(
+         name,
+         [name, &into](const std::string& value) {
+           into = parse_rfc3339(value);
+           if (!into)
+             throw CLI::ValidationError(name, value + " is no time as 2026-01-02T03:04:05Z");
+         },
+         what)
+      ->type_name("TIME");
+}
+
+void add_replay(CLI::App& app, Options& options) {
+  CLI::App* sub = command(app, options, "replay", "Read alerts from files, print reports as NDJSON",
+                          "gyre replay --stats stats.json alerts.ndjson > reports.ndjson");
+  ReplayOptions& replay = options.replay;
+  sub->add_option("FILE", replay.files, "NDJSON of alerts, each a source partition; - is stdin")
+      ->required();
+  sub->add_option("--dead-letters", replay.dead_letters, "Write what is no alert here, as NDJSON")
+      ->type_name("FILE");
+  sub->add_option("--stats", replay.stats, "Write the counts here, as JSON")->type_name("FILE");
+  add_time(sub, "--now", replay.now, "No event is later than this");
+  sub->add_option("--partitions", replay.partitions,
+                  "Deal the input to N source partitions instead of one a file")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  sub->add_option("--batch", replay.batch, "Records a batch")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  sub->add_option("--shuffle", replay.shuffle, "For tests: disorder of at most this much")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86'400));
+  sub->add_option("--seed", replay.seed, "Of the shuffle")->type_name("N")->capture_default_str();
+}
+
+void add_generate(CLI::App& app, Options& options) {
+  CLI::App* sub =
+      command(app, options, "generate", "Make the alerts of a fleet, the same for a seed",
+              "gyre generate --profile attack --count 1000 --seed 7 > alerts.ndjson");
+  GenerateOptions& generate = options.generate;
+  sub->add_option("--profile", generate.profile, "What happens in the fleet")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"mixed", "flood", "attack"}));
+  const auto number = [&](const std::string& name, auto& into, const std::string& what) {
+    return sub->add_option(name, into, what)->type_name("N")->capture_default_str();
+  };
+  number("--count", generate.count, "Alerts");
+  number("--seed", generate.seed, "The same seed makes the same alerts");
+  number("--rate", generate.rate, "Alerts a second of real time; 0: as fast as possible")
+      ->check(CLI::NonNegativeNumber);
+  number("--event-rate", generate.event_rate, "Alerts a second of event time")
+      ->check(CLI::PositiveNumber);
+  add_time(sub, "--start", generate.start, "Time of the first event; default: the last is now");
+  number("--hosts", generate.hosts, "Machines of the fleet")->check(CLI::Range(1, 1'000'000));
+  number("--duplicates", generate.duplicates, "Share of exact copies")->check(CLI::Range(0.0, 1.0));
+  number("--garbage", generate.garbage, "Share of records that are no alerts")
+      ->check(CLI::Range(0.0, 1.0));
+  sub->add_option("--truth", generate.truth, "Write what really happened here, as JSON")
+      ->type_name("FILE");
+  sub->add_flag("--kafka", generate.to_kafka, "Send to the input topic instead of stdout");
+}
+
+void add_commands(CLI::App& app, Options& options) {
+  command(app, options, "run", "Process the input topic until SIGTERM", "gyre run -c gyre.yaml",
+          true);
+  add_replay(app, options);
+  add_generate(app, options);
+  CLI::App* reports = command(app, options, "reports", "Show the newest revision of each report",
+                              "gyre reports -c gyre.yaml --format markdown");
+  reports->add_flag("--follow", options.reports.follow, "Show each new revision as it comes");
+  reports->add_option("--format", options.reports.format, "How to show them")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"summary", "markdown", "json"}));
+  command(app, options, "check", "Validate the configuration and the playbooks",
+          "gyre check -c gyre.yaml", true);
+  command(app, options, "topics", "Create missing topics and verify all of them",
+          "gyre topics -c gyre.yaml");
+}
+
+/// `replay` ends with its input: an audit, so every report is closed unless the file says
+/// otherwise.
+Config config_of(const std::string& name, const std::string& path) {
+  Config defaults;
+  defaults.findings.close_all = name == "replay";
+  return path.empty() ? parse_config("", "the defaults", defaults) : load_config(path, defaults);
+}
+
+int dispatch(const std::string& name, const Options& options) {
+  if (name == "check") return check(options.config);
+  const Config config = config_of(name, options.config);
+  if (name == "run") return run(config);
+  if (name == "replay") return replay(config, options.replay);
+  if (name == "generate") return generate(config, options.generate);
+  if (name == "reports") return reports(config, options.reports);
+  return topics(config);
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app("Turns Falco alerts into few correct reports.", "gyre");
+  app.set_version_flag("--version", std::string("gyre ") + GYRE_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0, 1 failure while running, 64 wrong usage, 78 wrong configuration.\n"
+      "Example:\n  gyre run -c gyre.yaml");
+  Options options;
+  add_commands(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << "gyre: " << error.what() << "; try gyre --help\n";
+    return kUsage;
+  }
+  try {
+    return dispatch(app.get_subcommands().front()->get_name(), options);
+  } catch (const ConfigError& error) {
+    std::cerr << "gyre: the configuration is wrong:\n" << error.what() << '\n';
+    return kBadConfig;
+  } catch (const Failure& error) {
+    std::cerr << "gyre: " << error.what() << '\n';
+  } catch (const Refusal& error) {
+    std::cerr << "gyre: refused to go on: " << error.what() << '\n';
+  }
+  return kFailed;
+}
+
+}  // namespace
+}  // namespace gyre::pipeline
+
+int main(int argc, char** argv) { return gyre::pipeline::main_of(argc, argv); }

@@ -1,1 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "pipeline/commands.h"
+#include "pipeline/kafka_admin.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using Settings = std::map<std::string, std::string>;
+
+/// Of topics that others read too: more partitions than consumers are likely to want at once.
+constexpr std::int32_t kOutputPartitions = 8;
+constexpr const char* kSmallSegment = "16777216";
+
+/// Ids are needed for the horizon of event time, but are kept by the broker's clock; four times
+/// leaves room for a standstill.
+std::string ids_retention(const Config& config) {
+  constexpr Second kLeast = 4 * 3600;
+  return std::to_string(std::max(kLeast, 4 * config.findings.duplicate_horizon) * 1000);
+}
+
+}  // namespace
+
+std::vector<TopicSpec> topic_specs(const Config& config) {
+  const auto inner = [&](const std::string& name, Settings settings) {
+    return TopicSpec{name, config.inner.partitions, true, config.inner.replication_factor,
+                     std::move(settings)};
+  };
+  // Stamped with the time of an event, a report about an old alert would fall to time retention at
+  // once.
+  const auto output = [&](const std::string& name) {
+    return TopicSpec{name, kOutputPartitions, false, config.inner.replication_factor,
+                     Settings{{"message.timestamp.type", "LogAppendTime"}}};
+  };
+  TopicSpec input{.name = config.input.topic, .config = {}, .create = false};
+  return {
+      input,
+      // What is read is deleted by the engine; what is not read yet must never expire.
+      inner(config.by_container_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
+      // Few keys that are written with every batch: large segments would hold mostly dead records.
+      inner(config.intake_changelog(),
+            {{"cleanup.policy", "compact"}, {"segment.bytes", kSmallSegment}}),
+      inner(config.by_container_changelog(), {{"cleanup.policy", "compact"}}),
+      inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
+                                        {"retention.ms", ids_retention(config)},
+                                        {"message.timestamp.type", "LogAppendTime"}}),
+      output(config.output.topic),
+      output(config.output.dead_letter_topic),
+  };
+}
+
+int topics(const Config& config) {
+  const KafkaClient client{config.kafka.brokers, config.kafka.properties};
+  for (const std::string& line : ensure_topics(client, topic_specs(config)))
+    std::cout << line << '\n';
+  // The input topic is the user's: its timestamps are asked for apart, since they are worth a
+  // warning only.
+  TopicSpec input = topic_specs(config).front();
+  input.config["message.timestamp.type"] = "LogAppendTime";
+  try {
+    ensure_topics(client, {input});
+  } catch (const Refusal& refusal) {
+    std::cout << "warning: event times are clamped to the time of the record, which producers of "
+              << input.name << " set themselves: " << refusal.what() << '\n';
+  }
+  std::cout.flush();
+  return 0;
+}
+
+}  // namespace gyre::pipeline

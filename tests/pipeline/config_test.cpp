@@ -1,1 +1,286 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pipeline/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "base/error.h"
+#include "pipeline/commands.h"
+#include "pipeline/kafka_broker.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+Config read(const std::string& yaml) { return parse_config(yaml, "gyre.yaml"); }
+
+/// The message of the ConfigError, or empty if there was none.
+std::string refusal(const std::string& yaml) {
+  try {
+    read(yaml);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Environment() { unsetenv(name_); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(Config, AnEmptyFileGivesTheDefaults) {
+  const Config config = read("# nothing\n");
+  EXPECT_EQ(config.name, "gyre");
+  EXPECT_EQ(config.findings.gap, 15 * 60);
+  EXPECT_THAT(config.stages, ElementsAre("intake", "by_container"));
+  EXPECT_FALSE(config.instance.empty());
+}
+
+TEST(Config, ReadsEveryKindOfValue) {
+  const Config config = read(R"(
+name: edge
+instance: edge-1
+workers: 3
+stages: [intake]
+kafka:
+  brokers: "a:9092, b:9093,c"
+  properties: {security.protocol: SSL, fetch.min.bytes: 10, enable.ssl.certificate.verification: true}
+input: {start: 2026-01-02T03:04:05Z, tenant: blue, cluster: west}
+output:
+inner: {partitions: 4, replication_factor: 1}
+state: {directory: /tmp/edge, cache: 1GiB}
+batch: {linger: 5ms, bytes: 100000}
+limits: {record_bytes: 64KiB, fields: 99}
+findings: {gap: 20m, settle_error: 0s, backoff_record: [90s, 2h], max_age: 2d}
+reports: {close: all}
+)");
+  EXPECT_EQ(config.workers, 3);
+  EXPECT_THAT(config.stages, ElementsAre("intake"));
+  EXPECT_EQ(config.kafka.properties.at("fetch.min.bytes"), "10");
+  EXPECT_EQ(config.kafka.properties.at("enable.ssl.certificate.verification"), "true");
+  EXPECT_EQ(config.input.start, "2026-01-02T03:04:05Z");
+  EXPECT_EQ(config.state.cache_bytes, std::size_t{1} << 30);
+  EXPECT_EQ(config.batch.linger, std::chrono::milliseconds(5));
+  EXPECT_EQ(config.batch.bytes, 100'000U);
+  EXPECT_EQ(config.limits.record_bytes, 65'536U);
+  EXPECT_EQ(config.findings.gap, 1200);
+  EXPECT_EQ(config.findings.settle_error, 0);
+  EXPECT_EQ(config.findings.max_age, 2 * 86'400);
+  EXPECT_THAT(config.findings.backoff_record, ElementsAre(90, 7200));
+  EXPECT_TRUE(config.findings.close_all);
+  EXPECT_EQ(config.client_id("intake", 2), "edge-intake-edge-1-2");
+}
+
+TEST(Config, AnUnknownKeyIsRefusedWithPlaceAndNearestKey) {
+  EXPECT_EQ(refusal("name: a\nfindings:\n  gapp: 15m\n"),
+            "gyre.yaml:3:3: unknown key findings.gapp; the nearest known one is findings.gap");
+  EXPECT_THAT(refusal("lateness: 1m\n"), HasSubstr("nearest known one is findings.lateness"));
+  EXPECT_THAT(refusal("kafak: {}\n"), HasSubstr("nearest known one is kafka"));
+}
+
+TEST(Config, EveryProblemIsInOneMessageInOrder) {
+  const std::string message = refusal("workers: 0\nwhat: 1\nfindings:\n  gap: 15\n");
+  EXPECT_THAT(message, StartsWith("gyre.yaml:1:10: workers: \"0\" is not a whole number from 1"));
+  EXPECT_LT(message.find("gyre.yaml:2:1: unknown key what"),
+            message.find("gyre.yaml:4:8: findings.gap: \"15\" is not a duration"));
+  EXPECT_EQ(std::ranges::count(message, '\n'), 2);
+}
+
+TEST(Config, WrongValuesAreRefused) {
+  for (const char* yaml : {"workers: many",
+                           "workers: 1.5",
+                           "workers: [1]",
+                           "workers:",
+                           "workers: 99999999999999999999",
+                           "name: a b",
+                           "name: ''",
+                           "instance: a/b",
+                           "stages: []",
+                           "stages: intake",
+                           "stages: [outtake]",
+                           "stages: [intake, intake]",
+                           "kafka: 7",
+                           "kafka: [a]",
+                           "kafka: {brokers: 'a:1,,b:2'}",
+                           "kafka: {brokers: 'a:99999'}",
+                           "kafka: {brokers: ''}",
+                           "kafka: {properties: [a]}",
+                           "kafka: {properties: {a: {b: c}}}",
+                           "input: {topic: a/b}",
+                           "input: {topic: ..}",
+                           "input: {start: yesterday}",
+                           "input: {tenant: ''}",
+                           "inner: {partitions: 0}",
+                           "inner: {replication_factor: 33}",
+                           "state: {directory: ''}",
+                           "state: {cache: 1}",
+                           "state: {cache: 64kb}",
+                           "admin: {listen: 9464}",
+                           "batch: {linger: 20}",
+                           "batch: {linger: 1m}",
+                           "limits: {string_bytes: -1}",
+                           "findings: {gap: 1500ms}",
+                           "findings: {gap: 9999999999999999d}",
+                           "findings: {gap: m}",
+                           "findings: {backoff_record: [2m, 1m]}",
+                           "findings: {backoff_record: []}",
+                           "findings: {lateness: 1s}",
+                           "findings: {max_age: 5m}",
+                           "findings: {incident_risk: 101}",
+                           "reports: {close: none}",
+                           "reports: {close: true}",
+                           "- a",
+                           "text",
+                           "a: b: c",
+                           "a: [",
+                           "name: a\nname: b",
+                           "{a: 1}: 2",
+                           "name: a\n---\nname: b",
+                           "input: {topic: t}\noutput: {topic: t}",
+                           "output: {topic: gyre.by-container}"}) {
+    EXPECT_THAT(refusal(yaml), StartsWith("gyre.yaml")) << yaml;
+  }
+}
+
+TEST(Config, BrokenYamlIsRefusedWithItsPlace) {
+  EXPECT_THAT(refusal("name: a\nkafka: [\n"), StartsWith("gyre.yaml:3:1: "));
+  EXPECT_THAT(refusal("name: 'a\n"), StartsWith("gyre.yaml:"));
+}
+
+TEST(Config, PutsTheEnvironmentIntoValues) {
+  const Environment name("GYRE_TEST_NAME", "edge");
+  const Environment empty("GYRE_TEST_EMPTY", "");
+  EXPECT_EQ(read("name: ${GYRE_TEST_NAME}-1").name, "edge-1");
+  EXPECT_EQ(read("name: ${GYRE_TEST_NAME}.${GYRE_TEST_ABSENT:-x}").name, "edge.x");
+  EXPECT_EQ(read("name: ${GYRE_TEST_EMPTY:-full}").name, "full");
+  EXPECT_EQ(read("playbooks: a${GYRE_TEST_EMPTY}b").playbooks, "ab");
+  EXPECT_EQ(read("playbooks: a$${GYRE_TEST_NAME}$b").playbooks, "a${GYRE_TEST_NAME}$b");
+  EXPECT_EQ(read("workers: ${GYRE_TEST_ABSENT:-4}").workers, 4);
+  EXPECT_THAT(refusal("name: ${GYRE_TEST_ABSENT}"),
+              AllOf(HasSubstr("1:7"), HasSubstr("${GYRE_TEST_ABSENT} is not set")));
+  EXPECT_THAT(refusal("name: ${GYRE_TEST"), HasSubstr("closing"));
+}
+
+TEST(Config, AVariableIsNeverYamlAndNeverPrinted) {
+  const Environment yaml("GYRE_TEST_YAML", "x\nworkers: 7 # ${HOME}");
+  const Config config = read("playbooks: ${GYRE_TEST_YAML}");
+  EXPECT_EQ(config.playbooks, "x\nworkers: 7 # ${HOME}");
+  EXPECT_EQ(config.workers, 1);
+  const Environment secret("GYRE_TEST_SECRET", "hunter2");
+  EXPECT_THAT(refusal("workers: ${GYRE_TEST_SECRET}"),
+              AllOf(HasSubstr("the value of \"${GYRE_TEST_SECRET}\""), Not(HasSubstr("hunter2"))));
+  EXPECT_EQ(config_values(read("kafka: {properties: {sasl.password: '${GYRE_TEST_SECRET}'}}"))
+                .at("kafka.properties"),
+            "{sasl.password}");
+}
+
+TEST(Config, PropertiesThatTheEngineOwnsAreRefusedWithTheReason) {
+  ASSERT_FALSE(owned_properties().empty());
+  for (const auto& [name, reason] : owned_properties())
+    EXPECT_THAT(refusal("kafka: {properties: {" + name + ": x}}"),
+                AllOf(StartsWith("gyre.yaml:1:"), HasSubstr(name), HasSubstr(reason)));
+}
+
+TEST(Config, TheInstanceIsTheFilesThenTheEnvironmentsThenTheHosts) {
+  EXPECT_FALSE(read("").instance.empty());
+  const Environment given("GYRE_INSTANCE", "from-environment");
+  EXPECT_EQ(read("").instance, "from-environment");
+  EXPECT_EQ(read("instance: from-file").instance, "from-file");
+  const Environment bad("GYRE_INSTANCE", "a b");
+  EXPECT_THAT(refusal("workers: 1"), HasSubstr("GYRE_INSTANCE"));
+}
+
+TEST(Config, TheHashCoversWhatDecisionsDependOnAndNothingElse) {
+  const std::string hash = read("").semantic_hash();
+  EXPECT_EQ(hash.size(), 16U);
+  EXPECT_EQ(read("{name: other, workers: 4, batch: {records: 5}}").semantic_hash(), hash);
+  EXPECT_EQ(read("findings: {gap: 900s}").semantic_hash(), hash);
+  for (const char* yaml :
+       {"findings: {gap: 901s}", "limits: {fields: 255}", "input: {tenant: t}",
+        "input: {cluster: c}", "reports: {close: all}", "findings: {backoff_record: [10m, 1h]}"})
+    EXPECT_NE(read(yaml).semantic_hash(), hash) << yaml;
+}
+
+TEST(Config, DefaultsMayBeACommandsOwn) {
+  Config defaults;
+  defaults.findings.close_all = true;
+  EXPECT_TRUE(parse_config("", "x", defaults).findings.close_all);
+  EXPECT_FALSE(parse_config("reports: {close: changed}", "x", defaults).findings.close_all);
+}
+
+TEST(Config, AFileThatCannotBeReadIsAConfigError) {
+  EXPECT_THROW(load_config("/nonexistent/gyre.yaml"), ConfigError);
+  EXPECT_THROW(load_config("/"), ConfigError);
+}
+
+TEST(Config, TheExampleIsValid) {
+  const Config config = load_config(GYRE_SOURCE_DIR "/deploy/gyre.yaml");
+  EXPECT_EQ(config.input.topic, "falco.alerts");
+}
+
+/// Rows `| `key` | `default` | meaning |`.
+std::map<std::string, std::string> documented() {
+  std::ifstream file(GYRE_SOURCE_DIR "/docs/configuration.md");
+  std::map<std::string, std::string> rows;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("| `")) continue;
+    const auto key_end = line.find("` | ");
+    const auto value_end = line.find(" | ", key_end + 4);
+    std::string value = line.substr(key_end + 4, value_end - key_end - 4);
+    std::erase(value, '`');
+    rows[line.substr(3, key_end - 3)] = value;
+  }
+  return rows;
+}
+
+TEST(Config, TheDocsNameEveryKeyWithItsDefaultAndNoOther) {
+  auto known = config_values(Config{});
+  known["instance"] = "the hostname";
+  EXPECT_EQ(documented(), known);
+}
+
+TEST(Topics, InnerTopicsHaveThePartitionsAndKeepWhatIsNotRead) {
+  const auto specs = topic_specs(read("inner: {partitions: 4, replication_factor: 1}"));
+  ASSERT_EQ(specs.size(), 7U);
+  EXPECT_EQ(specs[0].name, "falco.alerts");
+  EXPECT_FALSE(specs[0].create);
+  EXPECT_TRUE(specs[0].config.empty());
+  const auto named = [&](const std::string& name) {
+    return *std::ranges::find(specs, name, &TopicSpec::name);
+  };
+  EXPECT_EQ(named("gyre.by-container").config.at("retention.ms"), "-1");
+  EXPECT_EQ(named("gyre.by-container").config.at("cleanup.policy"), "delete");
+  EXPECT_EQ(named("gyre.intake.changelog").config.at("segment.bytes"), "16777216");
+  EXPECT_EQ(named("gyre.by-container.changelog").config.at("cleanup.policy"), "compact");
+  EXPECT_EQ(named("gyre.by-container.ids").config.at("cleanup.policy"), "compact,delete");
+  EXPECT_EQ(named("gyre.by-container.ids").config.at("retention.ms"), "14400000");
+  for (const TopicSpec& spec : specs) {
+    const bool inner = spec.name.starts_with("gyre.");
+    EXPECT_EQ(spec.exact, inner) << spec.name;
+    EXPECT_EQ(spec.partitions, inner ? 4 : spec.partitions) << spec.name;
+  }
+  for (const char* output : {"falco.reports", "falco.alerts.dead-letter"})
+    EXPECT_EQ(named(output).config.at("message.timestamp.type"), "LogAppendTime");
+}
+
+}  // namespace
+}  // namespace gyre::pipeline
