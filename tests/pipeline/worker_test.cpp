@@ -1,1 +1,279 @@
 // SPDX-License-Identifier: Apache-2.0
+// The loop on the embedded broker, with crashes between its steps.
+#include "pipeline/worker.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "pipeline/memory_broker.h"
+
+namespace gyre::pipeline {
+namespace {
+
+constexpr std::int32_t kSources = 3;
+constexpr std::int32_t kTasks = 4;
+
+// A broker that dies at a chosen call: what came before it happened, nothing after it does.
+class DyingBroker : public Broker {
+ public:
+  enum class Point { kNever, kBegin, kSend, kCommit, kAfterCommit };
+
+  explicit DyingBroker(std::unique_ptr<Broker> broker) : broker_(std::move(broker)) {}
+  Point point = Point::kNever;
+
+  Poll poll(const BatchLimits& limits) override { return broker_->poll(limits); }
+  void resume(std::span<const PartitionOffset> from) override { broker_->resume(from); }
+  void begin() override {
+    die(Point::kBegin);
+    broker_->begin();
+  }
+  void send(OutRecord record) override {
+    broker_->send(std::move(record));
+    die(Point::kSend);
+  }
+  std::map<TopicPartition, std::int64_t> commit(std::span<const PartitionOffset> next) override {
+    die(Point::kCommit);
+    auto sent = broker_->commit(next);
+    die(Point::kAfterCommit);
+    return sent;
+  }
+  void recover() override { broker_->recover(); }
+  std::optional<std::int64_t> committed(std::int32_t partition) override { return broker_->committed(partition); }
+  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override { return broker_->high_watermark(topic, partition); }
+  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override { return broker_->low_watermark(topic, partition); }
+  std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
+                       const std::function<void(const Record&)>& apply) override {
+    return broker_->restore(topic, partition, from, apply);
+  }
+  std::int32_t input_partitions() override { return broker_->input_partitions(); }
+  std::int64_t offset_at(std::int32_t partition, Nanos time) override { return broker_->offset_at(partition, time); }
+  bool at_end(std::int32_t partition) override { return broker_->at_end(partition); }
+
+ private:
+  void die(Point here) {
+    if (point == here) throw Failure("the test ends this process here");
+  }
+  std::unique_ptr<Broker> broker_;
+};
+
+// One process: both stages, with state on disk.
+struct Instance {
+  Instance(MemoryCluster& cluster, const Config& config, const stages::Playbooks& playbooks, const std::string& id, Nanos& clock)
+      : intake_broker(cluster.connect(config.group("intake"), config.input.topic, id + "-intake")),
+        container_broker(cluster.connect(config.group("by_container"), config.by_container_topic(), id + "-by_container")),
+        options{.config = config, .memory = memory, .telemetry = telemetry, .clock = [&clock] { return clock; }, .client_id = id},
+        intake_tasks(make_intake_tasks(options)),
+        container_tasks(make_container_tasks(options, playbooks)),
+        intake("intake", config.input.topic, intake_broker, *intake_tasks, telemetry, {.records = 50}),
+        by_container("by_container", config.by_container_topic(), container_broker, *container_tasks, telemetry, {.records = 5}) {}
+
+  state::StoreMemory memory{8 << 20};
+  Telemetry telemetry;
+  DyingBroker intake_broker;
+  DyingBroker container_broker;
+  TaskOptions options;
+  std::unique_ptr<StageTasks> intake_tasks;
+  std::unique_ptr<StageTasks> container_tasks;
+  Worker intake;
+  Worker by_container;
+};
+
+class WorkerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    config_.inner.partitions = kTasks;
+    config_.findings.close_all = true;
+    config_.state.directory = (std::filesystem::temp_directory_path() /
+                               fmt::format("gyre-worker-{}-{}", getpid(), testing::UnitTest::GetInstance()->current_test_info()->name())).string();
+    std::filesystem::remove_all(config_.state.directory);
+  }
+  void TearDown() override { std::filesystem::remove_all(config_.state.directory); }
+
+  std::unique_ptr<MemoryCluster> cluster(int alerts) const {
+    auto made = std::make_unique<MemoryCluster>();
+    made->create_topic(config_.input.topic, kSources);
+    for (const std::string& topic :
+         {config_.by_container_topic(), config_.intake_changelog(), config_.by_container_changelog(), config_.by_container_ids()})
+      made->create_topic(topic, kTasks);
+    made->create_topic(config_.output.topic, 2);
+    made->create_topic(config_.output.dead_letter_topic, 2);
+    for (int i = 0; i < alerts; ++i) {
+      const int copy_of = i % 10 == 9 ? i - 1 : i;
+      made->append(config_.input.topic, i % kSources,
+                   i % 17 == 3 ? std::string("garbage")
+                               : fmt::format(R"({{"rule":"Rule {}","time":"{}","priority":"Critical","output":"o","hostname":"node-{}",)"
+                                             R"("output_fields":{{"container.id":"c0ffee00{:04}","evt.type":"execve","proc.cmdline":"sh -c x{}","proc.name":"sh"}}}})",
+                                             copy_of % 4, format_rfc3339(kStart + copy_of * kNanosPerSecond / 4), copy_of % 5, copy_of % 5, copy_of % 3),
+                   kNoTime);
+    }
+    return made;
+  }
+
+  std::unique_ptr<Instance> start(MemoryCluster& cluster, const std::string& id = "a") {
+    return std::make_unique<Instance>(cluster, config_, playbooks_, id, clock_);
+  }
+
+  // Until nothing is left to do; then time ends, which closes everything.
+  void finish(Instance& instance) {
+    clock_ = kNoTime;
+    while (instance.intake.run_once()) continue;
+    clock_ = kEndOfTime;
+    instance.intake.run_once();
+    while (instance.by_container.run_once()) continue;
+    clock_ = kNoTime;
+  }
+
+  // Every record of a topic by (key, value), committed ones only.
+  static std::multiset<std::pair<std::string, std::string>> content(const MemoryCluster& cluster, const std::string& topic) {
+    std::multiset<std::pair<std::string, std::string>> all;
+    for (std::int32_t partition = 0; partition < cluster.partitions(topic); ++partition)
+      for (const Record& record : cluster.read(topic, partition)) all.emplace(record.key.value_or(""), record.value.value_or(""));
+    return all;
+  }
+
+  static constexpr Nanos kStart = 1'800'000'000 * kNanosPerSecond;
+  Config config_;
+  stages::Playbooks playbooks_;
+  Nanos clock_ = kNoTime;
+};
+
+using Point = DyingBroker::Point;
+
+TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
+  auto undisturbed = cluster(400);
+  finish(*start(*undisturbed));
+  const auto expected = content(*undisturbed, config_.output.topic);
+  const auto expected_dead = content(*undisturbed, config_.output.dead_letter_topic);
+  ASSERT_GT(expected.size(), 10U);
+  ASSERT_GT(expected_dead.size(), 10U);
+
+  for (const bool restart : {false, true}) {
+    for (const Point point : {Point::kBegin, Point::kSend, Point::kCommit, Point::kAfterCommit}) {
+      std::filesystem::remove_all(config_.state.directory);
+      auto disturbed = cluster(400);
+      auto instance = start(*disturbed);
+      for (int step = 0; step < 40; ++step) {
+        for (const bool intake : {true, false}) {
+          DyingBroker& broker = intake ? instance->intake_broker : instance->container_broker;
+          Worker& worker = intake ? instance->intake : instance->by_container;
+          broker.point = step % 3 == 2 ? point : Point::kNever;
+          try {
+            worker.run_once();
+          } catch (const Failure&) {
+            broker.point = Point::kNever;
+            if (!restart) {
+              worker.recover();
+            } else {
+              instance.reset();  // a crash: memory is gone, disk and broker stay
+              if (step % 2 == 0) std::filesystem::remove_all(config_.state.directory);
+              instance = start(*disturbed);
+              break;
+            }
+          }
+          broker.point = Point::kNever;
+        }
+      }
+      finish(*instance);
+      EXPECT_EQ(content(*disturbed, config_.output.topic), expected) << "point " << static_cast<int>(point) << " restart " << restart;
+      EXPECT_EQ(content(*disturbed, config_.output.dead_letter_topic), expected_dead);
+      EXPECT_EQ(instance->container_tasks->counters().replays_dropped(), 0U);
+    }
+  }
+}
+
+TEST_F(WorkerTest, CountersAddUp) {
+  auto log = cluster(400);
+  auto instance = start(*log);
+  finish(*instance);
+  const records::Counters intake = instance->intake_tasks->counters();
+  const records::Counters container = instance->container_tasks->counters();
+  EXPECT_EQ(intake.in(), 400U);
+  EXPECT_EQ(intake.in(), intake.sent() + intake.dead());
+  EXPECT_EQ(intake.sent(), container.folded() + container.duplicate());
+  EXPECT_GT(container.duplicate(), 0U);
+}
+
+TEST_F(WorkerTest, AnIdleInputStillClosesItsFindings) {
+  auto log = cluster(50);
+  auto instance = start(*log);
+  while (instance->intake.run_once()) continue;
+  while (instance->by_container.run_once()) continue;
+  EXPECT_GT(instance->container_tasks->counters().findings_open(), 0);
+  clock_ = kStart + 2 * 3600 * kNanosPerSecond;  // nothing came for two hours
+  instance->intake.run_once();
+  while (instance->by_container.run_once()) continue;
+  EXPECT_EQ(instance->container_tasks->counters().findings_open(), 0);
+}
+
+TEST_F(WorkerTest, ALostDirectoryIsRestoredFromTheChangelog) {
+  auto log = cluster(400);
+  auto first = start(*log);
+  for (int i = 0; i < 20; ++i) {
+    first->intake.run_once();
+    first->by_container.run_once();
+  }
+  const records::Counters before = first->container_tasks->counters();
+  first.reset();
+  std::filesystem::remove_all(config_.state.directory);
+  auto second = start(*log);
+  second->by_container.run_once();  // takes its assignment, restores
+  EXPECT_EQ(second->container_tasks->counters().SerializeAsString(), before.SerializeAsString());
+}
+
+TEST_F(WorkerTest, ALostChangelogIsRefusedInsteadOfCountingTwice) {
+  auto log = cluster(100);
+  {
+    auto first = start(*log);
+    for (int i = 0; i < 20; ++i) {
+      first->intake.run_once();
+      first->by_container.run_once();
+    }
+  }
+  std::filesystem::remove_all(config_.state.directory);
+  for (std::int32_t partition = 0; partition < kTasks; ++partition)
+    log->delete_records(config_.by_container_changelog(), partition, log->last_stable_offset(config_.by_container_changelog(), partition));
+  auto second = start(*log);
+  EXPECT_THROW(second->by_container.run_once(), Refusal);
+}
+
+TEST_F(WorkerTest, TwoInstancesShareTheWorkAndTakeItOver) {
+  auto undisturbed = cluster(400);
+  finish(*start(*undisturbed));
+  const auto expected = content(*undisturbed, config_.output.topic);
+
+  std::filesystem::remove_all(config_.state.directory);
+  auto log = cluster(400);
+  Config other = config_;
+  other.state.directory += "-b";
+  auto a = start(*log, "a");
+  auto b = std::make_unique<Instance>(*log, other, playbooks_, "b", clock_);
+  for (int step = 0; step < 12; ++step)
+    for (Instance* instance : {a.get(), b.get()}) {
+      try {
+        instance->intake.run_once();
+      } catch (const Failure&) {
+        instance->intake.recover();  // its generation ended when the other joined
+      }
+      try {
+        instance->by_container.run_once();
+      } catch (const Failure&) {
+        instance->by_container.recover();
+      }
+    }
+  EXPECT_GT(b->container_tasks->counters().folded(), 0U);
+  b.reset();
+  log->expire(config_.group("intake"), "b-intake");
+  log->expire(config_.group("by_container"), "b-by_container");
+  finish(*a);
+  EXPECT_EQ(content(*log, config_.output.topic), expected);
+  std::filesystem::remove_all(other.state.directory);
+}
+
+}  // namespace
+}  // namespace gyre::pipeline
