@@ -63,6 +63,15 @@ std::string to_hex(std::string_view bytes) {
   return hex;
 }
 
+std::string to_base64(std::string_view bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
 std::uint64_t fast_hash(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 std::uint32_t murmur2(std::string_view bytes) {
@@ -78,12 +87,21 @@ std::uint32_t murmur2(std::string_view bytes) {
     word *= kMultiplier;
     hash = (hash * kMultiplier) ^ word;
   }
-  const auto byte = [&](std::size_t at) { return std::uint32_t{static_cast<unsigned char>(bytes[at])}; };
+  const auto byte = [&](std::size_t at) {
+    return std::uint32_t{static_cast<unsigned char>(bytes[at])};
+  };
   switch (bytes.size() - i) {
-    case 3: hash ^= byte(i + 2) << 16; [[fallthrough]];
-    case 2: hash ^= byte(i + 1) << 8; [[fallthrough]];
-    case 1: hash = (hash ^ byte(i)) * kMultiplier; break;
-    default: break;
+    case 3:
+      hash ^= byte(i + 2) << 16;
+      [[fallthrough]];
+    case 2:
+      hash ^= byte(i + 1) << 8;
+      [[fallthrough]];
+    case 1:
+      hash = (hash ^ byte(i)) * kMultiplier;
+      break;
+    default:
+      break;
   }
   hash ^= hash >> 13;
   hash *= kMultiplier;

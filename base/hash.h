@@ -9,8 +9,9 @@
 
 namespace gyre {
 
-/// 128 bits of SHA-256 over length-prefixed parts: collision-resistant, so that nobody who chooses strings can make two things
-/// one. ("a","bc") and ("ab","c") differ. Stable for ever: ids on topics and disks are made of it.
+/// 128 bits of SHA-256 over length-prefixed parts: collision-resistant, so that nobody who chooses
+/// strings can make two things one. ("a","bc") and ("ab","c") differ. Stable for ever: ids on
+/// topics and disks are made of it.
 class IdHasher {
  public:
   IdHasher();
@@ -31,11 +32,13 @@ using Id128 = std::array<char, 16>;
 
 inline std::string_view view(const Id128& id) { return {id.data(), id.size()}; }
 std::string to_hex(std::string_view bytes);
+std::string to_base64(std::string_view bytes);
 
 /// Fast and stable, not collision-resistant: for tables, partitions and order-independent choices.
 std::uint64_t fast_hash(std::string_view bytes);
 
-/// Kafka's own partitioner of keyed records (murmur2), so that a topic written by Java clients lies the same way.
+/// Kafka's own partitioner of keyed records (murmur2), so that a topic written by Java clients lies
+/// the same way.
 std::uint32_t murmur2(std::string_view bytes);
 
 }  // namespace gyre

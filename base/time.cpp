@@ -74,7 +74,8 @@ std::optional<Nanos> parse_rfc3339(std::string_view text) {
   const chr::year_month_day date{chr::year{*year}, chr::month{static_cast<unsigned>(*month)},
                                  chr::day{static_cast<unsigned>(*day)}};
   // Nanoseconds of 64 bits reach from 1678 to 2261.
-  if (!date.ok() || *year < 1680 || *year > 2260 || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+  if (!date.ok() || *year < 1680 || *year > 2260 || *hour > 23 || *minute > 59 || *second > 60)
+    return std::nullopt;
   const std::int64_t days = chr::sys_days{date}.time_since_epoch().count();
   const std::int64_t seconds = days * 86'400 + *hour * 3'600 + *minute * 60 + *second - *offset;
   return seconds * kNanosPerSecond + fraction;
@@ -87,8 +88,8 @@ std::string format_rfc3339_second(Second second) {
   const chr::year_month_day date{day};
   const chr::hh_mm_ss clock{time - day};
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count());
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
 std::string format_rfc3339(Nanos time) {

@@ -9,7 +9,8 @@
 
 namespace gyre {
 
-/// Nanoseconds since the epoch, UTC: event times, progress. A plain integer because it goes to wires and disks as one.
+/// Nanoseconds since the epoch, UTC: event times, progress. A plain integer because it goes to
+/// wires and disks as one.
 using Nanos = std::int64_t;
 /// A whole event-time second, floor(nanos / 1e9).
 using Second = std::int64_t;
@@ -24,7 +25,8 @@ constexpr Second second_of(Nanos time) {
   return time / kNanosPerSecond - (time % kNanosPerSecond < 0 ? 1 : 0);
 }
 
-/// RFC 3339 with 0 to 9+ digits of fraction and any offset (`Z`, `+02:00`, `+0000`), `T` or blank between. Nothing else.
+/// RFC 3339 with 0 to 9+ digits of fraction and any offset (`Z`, `+02:00`, `+0000`), `T` or blank
+/// between. Nothing else.
 std::optional<Nanos> parse_rfc3339(std::string_view text);
 
 /// `2026-01-02T03:04:05.000000006Z`: UTC, nine decimals.

@@ -22,8 +22,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Record {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  Nanos timestamp = kNoTime;         ///< the broker's record timestamp (milliseconds precision); kNoTime if it has none
-  bool log_append_time = false;      ///< stamped by the broker, not by the producer
+  Nanos timestamp =
+      kNoTime;  ///< the broker's record timestamp (milliseconds precision); kNoTime if it has none
+  bool log_append_time = false;  ///< stamped by the broker, not by the producer
   std::optional<std::string> key;
   std::optional<std::string> value;  ///< none: a tombstone
   Headers headers;
@@ -32,42 +33,47 @@ struct Record {
 /// A record to be sent.
 struct OutRecord {
   std::string topic;
-  std::int32_t partition = -1;       ///< -1: murmur2 of the key
+  std::int32_t partition = -1;  ///< -1: murmur2 of the key
   std::string key;
   std::optional<std::string> value;  ///< none: a tombstone
   Headers headers;
 };
 
-/// The assignment this member holds since the last poll. `partitions` are of the stage's input topic.
+/// The assignment this member holds since the last poll. `partitions` are of the stage's input
+/// topic.
 struct Assignment {
-  std::vector<std::int32_t> partitions;   ///< all that are now ours, sorted; empty after a revocation
+  std::vector<std::int32_t>
+      partitions;  ///< all that are now ours, sorted; empty after a revocation
 };
 
 struct Poll {
-  /// Set when the assignment changed. Then `records` is empty, no record of an older assignment will come, and none comes until
-  /// `resume` was called with the start offsets of every partition of it.
+  /// Set when the assignment changed. Then `records` is empty, no record of an older assignment
+  /// will come, and none comes until `resume` was called with the start offsets of every partition
+  /// of it.
   std::optional<Assignment> assignment;
-  std::vector<Record> records;            ///< in offset order within a partition
+  std::vector<Record> records;  ///< in offset order within a partition
 };
 
 struct BatchLimits {
-  std::chrono::milliseconds wait{100};    ///< for the first record
-  std::chrono::milliseconds linger{20};   ///< after the first record
+  std::chrono::milliseconds wait{100};   ///< for the first record
+  std::chrono::milliseconds linger{20};  ///< after the first record
   std::size_t records = 10'000;
   std::size_t bytes = 8'000'000;
 };
 
 struct PartitionOffset {
   std::int32_t partition = 0;
-  std::int64_t next_offset = 0;           ///< the next to read: Kafka's meaning of a committed offset
+  std::int64_t next_offset = 0;  ///< the next to read: Kafka's meaning of a committed offset
 };
 
 using TopicPartition = std::pair<std::string, std::int32_t>;
 
-/// One stage's client in one worker: one consumer in the stage's group and one transactional producer, both with stable ids. One
-/// thread. Every call may throw Failure (roll back, call `recover`, go on) or Refusal (end the process).
+/// One stage's client in one worker: one consumer in the stage's group and one transactional
+/// producer, both with stable ids. One thread. Every call may throw Failure (roll back, call
+/// `recover`, go on) or Refusal (end the process).
 ///
-/// The order of calls of a batch: poll, begin, send..., commit. Never a transaction open across a poll.
+/// The order of calls of a batch: poll, begin, send..., commit. Never a transaction open across a
+/// poll.
 class Broker {
  public:
   virtual ~Broker() = default;
@@ -78,29 +84,34 @@ class Broker {
 
   virtual void begin() = 0;
   virtual void send(OutRecord record) = 0;
-  /// Sends the input offsets in the transaction and commits it. Refused before it is sent if this consumer is not a living member
-  /// of its group (rule T1 of the engine's design: a commit with generation -1 is not fenced). Returns, for each topic partition
-  /// sent to in the transaction, the offset of its last record.
-  virtual std::map<TopicPartition, std::int64_t> commit(std::span<const PartitionOffset> next_offsets) = 0;
-  /// After a Failure: aborts what is open and, where the producer may be harmed, replaces it. The caller then recovers each task
-  /// and calls `resume`.
+  /// Sends the input offsets in the transaction and commits it. Refused before it is sent if this
+  /// consumer is not a living member of its group (rule T1 of the engine's design: a commit with
+  /// generation -1 is not fenced). Returns, for each topic partition sent to in the transaction,
+  /// the offset of its last record.
+  virtual std::map<TopicPartition, std::int64_t> commit(
+      std::span<const PartitionOffset> next_offsets) = 0;
+  /// After a Failure: aborts what is open and, where the producer may be harmed, replaces it. The
+  /// caller then recovers each task and calls `resume`.
   virtual void recover() = 0;
 
-  /// The group's committed offset of a partition of the input topic, waiting until no transaction is pending on it (rule T3).
-  /// None: never committed.
+  /// The group's committed offset of a partition of the input topic, waiting until no transaction
+  /// is pending on it (rule T3). None: never committed.
   virtual std::optional<std::int64_t> committed(std::int32_t partition) = 0;
-  /// The high watermark (read_uncommitted) of any topic partition: where a restore must arrive (rule T2).
+  /// The high watermark (read_uncommitted) of any topic partition: where a restore must arrive
+  /// (rule T2).
   virtual std::int64_t high_watermark(const std::string& topic, std::int32_t partition) = 0;
   virtual std::int64_t low_watermark(const std::string& topic, std::int32_t partition) = 0;
-  /// Reads the committed records of [from, high watermark), in order, until the position reaches the high watermark, which is asked
-  /// for here, after `committed`. Returns the offset reached.
+  /// Reads the committed records of [from, high watermark), in order, until the position reaches
+  /// the high watermark, which is asked for here, after `committed`. Returns the offset reached.
   virtual std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
                                const std::function<void(const Record&)>& apply) = 0;
   /// Of the stage's input topic.
   virtual std::int32_t input_partitions() = 0;
-  /// First offset with a record timestamp at or after `time`; the end if none. For `input.start: TIME`.
+  /// First offset with a record timestamp at or after `time`; the end if none. For `input.start:
+  /// TIME`.
   virtual std::int64_t offset_at(std::int32_t partition, Nanos time) = 0;
-  /// Nothing unread: everything up to the end of the input partition (asked now) has been handed out by poll.
+  /// Nothing unread: everything up to the end of the input partition (asked now) has been handed
+  /// out by poll.
   virtual bool at_end(std::int32_t partition) = 0;
 };
 

@@ -12,41 +12,43 @@
 
 namespace gyre::pipeline {
 
-/// The commands of DESIGN 8.2. Each returns the process's exit code or throws Failure, Refusal (1) or ConfigError (78).
+/// The commands of DESIGN 8.2. Each returns the process's exit code or throws Failure, Refusal (1)
+/// or ConfigError (78).
 
 /// Until SIGTERM or SIGINT: exit 0. A second signal ends the process at once.
 int run(const Config& config);
 
 struct ReplayOptions {
-  std::vector<std::string> files;           ///< `-` is standard input; each is a source partition
-  std::optional<std::string> dead_letters;  ///< NDJSON of error, detail, source, line, value or value_base64 (ruling 16)
+  std::vector<std::string> files;  ///< `-` is standard input; each is a source partition
+  std::optional<std::string>
+      dead_letters;  ///< NDJSON of error, detail, source, line, value or value_base64 (ruling 16)
   std::optional<std::string> stats;
-  std::optional<Nanos> now;                 ///< clamps event times
-  std::int32_t partitions = 0;              ///< 0: one per file; else dealt round-robin, inner topics alike
+  std::optional<Nanos> now;     ///< clamps event times
+  std::int32_t partitions = 0;  ///< 0: one per file; else dealt round-robin, inner topics alike
   std::size_t batch = 1000;
-  Second shuffle = 0;                       ///< for tests: disorder of at most this many seconds
+  Second shuffle = 0;  ///< for tests: disorder of at most this many seconds
   std::uint64_t seed = 1;
 };
 int replay(const Config& config, const ReplayOptions& options);
 
 struct GenerateOptions {
-  std::string profile = "mixed";            ///< mixed | flood | attack
+  std::string profile = "mixed";  ///< mixed | flood | attack
   std::uint64_t count = 10'000;
   std::uint64_t seed = 1;
-  double rate = 0;                          ///< alerts per second of real time; 0: as fast as possible
-  double event_rate = 100;                  ///< alerts per second of event time
-  std::optional<Nanos> start;               ///< event time of the first alert; default: so that the last is now
+  double rate = 0;             ///< alerts per second of real time; 0: as fast as possible
+  double event_rate = 100;     ///< alerts per second of event time
+  std::optional<Nanos> start;  ///< event time of the first alert; default: so that the last is now
   std::uint32_t hosts = 50;
-  double duplicates = 0;                    ///< share of exact copies, 0..1
-  double garbage = 0;                       ///< share of records that are no alerts, 0..1
-  std::optional<std::string> truth;         ///< file for the ground truth, JSON
-  bool to_kafka = false;                    ///< into config.input.topic, unkeyed, round-robin; else NDJSON on stdout
+  double duplicates = 0;             ///< share of exact copies, 0..1
+  double garbage = 0;                ///< share of records that are no alerts, 0..1
+  std::optional<std::string> truth;  ///< file for the ground truth, JSON
+  bool to_kafka = false;  ///< into config.input.topic, unkeyed, round-robin; else NDJSON on stdout
 };
 int generate(const Config& config, const GenerateOptions& options);
 
 struct ReportsOptions {
   bool follow = false;
-  std::string format = "summary";           ///< summary | markdown | json
+  std::string format = "summary";  ///< summary | markdown | json
 };
 int reports(const Config& config, const ReportsOptions& options);
 

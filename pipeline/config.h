@@ -15,19 +15,21 @@ namespace gyre::pipeline {
 
 /// One YAML file. Every field has its default here; docs/configuration.md explains each.
 struct Config {
-  std::string name = "gyre";               ///< prefixes inner topics, groups, transactional ids
-  std::string instance;                    ///< stable over restarts; default: the hostname
+  std::string name = "gyre";  ///< prefixes inner topics, groups, transactional ids
+  std::string instance;       ///< stable over restarts; default: the hostname
   int workers = 1;
   std::vector<std::string> stages = {"intake", "by_container"};
 
   struct Kafka {
     std::string brokers = "127.0.0.1:9092";
-    std::map<std::string, std::string> properties;   ///< any librdkafka property that the engine does not own
+    std::map<std::string, std::string>
+        properties;  ///< any librdkafka property that the engine does not own
   } kafka;
 
   struct Input {
     std::string topic = "falco.alerts";
-    std::string start = "earliest";        ///< earliest | latest | RFC 3339; counts only where no checkpoint exists
+    std::string start =
+        "earliest";  ///< earliest | latest | RFC 3339; counts only where no checkpoint exists
     std::string tenant = "default";
     std::string cluster = "default";
   } input;
@@ -38,7 +40,7 @@ struct Config {
   } output;
 
   struct Inner {
-    std::int32_t partitions = 16;          ///< fixed at creation
+    std::int32_t partitions = 16;  ///< fixed at creation
     std::int16_t replication_factor = 3;
   } inner;
 
@@ -48,7 +50,7 @@ struct Config {
   } state;
 
   struct Admin {
-    std::string listen = "127.0.0.1:9464"; ///< /metrics, /healthz, /readyz
+    std::string listen = "127.0.0.1:9464";  ///< /metrics, /healthz, /readyz
   } admin;
 
   struct Batch {
@@ -58,8 +60,8 @@ struct Config {
   } batch;
 
   schemas::ParseLimits limits;
-  stages::FindingConfig findings;          ///< gap, lateness, settling, back-off, reports.close ...
-  std::string playbooks;                   ///< a directory whose files override the built-in playbooks; empty: none
+  stages::FindingConfig findings;  ///< gap, lateness, settling, back-off, reports.close ...
+  std::string playbooks;  ///< a directory whose files override the built-in playbooks; empty: none
 
   // Names derived from `name` (DESIGN 5), said once.
   std::string by_container_topic() const { return name + ".by-container"; }
@@ -68,17 +70,19 @@ struct Config {
   std::string by_container_ids() const { return name + ".by-container.ids"; }
   std::string group(const std::string& stage) const { return name + "." + stage; }
   std::string client_id(const std::string& stage, int worker) const;
-  /// Hash of what decisions depend on (findings, limits, input.tenant, input.cluster), 16 hex digits.
+  /// Hash of what decisions depend on (findings, limits, input.tenant, input.cluster), 16 hex
+  /// digits.
   std::string semantic_hash() const;
 };
 
-/// Reads the file at `path` over `defaults`. Throws ConfigError with every problem, each with line, column and, for an unknown key,
-/// the nearest known one.
+/// Reads the file at `path` over `defaults`. Throws ConfigError with every problem, each with line,
+/// column and, for an unknown key, the nearest known one.
 Config load_config(const std::string& path, const Config& defaults = {});
 /// The same from a text; `origin` is named in messages.
-Config parse_config(const std::string& yaml, const std::string& origin, const Config& defaults = {});
-/// Every key that the file may have, as `findings.gap`, with its value as the file would spell it. Of kafka.properties only the
-/// names: values may be secrets.
+Config parse_config(const std::string& yaml, const std::string& origin,
+                    const Config& defaults = {});
+/// Every key that the file may have, as `findings.gap`, with its value as the file would spell it.
+/// Of kafka.properties only the names: values may be secrets.
 std::map<std::string, std::string> config_values(const Config& config);
 
 }  // namespace gyre::pipeline

@@ -19,9 +19,11 @@ records::Bundle decode_bundle(const Record& record) {
   records::Bundle bundle;
   if (!record.value || record.value->empty() || record.value->front() != kBundleVersion ||
       !bundle.ParseFromArray(record.value->data() + 1, static_cast<int>(record.value->size() - 1)))
-    throw Refusal(fmt::format("by_container: record {} of partition {} of the inner topic is no bundle of version {}; something else "
-                              "writes there, or a newer gyre: upgrade by_container before intake",
-                              record.offset, record.partition, static_cast<int>(kBundleVersion)));
+    throw Refusal(
+        fmt::format("by_container: record {} of partition {} of the inner topic is no bundle of "
+                    "version {}; something else "
+                    "writes there, or a newer gyre: upgrade by_container before intake",
+                    record.offset, record.partition, static_cast<int>(kBundleVersion)));
   return bundle;
 }
 
@@ -55,17 +57,22 @@ class ContainerTasks : public StageTasks {
   ContainerTasks(const TaskOptions& options, const stages::Playbooks& playbooks)
       : options_(options),
         config_(options.config),
-        stage_(config_.findings, playbooks, {.version = GYRE_VERSION, .config_hash = config_.semantic_hash()}) {}
+        stage_(config_.findings, playbooks,
+               {.version = GYRE_VERSION, .config_hash = config_.semantic_hash()}) {}
 
-  std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions, Broker& broker) override {
+  std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
+                                      Broker& broker) override {
     rollback();
-    std::erase_if(tasks_, [&](const auto& task) { return std::ranges::find(partitions, task.first) == partitions.end(); });
+    std::erase_if(tasks_, [&](const auto& task) {
+      return std::ranges::find(partitions, task.first) == partitions.end();
+    });
     std::vector<PartitionOffset> offsets;
     for (const std::int32_t partition : partitions) {
       auto& task = tasks_[partition];
       if (!task) task = std::make_unique<Task>(open(partition));
       offsets.push_back({partition, recover(partition, *task, broker)});
-      options_.telemetry.findings_open("by_container", partition, task->transaction.checkpoint().counters().findings_open());
+      options_.telemetry.findings_open("by_container", partition,
+                                       task->transaction.checkpoint().counters().findings_open());
     }
     return offsets;
   }
@@ -124,12 +131,14 @@ class ContainerTasks : public StageTasks {
   struct Task {
     std::unique_ptr<state::Store> store;
     state::Transaction transaction;
-    records::Counters told;   ///< counters as last given to the metrics
+    records::Counters told;  ///< counters as last given to the metrics
   };
 
   Task open(std::int32_t partition) const {
     auto store = std::make_unique<state::Store>(
-        options_.in_memory ? std::string() : fmt::format("{}/by_container/{}", config_.state.directory, partition), options_.memory);
+        options_.in_memory ? std::string()
+                           : fmt::format("{}/by_container/{}", config_.state.directory, partition),
+        options_.memory);
     state::Transaction transaction(*store);
     return {std::move(store), std::move(transaction), {}};
   }
@@ -140,12 +149,14 @@ class ContainerTasks : public StageTasks {
     restore_task(broker, *task.store,
                  {{config_.by_container_changelog(), partition, state::kChangelog, same},
                   {config_.by_container_ids(), partition, state::kIds, same}});
-    const auto next = resume_offset(task.transaction, committed, fmt::format("by_container {}", partition));
+    const auto next =
+        resume_offset(task.transaction, committed, fmt::format("by_container {}", partition));
     task.told = task.transaction.checkpoint().counters();
     return next ? *next : broker.low_watermark(config_.by_container_topic(), partition);
   }
 
-  void write(std::int32_t partition, std::int64_t next_offset, std::vector<schemas::Report> reports, Outbox& outbox) {
+  void write(std::int32_t partition, std::int64_t next_offset, std::vector<schemas::Report> reports,
+             Outbox& outbox) {
     for (schemas::Report& report : reports) {
       ++kinds_[report.kind];
       outbox.records.push_back(report_record(config_, std::move(report)));
@@ -164,8 +175,10 @@ class ContainerTasks : public StageTasks {
                                 .value = std::move(change.value),
                                 .headers = {}});
     };
-    for (state::Change& change : transaction.ids()) send(config_.by_container_ids(), std::move(change));
-    for (state::Change& change : transaction.changelog()) send(config_.by_container_changelog(), std::move(change));
+    for (state::Change& change : transaction.ids())
+      send(config_.by_container_ids(), std::move(change));
+    for (state::Change& change : transaction.changelog())
+      send(config_.by_container_changelog(), std::move(change));
     send(config_.by_container_changelog(), transaction.checkpoint_change());
     touched_.push_back(partition);
   }
@@ -173,8 +186,8 @@ class ContainerTasks : public StageTasks {
   void tell(std::int32_t partition, Task& task) {
     const records::Counters now = task.transaction.checkpoint().counters();
     const records::Counters& before = task.told;
-    options_.telemetry.folded(now.folded() - before.folded(), now.duplicate() - before.duplicate(), now.late() - before.late(),
-                              now.heartbeats() - before.heartbeats());
+    options_.telemetry.folded(now.folded() - before.folded(), now.duplicate() - before.duplicate(),
+                              now.late() - before.late(), now.heartbeats() - before.heartbeats());
     if (now.replays_dropped() > before.replays_dropped())
       options_.telemetry.replays_dropped(now.replays_dropped() - before.replays_dropped());
     options_.telemetry.findings_open("by_container", partition, now.findings_open());
@@ -191,7 +204,8 @@ class ContainerTasks : public StageTasks {
 
 }  // namespace
 
-std::unique_ptr<StageTasks> make_container_tasks(const TaskOptions& options, const stages::Playbooks& playbooks) {
+std::unique_ptr<StageTasks> make_container_tasks(const TaskOptions& options,
+                                                 const stages::Playbooks& playbooks) {
   return std::make_unique<ContainerTasks>(options, playbooks);
 }
 

@@ -27,11 +27,15 @@ class IntakeTasks : public StageTasks {
   explicit IntakeTasks(const TaskOptions& options)
       : options_(options),
         config_(options.config),
-        intake_(config_.limits, config_.input.tenant, config_.input.cluster, config_.inner.partitions) {}
+        intake_(config_.limits, config_.input.tenant, config_.input.cluster,
+                config_.inner.partitions) {}
 
-  std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions, Broker& broker) override {
+  std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
+                                      Broker& broker) override {
     rollback();
-    std::erase_if(tasks_, [&](const auto& task) { return std::ranges::find(partitions, task.first) == partitions.end(); });
+    std::erase_if(tasks_, [&](const auto& task) {
+      return std::ranges::find(partitions, task.first) == partitions.end();
+    });
     std::vector<PartitionOffset> offsets;
     for (const std::int32_t partition : partitions) {
       auto& task = tasks_[partition];
@@ -66,7 +70,8 @@ class IntakeTasks : public StageTasks {
   void apply(const std::map<TopicPartition, std::int64_t>& sent) override {
     for (const std::int32_t partition : touched_) {
       Task& task = *tasks_.at(partition);
-      task.transaction.commit(sent.at({config_.intake_changelog(), changelog_partition(partition)}) + 1, std::nullopt);
+      task.transaction.commit(
+          sent.at({config_.intake_changelog(), changelog_partition(partition)}) + 1, std::nullopt);
     }
     touched_.clear();
     for (const auto& [key, count] : intake_.take_seen().alerts)
@@ -98,14 +103,18 @@ class IntakeTasks : public StageTasks {
   struct Task {
     std::unique_ptr<state::Store> store;
     state::Transaction transaction;
-    std::int64_t start = 0;   ///< where the first start begins, while there is no checkpoint
+    std::int64_t start = 0;  ///< where the first start begins, while there is no checkpoint
   };
 
-  std::int32_t changelog_partition(std::int32_t partition) const { return partition % config_.inner.partitions; }
+  std::int32_t changelog_partition(std::int32_t partition) const {
+    return partition % config_.inner.partitions;
+  }
 
   Task open(std::int32_t partition) const {
     auto store = std::make_unique<state::Store>(
-        options_.in_memory ? std::string() : fmt::format("{}/intake/{}", config_.state.directory, partition), options_.memory);
+        options_.in_memory ? std::string()
+                           : fmt::format("{}/intake/{}", config_.state.directory, partition),
+        options_.memory);
     state::Transaction transaction(*store);
     return {std::move(store), std::move(transaction)};
   }
@@ -117,7 +126,8 @@ class IntakeTasks : public StageTasks {
                    [own = std::to_string(partition)](const std::string& key) {
                      return key == own ? std::optional(state::checkpoint_key()) : std::nullopt;
                    }}});
-    const auto next = resume_offset(task.transaction, committed, fmt::format("intake {}-{}", config_.input.topic, partition));
+    const auto next = resume_offset(task.transaction, committed,
+                                    fmt::format("intake {}-{}", config_.input.topic, partition));
     task.start = next ? *next : first_offset(partition, broker);
     return task.start;
   }
@@ -127,11 +137,14 @@ class IntakeTasks : public StageTasks {
     if (start == "earliest") return broker.low_watermark(config_.input.topic, partition);
     if (start == "latest") return broker.high_watermark(config_.input.topic, partition);
     const auto time = parse_rfc3339(start);
-    if (!time) throw ConfigError("input.start: `" + start + "` is neither earliest, latest nor an RFC 3339 time");
+    if (!time)
+      throw ConfigError("input.start: `" + start +
+                        "` is neither earliest, latest nor an RFC 3339 time");
     return broker.offset_at(partition, *time);
   }
 
-  stages::SourceState& source_in(std::map<std::int32_t, stages::SourceState>& batch, std::int32_t partition) const {
+  stages::SourceState& source_in(std::map<std::int32_t, stages::SourceState>& batch,
+                                 std::int32_t partition) const {
     const auto [at, added] = batch.try_emplace(partition);
     if (added) {
       const Task& task = *tasks_.at(partition);
@@ -145,20 +158,27 @@ class IntakeTasks : public StageTasks {
     return at->second;
   }
 
-  // Where nothing is unread, time still passes: the clock is read first and the end of the partition asked after it (DESIGN 6).
+  // Where nothing is unread, time still passes: the clock is read first and the end of the
+  // partition asked after it (DESIGN 6).
   void tick(std::map<std::int32_t, stages::SourceState>& batch, Nanos now, Broker& broker) {
     if (now == kNoTime || (last_tick_ != kNoTime && now - last_tick_ < kNanosPerSecond)) return;
     last_tick_ = now;
     for (const auto& [partition, task] : tasks_)
       if (broker.at_end(partition))
-        intake_.tick(partition, now - config_.findings.disorder * kNanosPerSecond, source_in(batch, partition));
+        intake_.tick(partition, now - config_.findings.disorder * kNanosPerSecond,
+                     source_in(batch, partition));
   }
 
-  void write(std::map<std::int32_t, stages::SourceState>& batch, stages::IntakeOutput output, Outbox& outbox) {
+  void write(std::map<std::int32_t, stages::SourceState>& batch, stages::IntakeOutput output,
+             Outbox& outbox) {
     for (auto& [target, bundle] : output.bundles) {
       std::string value(1, kBundleVersion);
       bundle.AppendToString(&value);
-      outbox.records.push_back({.topic = config_.by_container_topic(), .partition = target, .key = {}, .value = std::move(value), .headers = {}});
+      outbox.records.push_back({.topic = config_.by_container_topic(),
+                                .partition = target,
+                                .key = {},
+                                .value = std::move(value),
+                                .headers = {}});
     }
     for (stages::DeadLetter& dead : output.dead_letters) {
       ++dead_[dead.error];
@@ -167,7 +187,8 @@ class IntakeTasks : public StageTasks {
                          {"gyre-source-topic", config_.input.topic},
                          {"gyre-source-partition", format_offset(dead.partition)},
                          {"gyre-source-offset", format_offset(dead.offset)}};
-      if (dead.record_time != kNoTime) headers.emplace_back("gyre-source-time", format_rfc3339(dead.record_time));
+      if (dead.record_time != kNoTime)
+        headers.emplace_back("gyre-source-time", format_rfc3339(dead.record_time));
       outbox.records.push_back({.topic = config_.output.dead_letter_topic,
                                 .partition = -1,
                                 .key = fmt::format("{}-{}", dead.partition, dead.offset),
@@ -205,6 +226,8 @@ class IntakeTasks : public StageTasks {
 
 }  // namespace
 
-std::unique_ptr<StageTasks> make_intake_tasks(const TaskOptions& options) { return std::make_unique<IntakeTasks>(options); }
+std::unique_ptr<StageTasks> make_intake_tasks(const TaskOptions& options) {
+  return std::make_unique<IntakeTasks>(options);
+}
 
 }  // namespace gyre::pipeline

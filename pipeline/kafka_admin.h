@@ -12,15 +12,17 @@ namespace gyre::pipeline {
 
 struct TopicSpec {
   std::string name;
-  std::int32_t partitions = 1;                       ///< demanded exactly if `exact`, else for creation only
+  std::int32_t partitions = 1;  ///< demanded exactly if `exact`, else for creation only
   bool exact = false;
   std::int16_t replication_factor = 1;
-  std::map<std::string, std::string> config;         ///< set at creation, verified after
-  bool create = true;                                ///< false: must exist (the input topic is the user's)
+  std::map<std::string, std::string> config;  ///< set at creation, verified after
+  bool create = true;                         ///< false: must exist (the input topic is the user's)
 };
 
-/// Creates what is missing. Returns one line a topic: `created gyre.by-container (16 partitions)` or `ok ...`. Throws Refusal with
-/// every problem and its cure (missing, wrong partition count, wrong cleanup.policy ...).
-std::vector<std::string> ensure_topics(const KafkaClient& client, const std::vector<TopicSpec>& topics);
+/// Creates what is missing. Returns one line a topic: `created gyre.by-container (16 partitions)`
+/// or `ok ...`. Throws Refusal with every problem and its cure (missing, wrong partition count,
+/// wrong cleanup.policy ...).
+std::vector<std::string> ensure_topics(const KafkaClient& client,
+                                       const std::vector<TopicSpec>& topics);
 
 }  // namespace gyre::pipeline

@@ -12,25 +12,26 @@ namespace gyre::pipeline {
 
 struct KafkaClient {
   std::string brokers;
-  std::map<std::string, std::string> properties;   ///< the user's; the engine's own win
+  std::map<std::string, std::string> properties;  ///< the user's; the engine's own win
 };
 
 struct KafkaStage {
   std::string input_topic;
   std::string group;
-  std::string id;                                  ///< transactional.id and group.instance.id, stable over restarts
-  std::vector<std::string> output_topics;          ///< warmed before the first transaction
+  std::string id;  ///< transactional.id and group.instance.id, stable over restarts
+  std::vector<std::string> output_topics;  ///< warmed before the first transaction
 };
 
-/// Broker over librdkafka, with the settings of docs/decisions (static membership, retry.backoff.ms=10, auto.offset.reset=error ...).
-/// Throws Failure if no broker can be reached or a topic is missing, naming both.
+/// Broker over librdkafka, with the settings of docs/decisions (static membership,
+/// retry.backoff.ms=10, auto.offset.reset=error ...). Throws Failure if no broker can be reached or
+/// a topic is missing, naming both.
 std::unique_ptr<Broker> make_kafka_broker(const KafkaClient& client, const KafkaStage& stage);
 
 /// librdkafka properties that the engine owns, with the reason; the config refuses them.
 const std::map<std::string, std::string>& owned_properties();
 
-/// A plain consumer of all partitions of a topic from the beginning, read_committed, for `gyre reports`; calls `each` until the end
-/// or, with `follow`, until `each` returns false.
+/// A plain consumer of all partitions of a topic from the beginning, read_committed, for `gyre
+/// reports`; calls `each` until the end or, with `follow`, until `each` returns false.
 void read_topic(const KafkaClient& client, const std::string& topic, bool follow,
                 const std::function<bool(const Record&)>& each);
 
@@ -39,7 +40,7 @@ class KafkaWriter {
  public:
   KafkaWriter(const KafkaClient& client, std::string topic);
   ~KafkaWriter();
-  void send(std::int32_t partition, std::string_view value);   ///< partition -1: round-robin
+  void send(std::int32_t partition, std::string_view value);  ///< partition -1: round-robin
   void flush();
 
  private:

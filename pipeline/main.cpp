@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <optional>
@@ -130,6 +133,7 @@ int dispatch(const std::string& name, const Options& options) {
 }
 
 int main_of(int argc, char** argv) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("gyre"));  // standard output is for reports
   CLI::App app("Turns Falco alerts into few correct reports.", "gyre");
   app.set_version_flag("--version", std::string("gyre ") + GYRE_VERSION);
   app.require_subcommand(1);

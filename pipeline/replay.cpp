@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "pipeline/commands.h"
 #include "pipeline/memory_broker.h"
 #include "pipeline/task.h"
@@ -28,7 +28,8 @@ struct Line {
   Nanos time = kNoTime;
 };
 
-// One FILE: a source of lines. A line without a time takes its predecessor's, so that garbage stays where it stood.
+// One FILE: a source of lines. A line without a time takes its predecessor's, so that garbage stays
+// where it stood.
 class Source {
  public:
   Source(std::string name, bool timed) : name_(std::move(name)), timed_(timed) {
@@ -71,7 +72,8 @@ class Source {
 class Feed {
  public:
   Feed(const ReplayOptions& options) : timed_(options.files.size() > 1 || options.shuffle > 0) {
-    for (const std::string& file : options.files) sources_.push_back(std::make_unique<Source>(file, timed_));
+    for (const std::string& file : options.files)
+      sources_.push_back(std::make_unique<Source>(file, timed_));
     if (options.shuffle > 0) shuffle(options.shuffle, options.seed);
   }
 
@@ -106,11 +108,13 @@ class Feed {
     std::mt19937_64 random(seed);
     std::vector<std::pair<Nanos, Fed>> lines;
     while (auto fed = next()) {
-      const auto moved = static_cast<Nanos>(random() % static_cast<std::uint64_t>(seconds * kNanosPerSecond));
+      const auto moved =
+          static_cast<Nanos>(random() % static_cast<std::uint64_t>(seconds * kNanosPerSecond));
       const Nanos at = fed->line.time == kNoTime ? kNoTime : fed->line.time + moved;
       lines.emplace_back(at, std::move(*fed));
     }
-    std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(lines.begin(), lines.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [at, fed] : lines) queue_.push_back(std::move(fed));
     shuffled_ = true;
   }
@@ -120,14 +124,6 @@ class Feed {
   std::deque<Fed> queue_;
   bool shuffled_ = false;
 };
-
-std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
 
 std::string_view header(const Record& record, std::string_view name) {
   for (const auto& [key, value] : record.headers)
@@ -142,8 +138,8 @@ std::int64_t number(std::string_view text) {
 }
 
 struct Published {
-  std::string time;        // RFC 3339 of whole seconds: text order is time order
-  bool incident;           // after the findings it names
+  std::string time;  // RFC 3339 of whole seconds: text order is time order
+  bool incident;     // after the findings it names
   std::string id;
   std::int64_t revision;
   std::string json;
@@ -153,19 +149,28 @@ struct Published {
 class Replay {
  public:
   Replay(const Config& config, const ReplayOptions& options)
-      : config_(config), options_(options), playbooks_(config.playbooks), memory_(config.state.cache_bytes), feed_(options) {
-    partitions_ = options.partitions > 0 ? options.partitions : static_cast<std::int32_t>(feed_.size());
-    config_.inner.partitions = options.partitions > 0 ? options.partitions : config.inner.partitions;
+      : config_(config),
+        options_(options),
+        playbooks_(config.playbooks),
+        memory_(config.state.cache_bytes),
+        feed_(options) {
+    partitions_ =
+        options.partitions > 0 ? options.partitions : static_cast<std::int32_t>(feed_.size());
+    config_.inner.partitions =
+        options.partitions > 0 ? options.partitions : config.inner.partitions;
     cluster_.create_topic(config_.input.topic, partitions_);
-    for (const std::string& topic : inner_topics()) cluster_.create_topic(topic, config_.inner.partitions);
+    for (const std::string& topic : inner_topics())
+      cluster_.create_topic(topic, config_.inner.partitions);
     cluster_.create_topic(config_.output.topic, 1);
     cluster_.create_topic(config_.output.dead_letter_topic, 1);
     fed_.resize(static_cast<std::size_t>(partitions_));
   }
 
   int run() {
-    const auto intake_broker = cluster_.connect(config_.group("intake"), config_.input.topic, "intake");
-    const auto container_broker = cluster_.connect(config_.group("by_container"), config_.by_container_topic(), "by_container");
+    const auto intake_broker =
+        cluster_.connect(config_.group("intake"), config_.input.topic, "intake");
+    const auto container_broker = cluster_.connect(config_.group("by_container"),
+                                                   config_.by_container_topic(), "by_container");
     TaskOptions task_options{.config = config_,
                              .memory = memory_,
                              .telemetry = telemetry_,
@@ -174,15 +179,19 @@ class Replay {
                              .in_memory = true};
     const auto intake_tasks = make_intake_tasks(task_options);
     const auto container_tasks = make_container_tasks(task_options, playbooks_);
-    const BatchLimits limits{.records = options_.batch, .bytes = std::numeric_limits<std::size_t>::max()};
+    const BatchLimits limits{.records = options_.batch,
+                             .bytes = std::numeric_limits<std::size_t>::max()};
     Worker intake("intake", config_.input.topic, *intake_broker, *intake_tasks, telemetry_, limits);
-    Worker by_container("by_container", config_.by_container_topic(), *container_broker, *container_tasks, telemetry_, limits);
-    intake.run_once();        // takes its assignment
+    Worker by_container("by_container", config_.by_container_topic(), *container_broker,
+                        *container_tasks, telemetry_, limits);
+    intake.run_once();  // takes its assignment
     by_container.run_once();
 
     for (bool more = true; more;) {
       more = feed_batch();
-      if (!more) clock_ = kEndOfTime;  // nothing is unread and nothing will come: the same tick that an idle input gets
+      if (!more)
+        clock_ = kEndOfTime;  // nothing is unread and nothing will come: the same tick that an idle
+                              // input gets
       while (intake.run_once() && more) continue;
       while (by_container.run_once()) continue;
       collect();
@@ -195,7 +204,8 @@ class Replay {
 
  private:
   std::vector<std::string> inner_topics() const {
-    return {config_.by_container_topic(), config_.intake_changelog(), config_.by_container_changelog(), config_.by_container_ids()};
+    return {config_.by_container_topic(), config_.intake_changelog(),
+            config_.by_container_changelog(), config_.by_container_ids()};
   }
 
   bool feed_batch() {
@@ -203,11 +213,14 @@ class Replay {
       auto fed = feed_.next();
       if (!fed) return i > 0;
       const auto partition =
-          options_.partitions > 0 ? static_cast<std::int32_t>(lines_ % static_cast<std::uint64_t>(partitions_)) : static_cast<std::int32_t>(fed->source);
+          options_.partitions > 0
+              ? static_cast<std::int32_t>(lines_ % static_cast<std::uint64_t>(partitions_))
+              : static_cast<std::int32_t>(fed->source);
       ++lines_;
       if (feed_.timed() && fed->line.time != kNoTime) clock_ = std::max(clock_, fed->line.time);
       const std::int64_t offset =
-          cluster_.append(config_.input.topic, partition, std::move(fed->line.text), options_.now.value_or(kNoTime));
+          cluster_.append(config_.input.topic, partition, std::move(fed->line.text),
+                          options_.now.value_or(kNoTime));
       CHECK(offset == static_cast<std::int64_t>(fed_[static_cast<std::size_t>(partition)]++));
     }
     return true;
@@ -224,7 +237,8 @@ class Replay {
                           .revision = number(id.substr(slash + 1)),
                           .json = record.value.value_or("")});
     }
-    for (Record& record : take(config_.output.dead_letter_topic, 0)) dead_letters_.push_back(std::move(record));
+    for (Record& record : take(config_.output.dead_letter_topic, 0))
+      dead_letters_.push_back(std::move(record));
     trim(config_.input.topic, partitions_);
     for (const std::string& topic : inner_topics()) trim(topic, config_.inner.partitions);
   }
@@ -241,12 +255,14 @@ class Replay {
       cluster_.delete_records(topic, partition, cluster_.last_stable_offset(topic, partition));
   }
 
-  // By time of decision, findings before the incidents that name them: the same whatever the partitions were.
+  // By time of decision, findings before the incidents that name them: the same whatever the
+  // partitions were.
   void print_reports() {
     const auto rank = [](const Published& report) {
       return std::tie(report.time, report.incident, report.id, report.revision);
     };
-    std::sort(reports_.begin(), reports_.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    std::sort(reports_.begin(), reports_.end(),
+              [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
     for (const Published& report : reports_) std::cout << report.json << '\n';
     std::cout.flush();
     if (!std::cout) throw Failure("cannot write the reports to standard output");
@@ -256,16 +272,23 @@ class Replay {
     if (!options_.dead_letters) return;
     std::ofstream out(*options_.dead_letters, std::ios::binary);
     for (const Record& record : dead_letters_) {
-      const auto partition = static_cast<std::size_t>(number(header(record, "gyre-source-partition")));
+      const auto partition =
+          static_cast<std::size_t>(number(header(record, "gyre-source-partition")));
       const auto offset = static_cast<std::size_t>(number(header(record, "gyre-source-offset")));
       const bool dealt = options_.partitions > 0;
       const std::string& value = *record.value;
-      const bool ascii = std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+      const bool ascii = std::all_of(value.begin(), value.end(),
+                                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
       schemas::JsonWriter json;
-      json.begin_object().text("error", header(record, "gyre-error")).text("detail", header(record, "gyre-detail"));
+      json.begin_object()
+          .text("error", header(record, "gyre-error"))
+          .text("detail", header(record, "gyre-detail"));
       json.key("source").value(feed_.name(dealt ? 0 : partition));
-      json.key("line").number(static_cast<std::int64_t>(dealt ? offset * static_cast<std::size_t>(partitions_) + partition + 1 : offset + 1));
-      json.key(ascii ? "value" : "value_base64").value(ascii ? value : base64(value)).end_object();
+      json.key("line").number(static_cast<std::int64_t>(
+          dealt ? offset * static_cast<std::size_t>(partitions_) + partition + 1 : offset + 1));
+      json.key(ascii ? "value" : "value_base64")
+          .value(ascii ? value : to_base64(value))
+          .end_object();
       out << json.take() << '\n';
     }
     out.flush();
@@ -277,8 +300,8 @@ class Replay {
     out << fmt::format(
         R"({{"in":{},"folded":{},"duplicate":{},"late":{},"dead":{},"heartbeats":{},"reports":{}}})"
         "\n",
-        intake.in(), container.folded(), container.duplicate(), container.late(), intake.dead(), container.heartbeats(),
-        reports_.size());
+        intake.in(), container.folded(), container.duplicate(), container.late(), intake.dead(),
+        container.heartbeats(), reports_.size());
     out.flush();
     if (!out) throw Failure(fmt::format("cannot write {}", *options_.stats));
   }
@@ -301,6 +324,8 @@ class Replay {
 
 }  // namespace
 
-int replay(const Config& config, const ReplayOptions& options) { return Replay(config, options).run(); }
+int replay(const Config& config, const ReplayOptions& options) {
+  return Replay(config, options).run();
+}
 
 }  // namespace gyre::pipeline

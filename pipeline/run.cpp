@@ -37,10 +37,13 @@ class DirectoryLock {
     const std::string path = directory + "/LOCK.gyre";
     file_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (file_ < 0)
-      throw Failure(fmt::format("cannot write {}: {}; set state.directory to a place this user may write to", path, std::strerror(errno)));
+      throw Failure(
+          fmt::format("cannot write {}: {}; set state.directory to a place this user may write to",
+                      path, std::strerror(errno)));
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
       ::close(file_);
-      throw Refusal(fmt::format("{} is held by another gyre: give each instance its own state.directory", path));
+      throw Refusal(fmt::format(
+          "{} is held by another gyre: give each instance its own state.directory", path));
     }
   }
   ~DirectoryLock() { ::close(file_); }
@@ -52,7 +55,9 @@ class DirectoryLock {
 };
 
 Nanos wall_clock() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 // The threads' common end: by a signal, or by the first thing that cannot go on.
@@ -92,11 +97,13 @@ KafkaStage kafka_stage(const Config& config, const std::string& stage, int worke
     return {.input_topic = config.input.topic,
             .group = config.group(stage),
             .id = config.client_id(stage, worker),
-            .output_topics = {config.by_container_topic(), config.output.dead_letter_topic, config.intake_changelog()}};
+            .output_topics = {config.by_container_topic(), config.output.dead_letter_topic,
+                              config.intake_changelog()}};
   return {.input_topic = config.by_container_topic(),
           .group = config.group(stage),
           .id = config.client_id(stage, worker),
-          .output_topics = {config.output.topic, config.by_container_changelog(), config.by_container_ids()}};
+          .output_topics = {config.output.topic, config.by_container_changelog(),
+                            config.by_container_ids()}};
 }
 
 struct Shared {
@@ -117,9 +124,12 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                               .telemetry = shared.telemetry,
                               .clock = wall_clock,
                               .client_id = kafka.id};
-    const auto tasks = stage == "intake" ? make_intake_tasks(options) : make_container_tasks(options, shared.playbooks);
+    const auto tasks = stage == "intake" ? make_intake_tasks(options)
+                                         : make_container_tasks(options, shared.playbooks);
     Worker loop(stage, kafka.input_topic, *broker, *tasks, shared.telemetry,
-                {.linger = config.batch.linger, .records = config.batch.records, .bytes = config.batch.bytes});
+                {.linger = config.batch.linger,
+                 .records = config.batch.records,
+                 .bytes = config.batch.bytes});
     loop.run(shared.stop.flag(), [&](std::chrono::milliseconds time) { shared.stop.wait(time); });
   } catch (const Failure& failure) {
     shared.stop.fail(failure.what());  // before the loop began: no broker, no topic
@@ -130,7 +140,8 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
   }
 }
 
-// Waits for the first signal, or for a failed thread; a second signal ends the process at once, which loses nothing.
+// Waits for the first signal, or for a failed thread; a second signal ends the process at once,
+// which loses nothing.
 void wait_for_end(const sigset_t& signals, Stop& stop, Telemetry& telemetry) {
   const timespec tick{.tv_sec = 0, .tv_nsec = 200'000'000};
   while (!stop.flag()) {
@@ -157,7 +168,8 @@ int run(const Config& config) {
   for (const std::string& stage : config.stages) telemetry.expect_stage(stage);
   telemetry.started(GYRE_VERSION);
   const AdminServer admin(config.admin.listen, telemetry);
-  for (const std::string& line : ensure_topics({config.kafka.brokers, config.kafka.properties}, topic_specs(config)))
+  for (const std::string& line :
+       ensure_topics({config.kafka.brokers, config.kafka.properties}, topic_specs(config)))
     telemetry.info(line);
 
   const state::StoreMemory memory(config.state.cache_bytes);

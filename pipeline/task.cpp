@@ -13,7 +13,8 @@ constexpr std::size_t kRestoreBatch = 10'000;
 
 void restore_changelog(Broker& broker, state::Store& store, const Changelog& changelog) {
   const std::int64_t remembered = state::restored_offset(store, changelog.name);
-  const std::int64_t from = std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition));
+  const std::int64_t from =
+      std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition));
   std::vector<state::Change> changes;
   const std::int64_t reached =
       broker.restore(changelog.topic, changelog.partition, from, [&](const Record& record) {
@@ -27,9 +28,12 @@ void restore_changelog(Broker& broker, state::Store& store, const Changelog& cha
   state::restore(store, std::move(changes), changelog.name, reached);
 }
 
-bool knows_more_than_the_log(Broker& broker, const state::Store& store, const std::vector<Changelog>& changelogs) {
+bool knows_more_than_the_log(Broker& broker, const state::Store& store,
+                             const std::vector<Changelog>& changelogs) {
   for (const Changelog& changelog : changelogs)
-    if (state::restored_offset(store, changelog.name) > broker.high_watermark(changelog.topic, changelog.partition)) return true;
+    if (state::restored_offset(store, changelog.name) >
+        broker.high_watermark(changelog.topic, changelog.partition))
+      return true;
   return false;
 }
 
@@ -45,21 +49,27 @@ void restore_task(Broker& broker, state::Store& store, const std::vector<Changel
   for (const Changelog& changelog : changelogs) restore_changelog(broker, store, changelog);
 }
 
-std::optional<std::int64_t> resume_offset(const state::Transaction& state, std::optional<std::int64_t> committed,
+std::optional<std::int64_t> resume_offset(const state::Transaction& state,
+                                          std::optional<std::int64_t> committed,
                                           std::string_view task) {
   if (!state.has_checkpoint()) {
     if (committed)
-      throw Refusal(fmt::format("{}: the group has committed offset {} and the changelog holds no checkpoint: the changelog was deleted or "
-                                "belongs to another `name`. Going on would count alerts twice. Restore the topic, or start anew under "
-                                "another `name`",
-                                task, *committed));
+      throw Refusal(
+          fmt::format("{}: the group has committed offset {} and the changelog holds no "
+                      "checkpoint: the changelog was deleted or "
+                      "belongs to another `name`. Going on would count alerts twice. Restore the "
+                      "topic, or start anew under "
+                      "another `name`",
+                      task, *committed));
     return std::nullopt;
   }
   const std::int64_t next = state.checkpoint().next_offset();
   if (committed && *committed != next)
-    throw Refusal(fmt::format("{}: the group's committed offset is {} and the checkpoint says {}: the offsets were reset by hand, or two "
-                              "clusters share one state. Reset the group to {} to go on",
-                              task, *committed, next, next));
+    throw Refusal(
+        fmt::format("{}: the group's committed offset is {} and the checkpoint says {}: the "
+                    "offsets were reset by hand, or two "
+                    "clusters share one state. Reset the group to {} to go on",
+                    task, *committed, next, next));
   return next;
 }
 

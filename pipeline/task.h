@@ -24,24 +24,29 @@ namespace gyre::pipeline {
 
 /// What a decided batch wants sent and committed.
 struct Outbox {
-  std::vector<OutRecord> records;         ///< in the order of sending; a task's checkpoint is its last changelog record
-  std::vector<PartitionOffset> offsets;   ///< of the stage's input; empty: nothing to commit
+  std::vector<OutRecord>
+      records;  ///< in the order of sending; a task's checkpoint is its last changelog record
+  std::vector<PartitionOffset> offsets;  ///< of the stage's input; empty: nothing to commit
 };
 
-/// The only clock that touches data (DESIGN 6): the time of ticks, and the limit of CreateTime stamps. kNoTime: no ticks.
+/// The only clock that touches data (DESIGN 6): the time of ticks, and the limit of CreateTime
+/// stamps. kNoTime: no ticks.
 using Clock = std::function<Nanos()>;
 
-/// The tasks of one stage that this worker holds: one per input partition, each with its store. One thread.
+/// The tasks of one stage that this worker holds: one per input partition, each with its store. One
+/// thread.
 class StageTasks {
  public:
   virtual ~StageTasks() = default;
 
-  /// Makes `partitions` the ones held: recovers each (its store equals the changelog afterwards, and its checkpoint the committed
-  /// offset, else Refusal) and returns where to read on.
-  virtual std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions, Broker& broker) = 0;
+  /// Makes `partitions` the ones held: recovers each (its store equals the changelog afterwards,
+  /// and its checkpoint the committed offset, else Refusal) and returns where to read on.
+  virtual std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
+                                              Broker& broker) = 0;
   /// Decides a batch: changes wait in the tasks' transactions.
   virtual Outbox decide(const std::vector<Record>& records, Broker& broker) = 0;
-  /// The batch was committed: the state follows. `sent` holds the offset of the last record by topic partition.
+  /// The batch was committed: the state follows. `sent` holds the offset of the last record by
+  /// topic partition.
   virtual void apply(const std::map<TopicPartition, std::int64_t>& sent) = 0;
   virtual void rollback() = 0;
   /// Sums over the tasks held.
@@ -54,25 +59,29 @@ struct TaskOptions {
   Telemetry& telemetry;
   Clock clock;
   std::string client_id;
-  bool in_memory = false;   ///< stores live in memory only: replay
+  bool in_memory = false;  ///< stores live in memory only: replay
 };
 
 std::unique_ptr<StageTasks> make_intake_tasks(const TaskOptions& options);
-std::unique_ptr<StageTasks> make_container_tasks(const TaskOptions& options, const stages::Playbooks& playbooks);
+std::unique_ptr<StageTasks> make_container_tasks(const TaskOptions& options,
+                                                 const stages::Playbooks& playbooks);
 
-/// Reads every changelog of a task into its store, from the offset that the store remembers to the high watermark (rules T2, T3 of the
-/// engine's design: after `committed` was asked). A store that knows more than the log, or belongs to another log, is wiped and restored.
-/// `own` maps a changelog record's key to the store's key; none: not this task's.
+/// Reads every changelog of a task into its store, from the offset that the store remembers to the
+/// high watermark (rules T2, T3 of the engine's design: after `committed` was asked). A store that
+/// knows more than the log, or belongs to another log, is wiped and restored. `own` maps a
+/// changelog record's key to the store's key; none: not this task's.
 struct Changelog {
   std::string topic;
   std::int32_t partition;
-  std::string_view name;   ///< state::kChangelog or state::kIds
+  std::string_view name;  ///< state::kChangelog or state::kIds
   std::function<std::optional<std::string>(const std::string& key)> own;
 };
 void restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs);
 
-/// Where a recovered task reads on: its checkpoint's offset, which must be the committed one. None: a first start.
-std::optional<std::int64_t> resume_offset(const state::Transaction& state, std::optional<std::int64_t> committed,
+/// Where a recovered task reads on: its checkpoint's offset, which must be the committed one. None:
+/// a first start.
+std::optional<std::int64_t> resume_offset(const state::Transaction& state,
+                                          std::optional<std::int64_t> committed,
                                           std::string_view task);
 
 }  // namespace gyre::pipeline

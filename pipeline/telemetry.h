@@ -13,8 +13,9 @@
 
 namespace gyre::pipeline {
 
-/// The one place that logs and counts: one member function a fact, in the past tense. Any thread. Metrics carry the prefix `gyre_`;
-/// labels come from fixed lists only (sources beyond the known ones are `other`).
+/// The one place that logs and counts: one member function a fact, in the past tense. Any thread.
+/// Metrics carry the prefix `gyre_`; labels come from fixed lists only (sources beyond the known
+/// ones are `other`).
 class Telemetry {
  public:
   Telemetry();
@@ -25,20 +26,23 @@ class Telemetry {
   void alerts_read(const std::string& source, std::string_view priority, std::uint64_t count);
   void dead_letter(const std::string& reason, std::uint64_t count);
   /// Deltas of one committed by_container batch.
-  void folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint64_t late, std::uint64_t heartbeats);
+  void folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint64_t late,
+              std::uint64_t heartbeats);
   void replays_dropped(std::uint64_t bundles);
   void report_published(const std::string& kind, std::uint64_t count);
   void findings_open(std::string_view stage, std::int32_t partition, std::int64_t open);
   void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took);
   void batch_failed(std::string_view stage, std::string_view what);
   void assigned(std::string_view stage, std::size_t partitions);
-  void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records, std::chrono::nanoseconds took);
+  void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records,
+                      std::chrono::nanoseconds took);
   void lag(std::string_view stage, std::int32_t partition, std::int64_t records);
   void info(std::string_view sentence);
   void warn(std::string_view sentence);
   void error(std::string_view sentence);
 
-  /// Ready: every enabled stage holds an assignment (which may be empty) and has its tasks recovered.
+  /// Ready: every enabled stage holds an assignment (which may be empty) and has its tasks
+  /// recovered.
   void expect_stage(std::string_view stage);
   void set_ready(std::string_view stage, bool ready, std::string_view why_not);
   std::pair<bool, std::string> ready() const;

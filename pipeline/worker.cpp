@@ -7,11 +7,18 @@
 
 namespace gyre::pipeline {
 
-Worker::Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks, Telemetry& telemetry, BatchLimits limits)
-    : stage_(std::move(stage)), input_topic_(std::move(input_topic)), broker_(broker), tasks_(tasks), telemetry_(telemetry), limits_(limits) {}
+Worker::Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks,
+               Telemetry& telemetry, BatchLimits limits)
+    : stage_(std::move(stage)),
+      input_topic_(std::move(input_topic)),
+      broker_(broker),
+      tasks_(tasks),
+      telemetry_(telemetry),
+      limits_(limits) {}
 
 bool Worker::run_once() {
-  // 1. Poll a batch. Assignments change here and nowhere else, so no transaction is ever open when one does.
+  // 1. Poll a batch. Assignments change here and nowhere else, so no transaction is ever open when
+  // one does.
   const Poll polled = broker_.poll(limits_);
   if (polled.assignment) {
     take(*polled.assignment);
@@ -30,8 +37,10 @@ bool Worker::run_once() {
 
   // 4. Only now the state: it equals the changelog up to here.
   tasks_.apply(sent);
-  for (const PartitionOffset& offset : outbox.offsets) next_offsets_[offset.partition] = offset.next_offset;
-  telemetry_.batch_committed(stage_, polled.records.size(), std::chrono::steady_clock::now() - began);
+  for (const PartitionOffset& offset : outbox.offsets)
+    next_offsets_[offset.partition] = offset.next_offset;
+  telemetry_.batch_committed(stage_, polled.records.size(),
+                             std::chrono::steady_clock::now() - began);
   return true;
 }
 
@@ -45,13 +54,16 @@ void Worker::take(const Assignment& assignment) {
 
 void Worker::resume(std::vector<PartitionOffset> offsets) {
   next_offsets_.clear();
-  for (const PartitionOffset& offset : offsets) next_offsets_[offset.partition] = offset.next_offset;
+  for (const PartitionOffset& offset : offsets)
+    next_offsets_[offset.partition] = offset.next_offset;
   broker_.resume(offsets);
 }
 
 void Worker::measure_lag() {
   for (const auto& [partition, next] : next_offsets_)
-    telemetry_.lag(stage_, partition, std::max<std::int64_t>(0, broker_.high_watermark(input_topic_, partition) - next));
+    telemetry_.lag(
+        stage_, partition,
+        std::max<std::int64_t>(0, broker_.high_watermark(input_topic_, partition) - next));
 }
 
 void Worker::recover() {
@@ -62,7 +74,8 @@ void Worker::recover() {
   telemetry_.set_ready(stage_, true, "");
 }
 
-void Worker::run(const std::atomic<bool>& stop, const std::function<void(std::chrono::milliseconds)>& wait) {
+void Worker::run(const std::atomic<bool>& stop,
+                 const std::function<void(std::chrono::milliseconds)>& wait) {
   constexpr std::chrono::milliseconds kFirstBackoff{100};
   constexpr std::chrono::milliseconds kLastBackoff{10'000};
   constexpr std::chrono::seconds kMeasureEvery{1};

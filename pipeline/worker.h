@@ -16,17 +16,20 @@
 
 namespace gyre::pipeline {
 
-/// One stage's loop: one transaction per batch, never open across a poll; state is written after the commit. One thread.
+/// One stage's loop: one transaction per batch, never open across a poll; state is written after
+/// the commit. One thread.
 class Worker {
  public:
-  Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks, Telemetry& telemetry, BatchLimits limits);
+  Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks,
+         Telemetry& telemetry, BatchLimits limits);
 
   /// One batch, the life of which is this function. False if there was nothing to do.
   bool run_once();
   /// After a Failure: everything since the last commit is undone, and every task restored.
   void recover();
   /// run_once until `stop`, with recovery and back-off. A Refusal ends it.
-  void run(const std::atomic<bool>& stop, const std::function<void(std::chrono::milliseconds)>& wait);
+  void run(const std::atomic<bool>& stop,
+           const std::function<void(std::chrono::milliseconds)>& wait);
 
  private:
   void take(const Assignment& assignment);

@@ -12,8 +12,18 @@
 
 namespace gyre::schemas {
 
-/// Falco's priorities with its own numbers (userspace/engine/falco_common.h): smaller is more severe.
-enum class Priority : std::uint8_t { kEmergency, kAlert, kCritical, kError, kWarning, kNotice, kInformational, kDebug };
+/// Falco's priorities with its own numbers (userspace/engine/falco_common.h): smaller is more
+/// severe.
+enum class Priority : std::uint8_t {
+  kEmergency,
+  kAlert,
+  kCritical,
+  kError,
+  kWarning,
+  kNotice,
+  kInformational,
+  kDebug
+};
 
 /// As Falco spells it: `Critical`, `Informational`.
 std::string_view to_string(Priority priority);
@@ -22,28 +32,32 @@ std::string_view to_string(Priority priority);
 enum class Outcome : std::uint8_t { kUnknown, kSucceeded, kBlocked };
 
 enum AlertFlag : std::uint32_t {
-  kRepaired = 1,          ///< invalid UTF-8 or a lone surrogate became U+FFFD (ruling 12)
-  kPriorityUnknown = 2,   ///< folded as Warning
-  kClockSkew = 4,         ///< the alert's own time was more than 5 s ahead of its record
-  kTruncated = 8,         ///< fields or strings beyond the limits were left out
-  kMayRepeat = 16,        ///< came after the duplicate horizon: may repeat an alert already counted (ruling 6)
+  kRepaired = 1,         ///< invalid UTF-8 or a lone surrogate became U+FFFD (ruling 12)
+  kPriorityUnknown = 2,  ///< folded as Warning
+  kClockSkew = 4,        ///< the alert's own time was more than 5 s ahead of its record
+  kTruncated = 8,        ///< fields or strings beyond the limits were left out
+  kMayRepeat =
+      16,  ///< came after the duplicate horizon: may repeat an alert already counted (ruling 6)
 };
 
-/// One Falco alert, whoever wrapped it. Strings are valid UTF-8 and owned by the alert. A reused object keeps its memory.
+/// One Falco alert, whoever wrapped it. Strings are valid UTF-8 and owned by the alert. A reused
+/// object keeps its memory.
 struct Alert {
-  std::string rule;             ///< never empty; control and bidirectional characters still in it
-  Nanos time = 0;               ///< the alert's own `time`, unclamped
+  std::string rule;  ///< never empty; control and bidirectional characters still in it
+  Nanos time = 0;    ///< the alert's own `time`, unclamped
   Priority priority = Priority::kWarning;
-  std::string source;           ///< `syscall`, `k8s_audit` ...; `syscalls` and absent become `syscall`; `internal`
-  std::string hostname;         ///< may be empty
+  std::string
+      source;  ///< `syscall`, `k8s_audit` ...; `syscalls` and absent become `syscall`; `internal`
+  std::string hostname;  ///< may be empty
   std::string output;
-  std::string uuid;             ///< falcosidekick's; identifies one pass through it, not the event
+  std::string uuid;  ///< falcosidekick's; identifies one pass through it, not the event
   std::vector<std::string> tags;
-  /// `output_fields`, sorted by name, one entry a name. Scalars as text (numbers as they stand in the JSON), arrays as their
-  /// elements joined by ", ", nested objects flattened with dots. null, "", "<NA>" are left out: all mean unknown (ruling 6).
-  /// Bracketed names are normalised: `proc.aname[2]` and falcosidekick's `proc.aname_2` are both `proc.aname[2]`.
+  /// `output_fields`, sorted by name, one entry a name. Scalars as text (numbers as they stand in
+  /// the JSON), arrays as their elements joined by ", ", nested objects flattened with dots. null,
+  /// "", "<NA>" are left out: all mean unknown (ruling 6). Bracketed names are normalised:
+  /// `proc.aname[2]` and falcosidekick's `proc.aname_2` are both `proc.aname[2]`.
   std::vector<std::pair<std::string, std::string>> fields;
-  std::uint32_t flags = 0;      ///< AlertFlag
+  std::uint32_t flags = 0;  ///< AlertFlag
 
   /// The field's text, or empty when unknown.
   std::string_view field(std::string_view name) const;
@@ -51,26 +65,29 @@ struct Alert {
 
 /// Why a record is dead; the fixed list of `gyre-error` (DESIGN 8.1).
 enum class ParseError : std::uint8_t {
-  kNotJson,          ///< no JSON object in it, or a broken one
-  kNotAnAlert,       ///< JSON, but no object with `rule`
-  kNoTime,           ///< no `time` that can be read
-  kTooLarge,         ///< above `limits.record_bytes`
+  kNotJson,     ///< no JSON object in it, or a broken one
+  kNotAnAlert,  ///< JSON, but no object with `rule`
+  kNoTime,      ///< no `time` that can be read
+  kTooLarge,    ///< above `limits.record_bytes`
 };
-std::string_view to_string(ParseError error);   ///< `not_json`, `not_an_alert`, `no_time`, `too_large`
+std::string_view to_string(
+    ParseError error);  ///< `not_json`, `not_an_alert`, `no_time`, `too_large`
 
 struct Rejection {
   ParseError error;
-  std::string detail;           ///< what was found where, for people
+  std::string detail;  ///< what was found where, for people
 };
 
 struct ParseLimits {
   std::size_t record_bytes = 1'000'000;
-  std::size_t fields = 256;            ///< of output_fields; more are left out, flagged kTruncated
-  std::size_t string_bytes = 65'536;   ///< of one string; the rest is cut at a character, flagged kTruncated
+  std::size_t fields = 256;  ///< of output_fields; more are left out, flagged kTruncated
+  std::size_t string_bytes =
+      65'536;  ///< of one string; the rest is cut at a character, flagged kTruncated
 };
 
-/// Reads Falco's own JSON and falcosidekick's (facts: falco userspace/engine/formats.cpp, falcosidekick types/types.go). Keeps its
-/// buffers between calls. One thread. Never throws on any input.
+/// Reads Falco's own JSON and falcosidekick's (facts: falco userspace/engine/formats.cpp,
+/// falcosidekick types/types.go). Keeps its buffers between calls. One thread. Never throws on any
+/// input.
 class AlertParser {
  public:
   explicit AlertParser(ParseLimits limits = {});
@@ -78,7 +95,8 @@ class AlertParser {
   AlertParser(const AlertParser&) = delete;
   AlertParser& operator=(const AlertParser&) = delete;
 
-  /// Parses one record's value into `alert`, whose content is undefined when a rejection is returned.
+  /// Parses one record's value into `alert`, whose content is undefined when a rejection is
+  /// returned.
   tl::expected<void, Rejection> parse(std::string_view record, Alert& alert);
 
  private:

@@ -11,7 +11,8 @@
 
 namespace gyre::schemas {
 
-/// What the record, not the alert, says of its origin: Kafka headers `gyre-tenant`, `gyre-cluster`, else the config by topic.
+/// What the record, not the alert, says of its origin: Kafka headers `gyre-tenant`, `gyre-cluster`,
+/// else the config by topic.
 struct Origin {
   std::string_view tenant;
   std::string_view cluster;
@@ -28,10 +29,12 @@ std::string entity_key(const records::Entity& entity);
 /// Hash of the entity's key, length-prefixed part by part.
 Id128 entity_hash(const records::Entity& entity);
 
-/// What chooses the partition of by-container: tenant, cluster, hostname (plugin sources: the native object) (DESIGN 3).
+/// What chooses the partition of by-container: tenant, cluster, hostname (plugin sources: the
+/// native object) (DESIGN 3).
 std::uint32_t entity_partition(const records::Entity& entity, std::uint32_t partitions);
 
-/// The exact-duplicate id (ruling 6): source, rule, time and the fields of the classes that Falco and its plugins know.
+/// The exact-duplicate id (ruling 6): source, rule, time and the fields of the classes that Falco
+/// and its plugins know.
 Id128 duplicate_id(const Alert& alert, IdHasher& hasher);
 
 /// The finding key: tenant, rule, entity, shape.

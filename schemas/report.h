@@ -6,8 +6,9 @@
 
 namespace gyre::schemas {
 
-/// Writes JSON in the order of the calls, without whitespace: the report's key order is part of its contract (DESIGN 8).
-/// Keys without a value are left out by not calling. Strings are escaped; invalid UTF-8 never reaches here.
+/// Writes JSON in the order of the calls, without whitespace: the report's key order is part of its
+/// contract (DESIGN 8). Keys without a value are left out by not calling. Strings are escaped;
+/// invalid UTF-8 never reaches here.
 class JsonWriter {
  public:
   JsonWriter& begin_object();
@@ -32,10 +33,10 @@ class JsonWriter {
 
 /// A revision ready to be published.
 struct Report {
-  std::string id;          ///< the record's key
-  std::int64_t time = 0;   ///< event-time second of the decision
+  std::string id;         ///< the record's key
+  std::int64_t time = 0;  ///< event-time second of the decision
   std::uint32_t revision = 0;
-  std::string kind;        ///< `finding`, `incident`, `sensor_health`
+  std::string kind;  ///< `finding`, `incident`, `sensor_health`
   std::string json;
 };
 

@@ -12,11 +12,12 @@ namespace gyre::schemas {
 /// Changes whenever the same alert could get another shape (ruling 32).
 inline constexpr std::uint32_t kShapeVersion = 1;
 
-/// The normalised pattern of an alert (rulings 8, 9, 10): readable, <= 512 bytes, never an identity of container, host or time.
-/// Call it on a redacted alert.
+/// The normalised pattern of an alert (rulings 8, 9, 10): readable, <= 512 bytes, never an identity
+/// of container, host or time. Call it on a redacted alert.
 std::string shape_of(const Alert& alert);
 
-/// One string with its random parts replaced: `<random>`, `<pid>`, `<hex>`, `<uuid>`. Linear in time.
+/// One string with its random parts replaced: `<random>`, `<pid>`, `<hex>`, `<uuid>`. Linear in
+/// time.
 std::string normalise(std::string_view text);
 
 }  // namespace gyre::schemas

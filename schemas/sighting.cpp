@@ -20,13 +20,15 @@ std::string_view cut(std::string_view text, std::size_t limit) {
   return text.substr(0, limit);
 }
 
-// Chosen by hash, not by time or order of arrival: the same set gives the same choice, whoever merged it.
+// Chosen by hash, not by time or order of arrival: the same set gives the same choice, whoever
+// merged it.
 auto choice_rank(std::string_view value) { return std::pair(fast_hash(value), value); }
 
 template <typename Repeated>
 auto position_of(Repeated& fields, std::string_view name) {
-  return std::lower_bound(fields.begin(), fields.end(), name,
-                          [](const records::Values& values, std::string_view key) { return values.field() < key; });
+  return std::lower_bound(
+      fields.begin(), fields.end(), name,
+      [](const records::Values& values, std::string_view key) { return values.field() < key; });
 }
 
 // Inserts an element made by `make` before `position` of a sorted repeated field.
@@ -46,27 +48,43 @@ records::Values& field_of(records::Summary& summary, std::string_view name) {
   return added;
 }
 
-// Which fields stay when there are too many depends on the names alone, so it is the same for every order of merging: the names with
-// the smallest hashes among the rest, and always those that reports are built on.
+// Which fields stay when there are too many depends on the names alone, so it is the same for every
+// order of merging: the names with the smallest hashes among the rest, and always those that
+// reports are built on.
 bool always_kept(std::string_view name) {
-  static constexpr std::string_view kKept[] = {
-      "container.id",   "container.image.digest", "container.image.repository", "container.image.tag",
-      "container.name", "evt.res",                "evt.type",                   "fd.name",
-      "k8s.ns.name",    "k8s.pod.name",           "proc.cmdline",               "proc.exe",
-      "proc.exepath",   "proc.name",              "proc.pcmdline",              "proc.pname",
-      "user.loginuid",  "user.name",              "user.uid"};
+  static constexpr std::string_view kKept[] = {"container.id",
+                                               "container.image.digest",
+                                               "container.image.repository",
+                                               "container.image.tag",
+                                               "container.name",
+                                               "evt.res",
+                                               "evt.type",
+                                               "fd.name",
+                                               "k8s.ns.name",
+                                               "k8s.pod.name",
+                                               "proc.cmdline",
+                                               "proc.exe",
+                                               "proc.exepath",
+                                               "proc.name",
+                                               "proc.pcmdline",
+                                               "proc.pname",
+                                               "user.loginuid",
+                                               "user.name",
+                                               "user.uid"};
   return std::binary_search(std::begin(kKept), std::end(kKept), name);
 }
 
 void cap_fields(records::Summary& summary) {
   auto& fields = *summary.mutable_fields();
   while (fields.size() > static_cast<int>(kFieldsPerSummary)) {
-    const auto worst = std::max_element(fields.begin(), fields.end(), [](const auto& a, const auto& b) {
-      const auto rank = [](const auto& values) {
-        return std::tuple(!always_kept(values.field()), fast_hash(values.field()), std::string_view(values.field()));
-      };
-      return rank(a) < rank(b);
-    });
+    const auto worst =
+        std::max_element(fields.begin(), fields.end(), [](const auto& a, const auto& b) {
+          const auto rank = [](const auto& values) {
+            return std::tuple(!always_kept(values.field()), fast_hash(values.field()),
+                              std::string_view(values.field()));
+          };
+          return rank(a) < rank(b);
+        });
     fields.erase(worst);
     summary.set_flags(summary.flags() | kTruncated);
   }
@@ -75,12 +93,16 @@ void cap_fields(records::Summary& summary) {
 void add_sample(records::Summary& summary, const records::Sample& sample) {
   auto& samples = *summary.mutable_samples();
   // Ids are hashes already: the smallest ids are an order-independent choice.
-  const auto at = std::lower_bound(samples.begin(), samples.end(), sample.id(),
-                                   [](const records::Sample& a, const std::string& id) { return a.id() < id; });
+  const auto at =
+      std::lower_bound(samples.begin(), samples.end(), sample.id(),
+                       [](const records::Sample& a, const std::string& id) { return a.id() < id; });
   if (at != samples.end() && at->id() == sample.id()) {
-    // Copies of one alert may differ in what is no part of its identity; the smallest text wins, whoever came first.
-    if (!sample.uuid().empty() && (at->uuid().empty() || sample.uuid() < at->uuid())) at->set_uuid(sample.uuid());
-    if (!sample.output().empty() && (at->output().empty() || sample.output() < at->output())) at->set_output(sample.output());
+    // Copies of one alert may differ in what is no part of its identity; the smallest text wins,
+    // whoever came first.
+    if (!sample.uuid().empty() && (at->uuid().empty() || sample.uuid() < at->uuid()))
+      at->set_uuid(sample.uuid());
+    if (!sample.output().empty() && (at->output().empty() || sample.output() < at->output()))
+      at->set_output(sample.output());
     return;
   }
   insert_at(samples, at - samples.begin()) = sample;
@@ -99,7 +121,8 @@ void add_tag(records::Summary& summary, const std::string& tag) {
 }
 
 void widen(records::Summary& summary, Nanos first, Nanos last, std::uint32_t priority) {
-  const bool empty = summary.samples_size() == 0;  // every alert leaves a sample, or smaller ones were there
+  const bool empty =
+      summary.samples_size() == 0;  // every alert leaves a sample, or smaller ones were there
   summary.set_first(empty ? first : std::min(summary.first(), first));
   summary.set_last(empty ? last : std::max(summary.last(), last));
   summary.set_priority(empty ? priority : std::min(summary.priority(), priority));
@@ -111,7 +134,8 @@ AlertEntry alert_entry(std::string_view alerts, std::size_t index) {
   const std::string_view entry = alerts.substr(index * kAlertEntryBytes, kAlertEntryBytes);
   CHECK(entry.size() == kAlertEntryBytes);
   std::uint64_t time = 0;
-  for (std::size_t i = 0; i < 8; ++i) time = (time << 8) | static_cast<unsigned char>(entry[kIdBytes + i]);
+  for (std::size_t i = 0; i < 8; ++i)
+    time = (time << 8) | static_cast<unsigned char>(entry[kIdBytes + i]);
   return {.id = entry.substr(0, kIdBytes),
           .time = static_cast<Nanos>(time),
           .outcome = static_cast<Outcome>(entry[kIdBytes + 8])};
@@ -125,10 +149,12 @@ void append_alert_entry(std::string& alerts, const AlertEntry& entry) {
   alerts += static_cast<char>(entry.outcome);
 }
 
-void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome, records::Summary& summary) {
+void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
+               records::Summary& summary) {
   widen(summary, time, time, static_cast<std::uint32_t>(alert.priority));
   summary.set_flags(summary.flags() | alert.flags);
-  for (const auto& [name, value] : alert.fields) add_value(field_of(summary, cut(name, kValueBytes)), value);
+  for (const auto& [name, value] : alert.fields)
+    add_value(field_of(summary, cut(name, kValueBytes)), value);
   cap_fields(summary);
   const auto& samples = summary.samples();
   if (samples.size() < static_cast<int>(kSamples) || view(id) <= samples.rbegin()->id()) {
@@ -147,8 +173,9 @@ void add_value(records::Values& into, std::string_view value) {
   value = cut(value, kValueBytes);
   auto& values = *into.mutable_values();
   const auto rank = choice_rank(value);
-  const auto at = std::lower_bound(values.begin(), values.end(), rank,
-                                   [](const std::string& a, const auto& key) { return choice_rank(a) < key; });
+  const auto at =
+      std::lower_bound(values.begin(), values.end(), rank,
+                       [](const std::string& a, const auto& key) { return choice_rank(a) < key; });
   if (at != values.end() && *at == value) return;
   insert_at(values, at - values.begin()) = std::string(value);
   if (values.size() > static_cast<int>(kValuesPerField)) {
@@ -175,6 +202,7 @@ void merge(records::Counts& into, const records::Counts& from) {
   into.set_alerts(into.alerts() + from.alerts());
   into.set_duplicates(into.duplicates() + from.duplicates());
   into.set_late(into.late() + from.late());
+  if (!from.has_outcome()) return;
   auto& outcome = *into.mutable_outcome();
   outcome.set_succeeded(outcome.succeeded() + from.outcome().succeeded());
   outcome.set_blocked(outcome.blocked() + from.outcome().blocked());
@@ -188,7 +216,7 @@ void merge(records::Sighting& into, const records::Sighting& from) {
   }
   CHECK(into.finding_key() == from.finding_key() && into.second() == from.second());
   merge(*into.mutable_summary(), from.summary());
-  merge(*into.mutable_counts(), from.counts());
+  if (from.has_counts()) merge(*into.mutable_counts(), from.counts());
   into.set_arrivals(into.arrivals() + from.arrivals());
   into.set_heartbeat(into.heartbeat() && from.heartbeat());
 
@@ -202,9 +230,13 @@ void merge(records::Sighting& into, const records::Sighting& from) {
   while (left < left_size || right < right_size) {
     const bool have_left = left < left_size;
     const bool have_right = right < right_size;
-    const int order = !have_left ? 1 : !have_right ? -1
-                      : alert_entry(into.alerts(), left).id.compare(alert_entry(from.alerts(), right).id);
-    append_alert_entry(both, order <= 0 ? alert_entry(into.alerts(), left) : alert_entry(from.alerts(), right));
+    const int order =
+        !have_left ? 1
+        : !have_right
+            ? -1
+            : alert_entry(into.alerts(), left).id.compare(alert_entry(from.alerts(), right).id);
+    append_alert_entry(
+        both, order <= 0 ? alert_entry(into.alerts(), left) : alert_entry(from.alerts(), right));
     if (order <= 0) ++left;
     if (order >= 0) ++right;
   }
@@ -219,8 +251,9 @@ const records::Values* find_field(const records::Summary& summary, std::string_v
 
 std::string_view single(const records::Summary& summary, std::string_view field) {
   const records::Values* values = find_field(summary, field);
-  return values != nullptr && values->values_size() == 1 && !values->capped() ? std::string_view(values->values(0))
-                                                                            : std::string_view();
+  return values != nullptr && values->values_size() == 1 && !values->capped()
+             ? std::string_view(values->values(0))
+             : std::string_view();
 }
 
 }  // namespace gyre::schemas

@@ -22,18 +22,19 @@ inline constexpr std::size_t kAlertEntryBytes = 16 + 8 + 1;
 
 /// One entry of Sighting.alerts.
 struct AlertEntry {
-  std::string_view id;   ///< 16 bytes
-  Nanos time;            ///< the alert's own, unclamped
+  std::string_view id;  ///< 16 bytes
+  Nanos time;           ///< the alert's own, unclamped
   Outcome outcome;
 };
 AlertEntry alert_entry(std::string_view alerts, std::size_t index);
 void append_alert_entry(std::string& alerts, const AlertEntry& entry);
 
 /// Adds one alert to the summary; `time` is the clamped event time.
-void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome, records::Summary& summary);
+void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
+               records::Summary& summary);
 
-/// The one merge (DESIGN 3, "the algebra"): associative and commutative, idempotent in the set of alerts, additive in arrivals.
-/// Both are of the same finding key and second.
+/// The one merge (DESIGN 3, "the algebra"): associative and commutative, idempotent in the set of
+/// alerts, additive in arrivals. Both are of the same finding key and second.
 void merge(records::Sighting& into, const records::Sighting& from);
 void merge(records::Summary& into, const records::Summary& from);
 void merge(records::Counts& into, const records::Counts& from);

@@ -21,7 +21,8 @@ void append_number(std::string& key, std::int64_t number) {
 std::int64_t number_at(std::string_view key, std::size_t position) {
   CHECK(key.size() >= position + 8);
   std::uint64_t ordered = 0;
-  for (std::size_t i = 0; i < 8; ++i) ordered = (ordered << 8) | static_cast<unsigned char>(key[position + i]);
+  for (std::size_t i = 0; i < 8; ++i)
+    ordered = (ordered << 8) | static_cast<unsigned char>(key[position + i]);
   return static_cast<std::int64_t>(ordered ^ kSignBit);
 }
 
@@ -44,7 +45,9 @@ std::string pending_key(Second decision, std::string_view finding_key, Second ev
   return key;
 }
 
-std::string series_key(std::string_view finding_key) { return prefix(Kind::kSeries).append(finding_key); }
+std::string series_key(std::string_view finding_key) {
+  return prefix(Kind::kSeries).append(finding_key);
+}
 
 std::string timer_key(Second second, Kind kind, std::string_view key_part) {
   std::string key = from_number(Kind::kTimer, second);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every key of by_container's and intake's state, in RocksDB and on the changelogs. Integers are big endian so that byte order is
-// number order; seconds have their sign bit flipped for the same reason.
+// Every key of by_container's and intake's state, in RocksDB and on the changelogs. Integers are
+// big endian so that byte order is number order; seconds have their sign bit flipped for the same
+// reason.
 //
 //   prefix  then                                               value                     where
-//   'c'                                                        Checkpoint                changelog, disk; also last on ids
-//   'd'     minute 8, entity hash 16, id prefix (nibbles) n    IdBlock                   ids topic, disk
-//   'e'     entity hash 16                                     EntityState               changelog, disk
-//   'm'     name                                               offset K of a changelog   disk only
-//   'p'     decision second 8, finding key 16, event second 8  Sighting (folded)         changelog, disk
-//   's'     finding key 16                                     Series                    changelog, disk
-//   't'     second 8, kind 1 ('s' | 'e'), key 16               empty                     disk only: follows from the value's `armed`
+//   'c'                                                        Checkpoint                changelog,
+//   disk; also last on ids 'd'     minute 8, entity hash 16, id prefix (nibbles) n    IdBlock ids
+//   topic, disk 'e'     entity hash 16                                     EntityState changelog,
+//   disk 'm'     name                                               offset K of a changelog   disk
+//   only 'p'     decision second 8, finding key 16, event second 8  Sighting (folded) changelog,
+//   disk 's'     finding key 16                                     Series changelog, disk 't'
+//   second 8, kind 1 ('s' | 'e'), key 16               empty                     disk only: follows
+//   from the value's `armed`
 //
 // A value is one version byte and then the protobuf; a tombstone has no value.
 #pragma once

@@ -81,8 +81,9 @@ Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make
     std::error_code error;
     std::filesystem::create_directories(impl_->directory, error);
     if (error)
-      throw Failure(fmt::format("state: cannot create {}: {}; set state.directory to a place this user may write to",
-                                impl_->directory, error.message()));
+      throw Failure(fmt::format(
+          "state: cannot create {}: {}; set state.directory to a place this user may write to",
+          impl_->directory, error.message()));
   }
   rocksdb::DB* db = nullptr;
   impl_->check(rocksdb::DB::Open(options, impl_->directory, &db), "opening the database");
@@ -113,13 +114,15 @@ void Store::scan(std::string_view from, std::string_view to,
 void Store::apply(std::span<const Change> changes) {
   rocksdb::WriteBatch batch;
   for (const Change& change : changes)
-    impl_->check(change.value ? batch.Put(slice(change.key), slice(*change.value)) : batch.Delete(slice(change.key)),
+    impl_->check(change.value ? batch.Put(slice(change.key), slice(*change.value))
+                              : batch.Delete(slice(change.key)),
                  "building a batch");
   impl_->check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "writing");
 }
 
 void Store::drop(std::string_view from, std::string_view to) {
-  impl_->check(impl_->db->DeleteRange(rocksdb::WriteOptions(), impl_->db->DefaultColumnFamily(), slice(from), slice(to)),
+  impl_->check(impl_->db->DeleteRange(rocksdb::WriteOptions(), impl_->db->DefaultColumnFamily(),
+                                      slice(from), slice(to)),
                "dropping a range");
 }
 

@@ -30,9 +30,10 @@ class StoreMemory {
   std::unique_ptr<Impl> impl_;
 };
 
-/// What one task has on disk: a RocksDB database, written only after the Kafka transaction that the changes belong to was committed.
-/// WAL on, sync off: a killed process loses nothing, a crashed machine a tail that the changelog replays. One thread writes. Every
-/// error of the disk throws Failure naming the directory; a database that can't be read says so and what to delete.
+/// What one task has on disk: a RocksDB database, written only after the Kafka transaction that the
+/// changes belong to was committed. WAL on, sync off: a killed process loses nothing, a crashed
+/// machine a tail that the changelog replays. One thread writes. Every error of the disk throws
+/// Failure naming the directory; a database that can't be read says so and what to delete.
 class Store {
  public:
   /// Opens or creates `directory`. An empty one keeps everything in memory (replay, tests).

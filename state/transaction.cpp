@@ -23,11 +23,15 @@ template <typename Message>
 Message decode(std::string_view bytes) {
   Message message;
   if (bytes.empty() || bytes.front() != kValueVersion)
-    throw Refusal(fmt::format("state: a value of version {} was found and this gyre reads version {}; run the version that wrote it",
-                              bytes.empty() ? -1 : bytes.front(), static_cast<int>(kValueVersion)));
+    throw Refusal(
+        fmt::format("state: a value of version {} was found and this gyre reads version {}; run "
+                    "the version that wrote it",
+                    bytes.empty() ? -1 : bytes.front(), static_cast<int>(kValueVersion)));
   bytes.remove_prefix(1);
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw Failure("state: a stored value cannot be read; delete the task's directory, it is restored from the changelog");
+    throw Failure(
+        "state: a stored value cannot be read; delete the task's directory, it is restored from "
+        "the changelog");
   return message;
 }
 
@@ -50,12 +54,15 @@ std::optional<std::string> timer_of(std::string_view key, std::string_view value
 // One live timer a value: an earlier one that is armed already fires first and is then armed anew.
 template <typename Message>
 bool arm(Message& message) {
-  if (message.due() == 0 || (message.armed() != 0 && message.armed() <= message.due())) return false;
+  if (message.due() == 0 || (message.armed() != 0 && message.armed() <= message.due()))
+    return false;
   message.set_armed(message.due());
   return true;
 }
 
-std::string end_of(Kind kind) { return std::string(1, static_cast<char>(static_cast<char>(kind) + 1)); }
+std::string end_of(Kind kind) {
+  return std::string(1, static_cast<char>(static_cast<char>(kind) + 1));
+}
 
 }  // namespace
 
@@ -77,7 +84,8 @@ void Transaction::set(const std::string& key, std::optional<std::string> value) 
   }
 }
 
-std::vector<std::pair<std::string, std::string>> Transaction::range(const std::string& from, const std::string& to) const {
+std::vector<std::pair<std::string, std::string>> Transaction::range(const std::string& from,
+                                                                    const std::string& to) const {
   std::map<std::string, std::string> merged;
   store_.scan(from, to, [&](std::string_view key, std::string_view value) {
     if (!overlay_.contains(key)) merged.emplace(key, value);
@@ -88,7 +96,8 @@ std::vector<std::pair<std::string, std::string>> Transaction::range(const std::s
   return {merged.begin(), merged.end()};
 }
 
-std::optional<std::string> Transaction::first_key(const std::string& from, const std::string& to) const {
+std::optional<std::string> Transaction::first_key(const std::string& from,
+                                                  const std::string& to) const {
   std::optional<std::string> first;
   store_.scan(from, to, [&](std::string_view key, std::string_view) {
     const auto found = overlay_.find(key);
@@ -108,9 +117,12 @@ records::Checkpoint Transaction::checkpoint() const {
   return decode<records::Checkpoint>(get(checkpoint_key())).value_or(records::Checkpoint());
 }
 
-void Transaction::put(const records::Checkpoint& checkpoint) { set(checkpoint_key(), encode(checkpoint)); }
+void Transaction::put(const records::Checkpoint& checkpoint) {
+  set(checkpoint_key(), encode(checkpoint));
+}
 
-std::optional<records::Sighting> Transaction::pending(Second decision, std::string_view finding_key, Second event_second) const {
+std::optional<records::Sighting> Transaction::pending(Second decision, std::string_view finding_key,
+                                                      Second event_second) const {
   return decode<records::Sighting>(get(pending_key(decision, finding_key, event_second)));
 }
 
@@ -120,7 +132,8 @@ void Transaction::put_pending(Second decision, const records::Sighting& sighting
 
 std::vector<records::Sighting> Transaction::take_pending(Second decision) {
   std::vector<records::Sighting> sightings;
-  for (const auto& [key, value] : range(from_number(Kind::kPending, decision), from_number(Kind::kPending, decision + 1))) {
+  for (const auto& [key, value] :
+       range(from_number(Kind::kPending, decision), from_number(Kind::kPending, decision + 1))) {
     sightings.push_back(decode<records::Sighting>(std::string_view(value)));
     set(key, std::nullopt);
   }
@@ -136,7 +149,9 @@ void Transaction::put(std::string_view finding_key, records::Series& series) {
   set(series_key(finding_key), encode(series));
 }
 
-void Transaction::erase_series(std::string_view finding_key) { set(series_key(finding_key), std::nullopt); }
+void Transaction::erase_series(std::string_view finding_key) {
+  set(series_key(finding_key), std::nullopt);
+}
 
 std::optional<records::EntityState> Transaction::entity(std::string_view entity_hash) const {
   return decode<records::EntityState>(get(entity_key(entity_hash)));
@@ -147,12 +162,15 @@ void Transaction::put(std::string_view entity_hash, records::EntityState& entity
   set(entity_key(entity_hash), encode(entity));
 }
 
-void Transaction::erase_entity(std::string_view entity_hash) { set(entity_key(entity_hash), std::nullopt); }
+void Transaction::erase_entity(std::string_view entity_hash) {
+  set(entity_key(entity_hash), std::nullopt);
+}
 
 std::vector<std::pair<Kind, std::string>> Transaction::take_timers(Second second) {
   std::vector<std::pair<Kind, std::string>> timers;
   constexpr std::size_t kKindAt = 1 + 8;
-  for (const auto& [key, value] : range(from_number(Kind::kTimer, second), from_number(Kind::kTimer, second + 1))) {
+  for (const auto& [key, value] :
+       range(from_number(Kind::kTimer, second), from_number(Kind::kTimer, second + 1))) {
     timers.emplace_back(static_cast<Kind>(key[kKindAt]), key.substr(kKindAt + 1));
     set(key, std::nullopt);
   }
@@ -169,11 +187,12 @@ std::optional<Second> Transaction::next_due(Second decided) const {
 }
 
 std::optional<records::IdBlock> Transaction::id_block(std::int64_t minute, std::string_view entity,
-                                                     std::string_view nibbles) const {
+                                                      std::string_view nibbles) const {
   return decode<records::IdBlock>(get(id_block_key(minute, entity, nibbles)));
 }
 
-void Transaction::put(std::int64_t minute, std::string_view entity, std::string_view nibbles, const records::IdBlock& block) {
+void Transaction::put(std::int64_t minute, std::string_view entity, std::string_view nibbles,
+                      const records::IdBlock& block) {
   set(id_block_key(minute, entity, nibbles), encode(block));
 }
 
@@ -181,7 +200,8 @@ std::vector<Change> Transaction::changelog() const {
   std::vector<Change> changes;
   for (const auto& [key, entry] : overlay_) {
     const Kind kind = kind_of(key);
-    if (kind == Kind::kEntity || kind == Kind::kPending || kind == Kind::kSeries) changes.push_back({key, entry.value});
+    if (kind == Kind::kEntity || kind == Kind::kPending || kind == Kind::kSeries)
+      changes.push_back({key, entry.value});
   }
   return changes;
 }
@@ -214,11 +234,13 @@ void Transaction::rollback() {
   forget_before_.reset();
 }
 
-void restore(Store& store, std::vector<Change> changes, std::string_view changelog, std::int64_t offset) {
+void restore(Store& store, std::vector<Change> changes, std::string_view changelog,
+             std::int64_t offset) {
   const std::size_t from_changelog = changes.size();
   for (std::size_t i = 0; i < from_changelog; ++i) {
     if (!changes[i].value) continue;
-    if (auto timer = timer_of(changes[i].key, *changes[i].value)) changes.push_back({std::move(*timer), std::string()});
+    if (auto timer = timer_of(changes[i].key, *changes[i].value))
+      changes.push_back({std::move(*timer), std::string()});
   }
   changes.push_back({meta_key(changelog), std::to_string(offset)});
   store.apply(changes);

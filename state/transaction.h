@@ -16,8 +16,8 @@
 
 namespace gyre::state {
 
-/// One batch's view of a task's state: reads its own changes, the store otherwise; nothing reaches the store before `commit`. Verbs
-/// of the domain, so that stages know no keys. One thread.
+/// One batch's view of a task's state: reads its own changes, the store otherwise; nothing reaches
+/// the store before `commit`. Verbs of the domain, so that stages know no keys. One thread.
 class Transaction {
  public:
   explicit Transaction(Store& store) : store_(store) {}
@@ -26,7 +26,8 @@ class Transaction {
   void put(const records::Checkpoint& checkpoint);
   bool has_checkpoint() const { return get(checkpoint_key()).has_value(); }
 
-  std::optional<records::Sighting> pending(Second decision, std::string_view finding_key, Second event_second) const;
+  std::optional<records::Sighting> pending(Second decision, std::string_view finding_key,
+                                           Second event_second) const;
   void put_pending(Second decision, const records::Sighting& sighting);
   /// Removes and returns the sightings to be decided at `decision`, by (finding key, event second).
   std::vector<records::Sighting> take_pending(Second decision);
@@ -45,28 +46,33 @@ class Transaction {
   /// The first second after `decided` that has sightings to decide or a timer.
   std::optional<Second> next_due(Second decided) const;
 
-  std::optional<records::IdBlock> id_block(std::int64_t minute, std::string_view entity, std::string_view nibbles) const;
-  void put(std::int64_t minute, std::string_view entity, std::string_view nibbles, const records::IdBlock& block);
-  /// Duplicate ids of minutes before `minute` will never be asked for again: they leave the disk with the next commit.
+  std::optional<records::IdBlock> id_block(std::int64_t minute, std::string_view entity,
+                                           std::string_view nibbles) const;
+  void put(std::int64_t minute, std::string_view entity, std::string_view nibbles,
+           const records::IdBlock& block);
+  /// Duplicate ids of minutes before `minute` will never be asked for again: they leave the disk
+  /// with the next commit.
   void forget_ids_before(std::int64_t minute) { forget_before_ = minute; }
 
   /// What goes to the changelog (without the checkpoint, which is sent last) and to the ids topic.
   std::vector<Change> changelog() const;
   std::vector<Change> ids() const;
   Change checkpoint_change() const;
-  /// Writes everything, and the offsets to restore from, in one batch. Then the transaction is empty.
+  /// Writes everything, and the offsets to restore from, in one batch. Then the transaction is
+  /// empty.
   void commit(std::int64_t changelog_offset, std::optional<std::int64_t> ids_offset);
   void rollback();
 
  private:
   struct Entry {
     std::optional<std::string> value;
-    bool in_store;   ///< the store has the key, so its end must be told
+    bool in_store;  ///< the store has the key, so its end must be told
   };
 
   std::optional<std::string> get(const std::string& key) const;
   void set(const std::string& key, std::optional<std::string> value);
-  std::vector<std::pair<std::string, std::string>> range(const std::string& from, const std::string& to) const;
+  std::vector<std::pair<std::string, std::string>> range(const std::string& from,
+                                                         const std::string& to) const;
   std::optional<std::string> first_key(const std::string& from, const std::string& to) const;
 
   Store& store_;
@@ -74,8 +80,10 @@ class Transaction {
   std::optional<std::int64_t> forget_before_;
 };
 
-/// Applies records read back from a changelog, timers included; `offset` is where the next restore begins.
-void restore(Store& store, std::vector<Change> changes, std::string_view changelog, std::int64_t offset);
+/// Applies records read back from a changelog, timers included; `offset` is where the next restore
+/// begins.
+void restore(Store& store, std::vector<Change> changes, std::string_view changelog,
+             std::int64_t offset);
 /// Where the restore of a changelog has to begin; 0 for a new store.
 std::int64_t restored_offset(const Store& store, std::string_view changelog);
 

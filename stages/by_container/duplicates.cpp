@@ -15,7 +15,9 @@ constexpr std::size_t kIdBytes = 16;
 constexpr std::size_t kBlockIds = 512;
 constexpr Nanos kNanosPerMinute = 60 * kNanosPerSecond;
 
-std::int64_t minute_of(Nanos time) { return second_of(time) / 60 - (second_of(time) % 60 < 0 ? 1 : 0); }
+std::int64_t minute_of(Nanos time) {
+  return second_of(time) / 60 - (second_of(time) % 60 < 0 ? 1 : 0);
+}
 
 char nibble(std::string_view id, std::size_t depth) {
   const auto byte = static_cast<unsigned char>(id[depth / 2]);
@@ -71,7 +73,8 @@ class Blocks {
 
   Loaded& load(std::int64_t minute, const std::string& path) {
     const auto [at, added] = loaded_.try_emplace({minute, path});
-    if (added) at->second.block = state_.id_block(minute, entity_, path).value_or(records::IdBlock());
+    if (added)
+      at->second.block = state_.id_block(minute, entity_, path).value_or(records::IdBlock());
     return at->second;
   }
 
@@ -96,8 +99,9 @@ class Blocks {
 
 }  // namespace
 
-bool count_distinct(const records::Sighting& sighting, std::string_view entity_hash, Nanos watermark, Second horizon,
-                    state::Transaction& state, records::Counts& counted) {
+bool count_distinct(const records::Sighting& sighting, std::string_view entity_hash,
+                    Nanos watermark, Second horizon, state::Transaction& state,
+                    records::Counts& counted) {
   Blocks blocks(entity_hash, state);
   bool may_repeat = false;
   records::OutcomeCounts& outcome = *counted.mutable_outcome();
@@ -109,9 +113,15 @@ bool count_distinct(const records::Sighting& sighting, std::string_view entity_h
     if (!beyond && !blocks.insert(entry.time, entry.id)) continue;
     counted.set_alerts(counted.alerts() + 1);
     switch (entry.outcome) {
-      case schemas::Outcome::kSucceeded: outcome.set_succeeded(outcome.succeeded() + 1); break;
-      case schemas::Outcome::kBlocked: outcome.set_blocked(outcome.blocked() + 1); break;
-      case schemas::Outcome::kUnknown: outcome.set_unknown(outcome.unknown() + 1); break;
+      case schemas::Outcome::kSucceeded:
+        outcome.set_succeeded(outcome.succeeded() + 1);
+        break;
+      case schemas::Outcome::kBlocked:
+        outcome.set_blocked(outcome.blocked() + 1);
+        break;
+      case schemas::Outcome::kUnknown:
+        outcome.set_unknown(outcome.unknown() + 1);
+        break;
     }
   }
   counted.set_duplicates(sighting.arrivals() - counted.alerts());

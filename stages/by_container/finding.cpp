@@ -33,15 +33,20 @@ Second settling(std::uint32_t priority, const FindingConfig& config) {
   switch (static_cast<schemas::Priority>(priority)) {
     case schemas::Priority::kEmergency:
     case schemas::Priority::kAlert:
-    case schemas::Priority::kCritical: return 0;
-    case schemas::Priority::kError: return config.settle_error;
-    case schemas::Priority::kWarning: return config.settle_warning;
-    default: return config.settle_below;
+    case schemas::Priority::kCritical:
+      return 0;
+    case schemas::Priority::kError:
+      return config.settle_error;
+    case schemas::Priority::kWarning:
+      return config.settle_warning;
+    default:
+      return config.settle_below;
   }
 }
 
 Second backoff(const records::Episode& episode, const FindingConfig& config) {
-  const bool record = episode.published().attention() == static_cast<std::uint32_t>(Attention::kRecord);
+  const bool record =
+      episode.published().attention() == static_cast<std::uint32_t>(Attention::kRecord);
   const auto& steps = record ? config.backoff_record : config.backoff_attention;
   return steps[std::min<std::size_t>(episode.backoff_step(), steps.size() - 1)];
 }
@@ -67,9 +72,11 @@ Second max_age_at(const records::Episode& episode, const FindingConfig& config) 
   return second_of(episode.summary().first()) + config.max_age + config.lateness + 1;
 }
 
-bool touches(const records::Episode& episode, const records::Summary& summary, const FindingConfig& config) {
+bool touches(const records::Episode& episode, const records::Summary& summary,
+             const FindingConfig& config) {
   const Nanos gap = config.gap * kNanosPerSecond;
-  return summary.first() >= episode.summary().first() - gap && summary.first() <= episode.summary().last() + gap &&
+  return summary.first() >= episode.summary().first() - gap &&
+         summary.first() <= episode.summary().last() + gap &&
          summary.first() - episode.summary().first() < config.max_age * kNanosPerSecond;
 }
 
@@ -79,14 +86,15 @@ void fold(records::Episode& into, const records::Summary& summary, const records
   if (counts.alerts() > 0) into.set_dirty(true);
 }
 
-// Late alerts can bring two episodes within the gap of each other: an unpublished one is swallowed, a published one stays (ruling 21).
+// Late alerts can bring two episodes within the gap of each other: an unpublished one is swallowed,
+// a published one stays (ruling 21).
 void swallow_neighbours(Decision& decision) {
   auto& episodes = *decision.series.mutable_episodes();
   for (int i = 0; i + 1 < episodes.size();) {
     records::Episode& left = episodes[i];
     records::Episode& right = episodes[i + 1];
-    const bool mergeable = (left.revision() == 0 || right.revision() == 0) && !left.closed() && !right.closed() &&
-                           touches(left, right.summary(), decision.config);
+    const bool mergeable = (left.revision() == 0 || right.revision() == 0) && !left.closed() &&
+                           !right.closed() && touches(left, right.summary(), decision.config);
     if (!mergeable) {
       ++i;
       continue;
@@ -101,9 +109,10 @@ void swallow_neighbours(Decision& decision) {
 
 void join(Decision& decision, const records::Sighting& sighting) {
   auto& episodes = *decision.series.mutable_episodes();
-  const auto found = std::find_if(episodes.begin(), episodes.end(), [&](const records::Episode& episode) {
-    return touches(episode, sighting.summary(), decision.config);
-  });
+  const auto found =
+      std::find_if(episodes.begin(), episodes.end(), [&](const records::Episode& episode) {
+        return touches(episode, sighting.summary(), decision.config);
+      });
   if (found != episodes.end()) {
     fold(*found, sighting.summary(), sighting.counts());
   } else {
@@ -114,21 +123,26 @@ void join(Decision& decision, const records::Sighting& sighting) {
     *episodes.Add() = std::move(episode);
     ++decision.open_findings;
   }
-  std::stable_sort(episodes.begin(), episodes.end(), [](const records::Episode& a, const records::Episode& b) {
-    return a.summary().first() < b.summary().first();
-  });
+  std::stable_sort(episodes.begin(), episodes.end(),
+                   [](const records::Episode& a, const records::Episode& b) {
+                     return a.summary().first() < b.summary().first();
+                   });
   swallow_neighbours(decision);
 }
 
 std::string episode_id(const Decision& decision, const records::Episode& episode) {
   IdHasher hasher;
-  hasher.add("finding").add(decision.finding_key).add(second_of(episode.summary().first()) / decision.config.gap);
+  hasher.add("finding")
+      .add(decision.finding_key)
+      .add(second_of(episode.summary().first()) / decision.config.gap);
   // An episode born late may lie in the same unit of time as one that was forgotten (ruling 20).
-  if (episode.born_late()) hasher.add((decision.now - decision.config.lateness) / decision.config.gap);
+  if (episode.born_late())
+    hasher.add((decision.now - decision.config.lateness) / decision.config.gap);
   return to_hex(view(hasher.finish()));
 }
 
-void publish(Decision& decision, records::Episode& episode, const Judgement& judgement, std::string_view reason) {
+void publish(Decision& decision, records::Episode& episode, const Judgement& judgement,
+             std::string_view reason) {
   if (episode.revision() == 0) {
     episode.set_id(episode_id(decision, episode));
     episode.set_previous_id(decision.series.last_id());
@@ -146,13 +160,14 @@ void publish(Decision& decision, records::Episode& episode, const Judgement& jud
   said.set_verdict(static_cast<std::uint32_t>(judgement.verdict));
   said.set_attention(static_cast<std::uint32_t>(judgement.attention));
   said.set_users(users_of(episode));
-  const Revision revision{.number = episode.revision(),
-                          .reason = reason,
-                          .decided = decision.now,
-                          .closes_after = std::min(second_of(episode.summary().last()) + decision.config.gap,
-                                                   second_of(episode.summary().first()) + decision.config.max_age)};
-  decision.reports.push_back(write_finding(decision.series, episode, decision.entity, judgement, decision.playbook, revision,
-                                           decision.producer));
+  const Revision revision{
+      .number = episode.revision(),
+      .reason = reason,
+      .decided = decision.now,
+      .closes_after = std::min(second_of(episode.summary().last()) + decision.config.gap,
+                               second_of(episode.summary().first()) + decision.config.max_age)};
+  decision.reports.push_back(write_finding(decision.series, episode, decision.entity, judgement,
+                                           decision.playbook, revision, decision.producer));
   decision.told.push_back({std::string(decision.finding_key), episode.id()});
 }
 
@@ -160,7 +175,8 @@ void publish(Decision& decision, records::Episode& episode, const Judgement& jud
 std::string_view break_through(const records::Episode& episode, const Judgement& judgement) {
   const records::Published& said = episode.published();
   if (static_cast<std::uint32_t>(judgement.severity) > said.severity()) return "severity";
-  if (said.succeeded() == 0 && said.blocked() > 0 && episode.counts().outcome().succeeded() > 0) return "success";
+  if (said.succeeded() == 0 && said.blocked() > 0 && episode.counts().outcome().succeeded() > 0)
+    return "success";
   if (users_of(episode) > said.users()) return "new_actor";
   if (static_cast<std::uint32_t>(judgement.verdict) != said.verdict()) return "verdict";
   if (magnitude(episode.counts().alerts()) > magnitude(said.alerts())) return "volume";
@@ -169,21 +185,26 @@ std::string_view break_through(const records::Episode& episode, const Judgement&
 
 void close(Decision& decision, records::Episode& episode, const Judgement& judgement) {
   const bool quiet = quiet_at(episode, decision.config) <= decision.now;
-  const bool changed = episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
-  const bool noticed = episode.published().attention() > static_cast<std::uint32_t>(Attention::kRecord);
+  const bool changed =
+      episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
+  const bool noticed =
+      episode.published().attention() > static_cast<std::uint32_t>(Attention::kRecord);
   episode.set_closed(true);
   episode.set_closed_because(quiet ? "quiet" : "max_age");
   episode.set_closed_second(decision.now);
   --decision.open_findings;
-  if (decision.config.close_all || changed || noticed) publish(decision, episode, judgement, "closed");
+  if (decision.config.close_all || changed || noticed)
+    publish(decision, episode, judgement, "closed");
 }
 
 // Decides an open episode; returns when to look again.
 Second decide_open(Decision& decision, records::Episode& episode) {
   const Judgement judgement = judge(decision.series, episode, decision.entity, decision.playbook);
-  const Second closes = std::min(quiet_at(episode, decision.config), max_age_at(episode, decision.config));
+  const Second closes =
+      std::min(quiet_at(episode, decision.config), max_age_at(episode, decision.config));
   if (episode.revision() == 0) {
-    const Second settled = episode.opened_second() + settling(episode.summary().priority(), decision.config);
+    const Second settled =
+        episode.opened_second() + settling(episode.summary().priority(), decision.config);
     if (decision.now < settled && decision.now < closes) return std::min(settled, closes);
     publish(decision, episode, judgement, "opened");
   } else if (episode.dirty()) {
@@ -200,35 +221,44 @@ Second decide_open(Decision& decision, records::Episode& episode) {
     close(decision, episode, judgement);
     return decision.now + decision.config.keep_closed;
   }
-  const Second update = episode.dirty() ? episode.published_second() + backoff(episode, decision.config) : kNever;
+  const Second update =
+      episode.dirty() ? episode.published_second() + backoff(episode, decision.config) : kNever;
   return std::min(update, closes);
 }
 
 // Decides a closed episode; `now` or earlier means that it can be dropped.
 Second decide_closed(Decision& decision, records::Episode& episode) {
   const Second drop = episode.closed_second() + decision.config.keep_closed;
-  const bool news = episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
-  const Second say = episode.dirty() ? episode.published_second() + std::max(kLateBackoff, backoff(episode, decision.config)) : drop;
+  const bool news =
+      episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
+  const Second say = episode.dirty() ? episode.published_second() +
+                                           std::max(kLateBackoff, backoff(episode, decision.config))
+                                     : drop;
   if (news && decision.now >= std::min(say, drop))
-    publish(decision, episode, judge(decision.series, episode, decision.entity, decision.playbook), "late_data");
+    publish(decision, episode, judge(decision.series, episode, decision.entity, decision.playbook),
+            "late_data");
   return episode.dirty() ? std::min(say, drop) : drop;
 }
 
 }  // namespace
 
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
-                                 const std::vector<records::Sighting>& sightings, const records::EntityState& entity, Second now,
-                                 const FindingConfig& config, const Playbook& playbook, const Producer& producer,
-                                 std::int64_t& open_findings, std::vector<schemas::Report>& reports) {
+                                 const std::vector<records::Sighting>& sightings,
+                                 const records::EntityState& entity, Second now,
+                                 const FindingConfig& config, const Playbook& playbook,
+                                 const Producer& producer, std::int64_t& open_findings,
+                                 std::vector<schemas::Report>& reports) {
   std::vector<Told> told;
-  Decision decision{finding_key, series, entity, now, config, playbook, producer, open_findings, reports, told};
+  Decision decision{finding_key, series,   entity,        now,     config,
+                    playbook,    producer, open_findings, reports, told};
   for (const records::Sighting& sighting : sightings) join(decision, sighting);
 
   Second due = kNever;
   auto& episodes = *series.mutable_episodes();
   for (int i = 0; i < episodes.size();) {
     records::Episode& episode = episodes[i];
-    const Second next = episode.closed() ? decide_closed(decision, episode) : decide_open(decision, episode);
+    const Second next =
+        episode.closed() ? decide_closed(decision, episode) : decide_open(decision, episode);
     if (episode.closed() && now >= episode.closed_second() + config.keep_closed) {
       episodes.erase(episodes.begin() + i);
       continue;

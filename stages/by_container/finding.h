@@ -18,12 +18,15 @@ struct Told {
   std::string id;
 };
 
-/// Decides one finding key at event-time second `now` on the sightings of seconds up to it: joins them to episodes (ruling 21), opens,
-/// settles, updates, closes and drops episodes (DESIGN 7), appends the revisions due. `series` is changed in place, its `due` is set;
-/// no episodes and `due` 0 mean that it can be erased. `open_findings` follows the number of open episodes.
+/// Decides one finding key at event-time second `now` on the sightings of seconds up to it: joins
+/// them to episodes (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7),
+/// appends the revisions due. `series` is changed in place, its `due` is set; no episodes and `due`
+/// 0 mean that it can be erased. `open_findings` follows the number of open episodes.
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
-                                 const std::vector<records::Sighting>& sightings, const records::EntityState& entity, Second now,
-                                 const FindingConfig& config, const Playbook& playbook, const Producer& producer,
-                                 std::int64_t& open_findings, std::vector<schemas::Report>& reports);
+                                 const std::vector<records::Sighting>& sightings,
+                                 const records::EntityState& entity, Second now,
+                                 const FindingConfig& config, const Playbook& playbook,
+                                 const Producer& producer, std::int64_t& open_findings,
+                                 std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

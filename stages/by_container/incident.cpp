@@ -20,13 +20,14 @@ const records::Episode* find_episode(const records::Series& series, std::string_
   return nullptr;
 }
 
-void describe(records::Member& member, const records::Series& series, const records::Episode& episode,
-              const Judgement& judgement) {
+void describe(records::Member& member, const records::Series& series,
+              const records::Episode& episode, const Judgement& judgement) {
   member.set_rule(series.rule());
   member.set_title(series.rule() + ": " + series.shape());
   member.clear_tactics();
   for (const Technique& technique : judgement.attack)
-    if (member.tactics().empty() || *member.tactics().rbegin() != technique.tactic) member.add_tactics(technique.tactic);
+    if (member.tactics().empty() || *member.tactics().rbegin() != technique.tactic)
+      member.add_tactics(technique.tactic);
   *member.mutable_counts() = episode.counts();
   member.set_first(episode.summary().first());
   member.set_last(episode.summary().last());
@@ -39,8 +40,8 @@ void describe(records::Member& member, const records::Series& series, const reco
 }
 
 // The member's finding as it stands now; false if it no longer counts.
-bool refresh(records::Member& member, const records::EntityState& entity, const Playbooks& playbooks,
-             const state::Transaction& state) {
+bool refresh(records::Member& member, const records::EntityState& entity,
+             const Playbooks& playbooks, const state::Transaction& state) {
   const auto series = state.series(member.finding_key());
   const records::Episode* episode = series ? find_episode(*series, member.id()) : nullptr;
   if (episode == nullptr) return true;  // dropped after its close: what was last known of it stays
@@ -53,13 +54,15 @@ using Members = google::protobuf::RepeatedPtrField<records::Member>;
 
 void sort_members(Members& members) {
   std::sort(members.begin(), members.end(), [](const records::Member& a, const records::Member& b) {
-    return std::pair(a.first(), std::string_view(a.id())) < std::pair(b.first(), std::string_view(b.id()));
+    return std::pair(a.first(), std::string_view(a.id())) <
+           std::pair(b.first(), std::string_view(b.id()));
   });
 }
 
 std::set<std::string> tactics_of(const Members& members) {
   std::set<std::string> tactics;
-  for (const records::Member& member : members) tactics.insert(member.tactics().begin(), member.tactics().end());
+  for (const records::Member& member : members)
+    tactics.insert(member.tactics().begin(), member.tactics().end());
   return tactics;
 }
 
@@ -67,7 +70,9 @@ bool opens(const records::Incident& candidate, const FindingConfig& config) {
   std::set<std::string_view> rules;
   for (const records::Member& member : candidate.members()) {
     rules.insert(member.rule());
-    if (member.effect_observed() && member.priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical)) return true;
+    if (member.effect_observed() &&
+        member.priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical))
+      return true;
   }
   return (rules.size() >= 2 && tactics_of(candidate.members()).size() >= 2) ||
          incident_risk(candidate) >= static_cast<int>(config.incident_risk);
@@ -85,15 +90,23 @@ Second last_second(const Members& members) {
 
 class Decision {
  public:
-  Decision(std::string_view entity_hash, records::EntityState& entity, Second now, const FindingConfig& config,
-           const Playbooks& playbooks, const Producer& producer, state::Transaction& state,
-           std::vector<schemas::Report>& reports)
-      : entity_hash_(entity_hash), entity_(entity), now_(now), config_(config), playbooks_(playbooks), producer_(producer),
-        state_(state), reports_(reports) {}
+  Decision(std::string_view entity_hash, records::EntityState& entity, Second now,
+           const FindingConfig& config, const Playbooks& playbooks, const Producer& producer,
+           state::Transaction& state, std::vector<schemas::Report>& reports)
+      : entity_hash_(entity_hash),
+        entity_(entity),
+        now_(now),
+        config_(config),
+        playbooks_(playbooks),
+        producer_(producer),
+        state_(state),
+        reports_(reports) {}
 
   void note(const Told& told) {
-    Members& members = open() ? *entity_.mutable_incident()->mutable_members() : *entity_.mutable_members();
-    auto found = std::find_if(members.begin(), members.end(), [&](const auto& member) { return member.id() == told.id; });
+    Members& members =
+        open() ? *entity_.mutable_incident()->mutable_members() : *entity_.mutable_members();
+    auto found = std::find_if(members.begin(), members.end(),
+                              [&](const auto& member) { return member.id() == told.id; });
     if (found != members.end()) {
       if (!refresh(*found, entity_, playbooks_, state_) && !open()) members.erase(found);
       return;
@@ -103,7 +116,8 @@ class Decision {
     member.set_id(told.id);
     if (!refresh(member, entity_, playbooks_, state_)) return;
     if (members.size() >= kMembers) {
-      if (open()) entity_.mutable_incident()->set_members_left_out(entity_.incident().members_left_out() + 1);
+      if (open())
+        entity_.mutable_incident()->set_members_left_out(entity_.incident().members_left_out() + 1);
       return;
     }
     *members.Add() = std::move(member);
@@ -133,9 +147,10 @@ class Decision {
   void forget_old() {
     Members& members = *entity_.mutable_members();
     const Second oldest = now_ - config_.lateness - config_.incident_gap;
-    members.erase(std::remove_if(members.begin(), members.end(),
-                                 [&](const auto& member) { return second_of(member.last()) < oldest; }),
-                  members.end());
+    members.erase(
+        std::remove_if(members.begin(), members.end(),
+                       [&](const auto& member) { return second_of(member.last()) < oldest; }),
+        members.end());
   }
 
   void try_open() {
@@ -144,9 +159,12 @@ class Decision {
     *candidate.mutable_members() = entity_.members();
     if (candidate.members().empty() || !opens(candidate, config_)) return;
     IdHasher hasher;
-    hasher.add("incident").add(entity_hash_).add(second_of(candidate.members(0).first()) / config_.incident_gap);
+    hasher.add("incident")
+        .add(entity_hash_)
+        .add(second_of(candidate.members(0).first()) / config_.incident_gap);
     candidate.set_id(to_hex(view(hasher.finish())));
-    // Two incidents of one entity can begin within one gap only if the first one was closed by age: it is continued.
+    // Two incidents of one entity can begin within one gap only if the first one was closed by age:
+    // it is continued.
     if (candidate.id() == entity_.last_incident_id()) return;
     candidate.set_previous_id(entity_.last_incident_id());
     candidate.set_opened_second(now_);
@@ -159,7 +177,8 @@ class Decision {
   void continue_open() {
     records::Incident& incident = *entity_.mutable_incident();
     if (now_ >= closes_at()) {
-      for (records::Member& member : *incident.mutable_members()) refresh(member, entity_, playbooks_, state_);
+      for (records::Member& member : *incident.mutable_members())
+        refresh(member, entity_, playbooks_, state_);
       incident.set_last(std::max(incident.last(), newest(incident)));
       if (now_ >= closes_at()) {
         publish("closed");
@@ -198,7 +217,8 @@ class Decision {
 
   void publish(std::string_view reason) {
     records::Incident& incident = *entity_.mutable_incident();
-    for (records::Member& member : *incident.mutable_members()) refresh(member, entity_, playbooks_, state_);
+    for (records::Member& member : *incident.mutable_members())
+      refresh(member, entity_, playbooks_, state_);
     sort_members(*incident.mutable_members());
     incident.set_last(newest(incident));
     incident.set_revision(incident.revision() + 1);
@@ -225,8 +245,9 @@ class Decision {
 
 }  // namespace
 
-void decide_incident(std::string_view entity_hash, records::EntityState& entity, const std::vector<Told>& told, Second now,
-                     const FindingConfig& config, const Playbooks& playbooks, const Producer& producer,
+void decide_incident(std::string_view entity_hash, records::EntityState& entity,
+                     const std::vector<Told>& told, Second now, const FindingConfig& config,
+                     const Playbooks& playbooks, const Producer& producer,
                      state::Transaction& state, std::vector<schemas::Report>& reports) {
   Decision decision(entity_hash, entity, now, config, playbooks, producer, state, reports);
   for (const Told& finding : told) decision.note(finding);

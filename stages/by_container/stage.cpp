@@ -18,9 +18,14 @@ namespace gyre::stages {
 
 namespace {
 
-// Metadata of a container that any of its alerts may bring (DESIGN 7: learned backwards); sorted by name.
-constexpr std::string_view kCardFields[] = {"container.image.digest", "container.image.repository", "container.image.tag",
-                                            "container.name",         "k8s.ns.name",                "k8s.pod.name"};
+// Metadata of a container that any of its alerts may bring (DESIGN 7: learned backwards); sorted by
+// name.
+constexpr std::string_view kCardFields[] = {"container.image.digest",
+                                            "container.image.repository",
+                                            "container.image.tag",
+                                            "container.name",
+                                            "k8s.ns.name",
+                                            "k8s.pod.name"};
 
 records::Cursor& cursor_of(records::Checkpoint& checkpoint, std::int32_t partition) {
   auto& cursors = *checkpoint.mutable_cursors();
@@ -30,7 +35,8 @@ records::Cursor& cursor_of(records::Checkpoint& checkpoint, std::int32_t partiti
   cursor.set_partition(partition);
   cursor.set_progress(kNoTime);
   *cursors.Add() = cursor;
-  std::sort(cursors.begin(), cursors.end(), [](const auto& a, const auto& b) { return a.partition() < b.partition(); });
+  std::sort(cursors.begin(), cursors.end(),
+            [](const auto& a, const auto& b) { return a.partition() < b.partition(); });
   return cursor_of(checkpoint, partition);
 }
 
@@ -38,7 +44,8 @@ records::Cursor& cursor_of(records::Checkpoint& checkpoint, std::int32_t partiti
 Nanos stream_time(const records::Checkpoint& checkpoint) {
   if (checkpoint.sources() == 0 || checkpoint.cursors_size() < checkpoint.sources()) return kNoTime;
   Nanos least = kEndOfTime;
-  for (const records::Cursor& cursor : checkpoint.cursors()) least = std::min(least, cursor.progress());
+  for (const records::Cursor& cursor : checkpoint.cursors())
+    least = std::min(least, cursor.progress());
   return least;
 }
 
@@ -47,7 +54,8 @@ Nanos watermark(const records::Checkpoint& checkpoint, const FindingConfig& conf
   return stream == kNoTime ? kNoTime : stream - config.lateness * kNanosPerSecond;
 }
 
-// A bundle whose records were folded before is a replay (DESIGN 3); one that was folded in part cannot be told apart from a loss.
+// A bundle whose records were folded before is a replay (DESIGN 3); one that was folded in part
+// cannot be told apart from a loss.
 bool is_replay(const records::Bundle& bundle, records::Checkpoint& checkpoint) {
   bool replayed = false;
   bool fresh = false;
@@ -62,9 +70,11 @@ bool is_replay(const records::Bundle& bundle, records::Checkpoint& checkpoint) {
       replayed = fresh = true;
     }
     if (replayed && fresh)
-      throw Refusal(fmt::format("by_container: a bundle of {} stands for offsets [{}, {}) of source partition {}, of which those below {} "
-                                "were folded before; the inner topic was written by two generations of intake",
-                                bundle.sender(), range.first(), range.next(), range.partition(), cursor.next()));
+      throw Refusal(fmt::format(
+          "by_container: a bundle of {} stands for offsets [{}, {}) of source partition {}, of "
+          "which those below {} "
+          "were folded before; the inner topic was written by two generations of intake",
+          bundle.sender(), range.first(), range.next(), range.partition(), cursor.next()));
   }
   return replayed;
 }
@@ -73,9 +83,11 @@ void account(const records::Bundle& bundle, records::Checkpoint& checkpoint) {
   for (const records::SourceRange& range : bundle.ranges()) {
     records::Cursor& cursor = cursor_of(checkpoint, range.partition());
     if (cursor.sent() + range.arrivals() != range.sent())
-      throw Refusal(fmt::format("by_container: intake says that it sent {} alerts of source partition {} here, {} arrived; bundles were lost "
-                                "or another intake wrote them",
-                                range.sent(), range.partition(), cursor.sent() + range.arrivals()));
+      throw Refusal(
+          fmt::format("by_container: intake says that it sent {} alerts of source partition {} "
+                      "here, {} arrived; bundles were lost "
+                      "or another intake wrote them",
+                      range.sent(), range.partition(), cursor.sent() + range.arrivals()));
     cursor.set_next(std::max(cursor.next(), range.next()));
     cursor.set_progress(std::max(cursor.progress(), range.progress()));
     cursor.set_sent(range.sent());
@@ -88,9 +100,15 @@ void account(const records::Bundle& bundle, records::Checkpoint& checkpoint) {
 // One second's decisions, in the order of DESIGN 6: cards, findings, incidents.
 class SecondDecision {
  public:
-  SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks, const Producer& producer,
-                 state::Transaction& state, std::vector<schemas::Report>& reports)
-      : now_(now), config_(config), playbooks_(playbooks), producer_(producer), state_(state), reports_(reports) {}
+  SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,
+                 const Producer& producer, state::Transaction& state,
+                 std::vector<schemas::Report>& reports)
+      : now_(now),
+        config_(config),
+        playbooks_(playbooks),
+        producer_(producer),
+        state_(state),
+        reports_(reports) {}
 
   void decide(std::int64_t& open_findings) {
     for (records::Sighting& sighting : state_.take_pending(now_)) {
@@ -124,7 +142,9 @@ class SecondDecision {
     return at->second;
   }
 
-  static std::string hash_of(const records::Entity& entity) { return std::string(view(schemas::entity_hash(entity))); }
+  static std::string hash_of(const records::Entity& entity) {
+    return std::string(view(schemas::entity_hash(entity)));
+  }
 
   void learn_card(const records::Sighting& sighting) {
     constexpr Second kTouchEvery = 3600;
@@ -139,13 +159,16 @@ class SecondDecision {
       const records::Values* values = schemas::find_field(sighting.summary(), field);
       if (values == nullptr) continue;
       auto& card = *entity.mutable_card();
-      auto at = std::find_if(card.begin(), card.end(), [&](const auto& have) { return have.field() >= field; });
+      auto at = std::find_if(card.begin(), card.end(),
+                             [&](const auto& have) { return have.field() >= field; });
       if (at == card.end() || at->field() != field) {
         records::Values fresh;
         fresh.set_field(std::string(field));
         *card.Add() = std::move(fresh);
-        std::sort(card.begin(), card.end(), [](const auto& a, const auto& b) { return a.field() < b.field(); });
-        at = std::find_if(card.begin(), card.end(), [&](const auto& have) { return have.field() == field; });
+        std::sort(card.begin(), card.end(),
+                  [](const auto& a, const auto& b) { return a.field() < b.field(); });
+        at = std::find_if(card.begin(), card.end(),
+                          [&](const auto& have) { return have.field() == field; });
       }
       const int before = at->values_size();
       const bool capped = at->capped();
@@ -154,7 +177,8 @@ class SecondDecision {
     }
   }
 
-  void decide_key(const std::string& key, const std::vector<records::Sighting>& sightings, std::int64_t& open_findings) {
+  void decide_key(const std::string& key, const std::vector<records::Sighting>& sightings,
+                  std::int64_t& open_findings) {
     auto stored = state_.series(key);
     records::Series series = stored ? std::move(*stored) : records::Series();
     if (!stored) {
@@ -169,8 +193,9 @@ class SecondDecision {
     Work& of_entity = work(hash);
     if (!of_entity.entity.has_entity()) *of_entity.entity.mutable_entity() = series.entity();
     if (series.armed() <= now_) series.set_armed(0);
-    std::vector<Told> told = decide_finding(key, series, sightings, of_entity.entity, now_, config_,
-                                            playbooks_.for_rule(series.rule()), producer_, open_findings, reports_);
+    std::vector<Told> told =
+        decide_finding(key, series, sightings, of_entity.entity, now_, config_,
+                       playbooks_.for_rule(series.rule()), producer_, open_findings, reports_);
     if (series.episodes().empty())
       state_.erase_series(key);
     else
@@ -183,7 +208,8 @@ class SecondDecision {
     if (!work.changed && !work.due && work.told.empty()) return;
     records::EntityState& entity = work.entity;
     if (entity.armed() <= now_) entity.set_armed(0);
-    decide_incident(hash, entity, work.told, now_, config_, playbooks_, producer_, state_, reports_);
+    decide_incident(hash, entity, work.told, now_, config_, playbooks_, producer_, state_,
+                    reports_);
     if (entity.due() == 0)
       state_.erase_entity(hash);
     else
@@ -200,7 +226,8 @@ class SecondDecision {
   std::map<std::string, Work> entities_;
 };
 
-void ByContainer::process(const records::Bundle& bundle, state::Transaction& state, std::vector<schemas::Report>& reports) {
+void ByContainer::process(const records::Bundle& bundle, state::Transaction& state,
+                          std::vector<schemas::Report>& reports) {
   records::Checkpoint checkpoint = state.checkpoint();
   records::Counters& counters = *checkpoint.mutable_counters();
   if (is_replay(bundle, checkpoint)) {
@@ -211,20 +238,22 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
   const std::size_t reports_before = reports.size();
   checkpoint.set_sources(bundle.sources());
   const Nanos at = watermark(checkpoint, config_);
-  for (const records::Sighting& sighting : bundle.sightings()) fold(sighting, at, checkpoint, state);
+  for (const records::Sighting& sighting : bundle.sightings())
+    fold(sighting, at, checkpoint, state);
   if (bundle.part() + 1 == bundle.parts()) {
     const Second before = second_of(std::max<Nanos>(at, 0)) / 60;
     account(bundle, checkpoint);
     const Nanos after = watermark(checkpoint, config_);
-    if (after != kNoTime && second_of(after) / 60 != before) forget_expired(after, config_.duplicate_horizon, state);
+    if (after != kNoTime && second_of(after) / 60 != before)
+      forget_expired(after, config_.duplicate_horizon, state);
     decide_until(checkpoint, state, reports);
   }
   counters.set_reports(counters.reports() + reports.size() - reports_before);
   state.put(checkpoint);
 }
 
-void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, records::Checkpoint& checkpoint,
-                       state::Transaction& state) {
+void ByContainer::fold(const records::Sighting& sighting, Nanos watermark,
+                       records::Checkpoint& checkpoint, state::Transaction& state) {
   records::Counters& counters = *checkpoint.mutable_counters();
   checkpoint.set_outstanding(checkpoint.outstanding() + sighting.arrivals());
   records::Sighting folded = sighting;
@@ -244,17 +273,20 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, recor
   folded.clear_alerts();
   folded.clear_arrivals();
   const Second decision = std::max(sighting.second(), checkpoint.decided() + 1);
-  if (const auto pending = state.pending(decision, sighting.finding_key(), sighting.second())) schemas::merge(folded, *pending);
+  if (const auto pending = state.pending(decision, sighting.finding_key(), sighting.second()))
+    schemas::merge(folded, *pending);
   state.put_pending(decision, folded);
 }
 
-void ByContainer::decide_until(records::Checkpoint& checkpoint, state::Transaction& state, std::vector<schemas::Report>& reports) {
+void ByContainer::decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
+                               std::vector<schemas::Report>& reports) {
   const Nanos stream = stream_time(checkpoint);
   if (stream == kNoTime) return;
   // Second S is decided when the stream has reached S + 1 s + disorder (ruling 17).
   const Second last = second_of(stream) - 1 - config_.disorder;
   std::int64_t open_findings = checkpoint.counters().findings_open();
-  for (auto due = state.next_due(checkpoint.decided()); due && *due <= last; due = state.next_due(checkpoint.decided())) {
+  for (auto due = state.next_due(checkpoint.decided()); due && *due <= last;
+       due = state.next_due(checkpoint.decided())) {
     checkpoint.set_decided(*due);
     SecondDecision(*due, config_, playbooks_, producer_, state, reports).decide(open_findings);
   }

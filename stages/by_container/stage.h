@@ -25,28 +25,34 @@ struct FindingConfig {
   Second settle_error = 2;
   Second settle_warning = 5;
   Second settle_below = 30;
-  std::vector<Second> backoff_attention = {60, 120, 240, 480, 960, 1920, 3600};   ///< page and ticket; the last repeats
+  std::vector<Second> backoff_attention = {60,  120,  240, 480,
+                                           960, 1920, 3600};  ///< page and ticket; the last repeats
   std::vector<Second> backoff_record = {600, 3600, 21600};
   Second incident_gap = 60 * 60;
   Second incident_max_age = 24 * 3600;
   std::uint32_t incident_risk = 60;
-  bool close_all = false;            ///< reports.close: all (else changed), ruling 4
+  bool close_all = false;  ///< reports.close: all (else changed), ruling 4
 };
 
-/// Groups by container: drops exact duplicates, folds sightings into findings, findings into incidents; says reports. A function of
-/// (bundle, state): reads no clock. One object a task, one thread.
+/// Groups by container: drops exact duplicates, folds sightings into findings, findings into
+/// incidents; says reports. A function of (bundle, state): reads no clock. One object a task, one
+/// thread.
 class ByContainer {
  public:
   ByContainer(const FindingConfig& config, const Playbooks& playbooks, Producer producer)
       : config_(config), playbooks_(playbooks), producer_(std::move(producer)) {}
 
-  /// Folds one bundle and decides every second that its tick makes decidable. Reports are appended in the order of their decision.
-  /// A partial overlap of offsets, or counters that do not add up, throw Refusal.
-  void process(const records::Bundle& bundle, state::Transaction& state, std::vector<schemas::Report>& reports);
+  /// Folds one bundle and decides every second that its tick makes decidable. Reports are appended
+  /// in the order of their decision. A partial overlap of offsets, or counters that do not add up,
+  /// throw Refusal.
+  void process(const records::Bundle& bundle, state::Transaction& state,
+               std::vector<schemas::Report>& reports);
 
  private:
-  void fold(const records::Sighting& sighting, Nanos watermark, records::Checkpoint& checkpoint, state::Transaction& state);
-  void decide_until(records::Checkpoint& checkpoint, state::Transaction& state, std::vector<schemas::Report>& reports);
+  void fold(const records::Sighting& sighting, Nanos watermark, records::Checkpoint& checkpoint,
+            state::Transaction& state);
+  void decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
+                    std::vector<schemas::Report>& reports);
 
   const FindingConfig& config_;
   const Playbooks& playbooks_;

@@ -25,8 +25,10 @@ void sort_by_id(std::string& alerts) {
   std::vector<schemas::AlertEntry> entries;
   for (std::size_t i = 0; i < alerts.size() / schemas::kAlertEntryBytes; ++i)
     entries.push_back(schemas::alert_entry(alerts, i));
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  entries.erase(std::unique(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.id == b.id; }),
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  entries.erase(std::unique(entries.begin(), entries.end(),
+                            [](const auto& a, const auto& b) { return a.id == b.id; }),
                 entries.end());
   std::string sorted;
   sorted.reserve(alerts.size());
@@ -36,13 +38,15 @@ void sort_by_id(std::string& alerts) {
 
 }  // namespace
 
-Intake::Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster, std::int32_t targets)
+Intake::Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster,
+               std::int32_t targets)
     : parser_(limits), tenant_(std::move(tenant)), cluster_(std::move(cluster)), targets_(targets) {
   CHECK(targets_ > 0);
 }
 
 void Intake::add(const IntakeRecord& record, SourceState& source) {
-  Range& range = ranges_.try_emplace(record.partition, Range{record.offset, record.offset, {}}).first->second;
+  Range& range =
+      ranges_.try_emplace(record.partition, Range{record.offset, record.offset, {}}).first->second;
   range.next = record.offset + 1;
   source.next_offset = record.offset + 1;
   source.sent_to.resize(static_cast<std::size_t>(targets_));
@@ -52,8 +56,8 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
   if (const auto parsed = parser_.parse(record.value, alert_); !parsed) {
     source.counters.set_dead(source.counters.dead() + 1);
     dead_letters_.push_back({record.partition, record.offset, record.record_time,
-                             std::string(schemas::to_string(parsed.error().error)), parsed.error().detail,
-                             std::string(record.value)});
+                             std::string(schemas::to_string(parsed.error().error)),
+                             parsed.error().detail, std::string(record.value)});
     return;
   }
   source.counters.set_sent(source.counters.sent() + 1);
@@ -73,14 +77,18 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
   const bool heartbeat = schemas::is_heartbeat(alert_);
   const bool sensor = schemas::is_sensor_health(alert_);
   schemas::redact(alert_);
-  const std::string shape = heartbeat ? "heartbeat" : sensor ? "sensor health" : schemas::shape_of(alert_);
+  const std::string shape = heartbeat ? "heartbeat"
+                            : sensor  ? "sensor health"
+                                      : schemas::shape_of(alert_);
   const std::string rule = sensor ? std::string(kSensorRule) : alert_.rule;
   if (sensor) {
-    entity.set_kind(records::Entity::HOST);  // it is about the host's sensor, whatever container the sensor runs in
+    entity.set_kind(records::Entity::HOST);  // it is about the host's sensor, whatever container
+                                             // the sensor runs in
     entity.clear_id();
     entity.set_container_unknown(false);
-    const auto at = std::lower_bound(alert_.fields.begin(), alert_.fields.end(), std::string_view("rule"),
-                                     [](const auto& field, std::string_view name) { return field.first < name; });
+    const auto at = std::lower_bound(
+        alert_.fields.begin(), alert_.fields.end(), std::string_view("rule"),
+        [](const auto& field, std::string_view name) { return field.first < name; });
     alert_.fields.insert(at, {"rule", schemas::printable(alert_.rule)});
   }
   const Id128 key = schemas::finding_key(entity, rule, shape);
@@ -88,7 +96,8 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
   const Second second = second_of(time);
   std::string index_key(view(key));
   index_key.append(reinterpret_cast<const char*>(&second), sizeof second);
-  const auto target = static_cast<std::int32_t>(schemas::entity_partition(entity, static_cast<std::uint32_t>(targets_)));
+  const auto target = static_cast<std::int32_t>(
+      schemas::entity_partition(entity, static_cast<std::uint32_t>(targets_)));
   auto [at, added] = index_.try_emplace(std::move(index_key), sightings_.size());
   if (!added && sightings_[at->second].second.alerts().size() >= kSightingBytes) {
     at->second = sightings_.size();
@@ -119,8 +128,8 @@ void Intake::tick(std::int32_t partition, Nanos progress, SourceState& source) {
   ranges_.try_emplace(partition, Range{source.next_offset, source.next_offset, {}});
 }
 
-IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources, std::int32_t source_partitions,
-                            std::string_view sender) {
+IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
+                            std::int32_t source_partitions, std::string_view sender) {
   bool tell_all = false;
   for (const auto& [partition, range] : ranges_) {
     const Nanos progress = sources.at(partition).progress;

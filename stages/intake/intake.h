@@ -21,9 +21,9 @@ namespace gyre::stages {
 struct IntakeRecord {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  Nanos record_time = kNoTime;   ///< clamps the event time; kNoTime: nothing is clamped
+  Nanos record_time = kNoTime;  ///< clamps the event time; kNoTime: nothing is clamped
   std::string_view value;
-  std::string_view tenant;       ///< of the record's headers; empty: none
+  std::string_view tenant;  ///< of the record's headers; empty: none
   std::string_view cluster;
 };
 
@@ -31,9 +31,9 @@ struct DeadLetter {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
   Nanos record_time = kNoTime;
-  std::string error;             ///< schemas::to_string(ParseError)
+  std::string error;  ///< schemas::to_string(ParseError)
   std::string detail;
-  std::string value;             ///< the original bytes
+  std::string value;  ///< the original bytes
 };
 
 /// What intake remembers of one source partition; its Checkpoint holds the same.
@@ -41,38 +41,47 @@ struct SourceState {
   std::int64_t next_offset = 0;
   Nanos progress = kNoTime;
   records::Counters counters;
-  std::vector<std::uint64_t> sent_to;   ///< cumulative arrivals by target partition
+  std::vector<std::uint64_t> sent_to;  ///< cumulative arrivals by target partition
 };
 
 /// Everything one batch of intake wants written.
 struct IntakeOutput {
-  std::vector<std::pair<std::int32_t, records::Bundle>> bundles;   ///< target partition, bundle
+  std::vector<std::pair<std::int32_t, records::Bundle>> bundles;  ///< target partition, bundle
   std::vector<DeadLetter> dead_letters;
 };
 
-/// bytes -> alert -> entity, duplicate id, shape -> sightings, merged within the batch by entity, rule, shape and second (the
-/// combiner). A function of (records, source states). One thread.
+/// bytes -> alert -> entity, duplicate id, shape -> sightings, merged within the batch by entity,
+/// rule, shape and second (the combiner). A function of (records, source states). One thread.
 class Intake {
  public:
-  Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster, std::int32_t targets);
+  Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster,
+         std::int32_t targets);
 
   /// Folds one record into the batch in hand. `source` is the state of its partition.
   void add(const IntakeRecord& record, SourceState& source);
-  /// A tick for a source partition with nothing unread: its progress rises to `progress`, if that is higher.
+  /// A tick for a source partition with nothing unread: its progress rises to `progress`, if that
+  /// is higher.
   void tick(std::int32_t partition, Nanos progress, SourceState& source);
-  /// Ends the batch: one bundle per target partition that has sightings, and to every target once the progress of a source has
-  /// come into another second since it was last told (split at 512 KiB). `sources` holds the states of all partitions touched.
+  /// Ends the batch: one bundle per target partition that has sightings, and to every target once
+  /// the progress of a source has come into another second since it was last told (split at 512
+  /// KiB). `sources` holds the states of all partitions touched.
   IntakeOutput finish(std::map<std::int32_t, SourceState>& sources, std::int32_t source_partitions,
                       std::string_view sender);
   /// Forgets the batch in hand, after a rollback.
   void reset();
 
   /// Counts by source and priority since the last call, for the metrics.
-  struct Seen { std::map<std::pair<std::string, schemas::Priority>, std::uint64_t> alerts; };
+  struct Seen {
+    std::map<std::pair<std::string, schemas::Priority>, std::uint64_t> alerts;
+  };
   Seen take_seen();
 
  private:
-  struct Range { std::int64_t first; std::int64_t next; std::map<std::int32_t, std::uint64_t> arrivals; };
+  struct Range {
+    std::int64_t first;
+    std::int64_t next;
+    std::map<std::int32_t, std::uint64_t> arrivals;
+  };
 
   schemas::AlertParser parser_;
   schemas::Alert alert_;
@@ -80,11 +89,12 @@ class Intake {
   std::string tenant_;
   std::string cluster_;
   std::int32_t targets_;
-  std::unordered_map<std::string, std::size_t> index_;   ///< finding key + second -> position in sightings_
+  std::unordered_map<std::string, std::size_t>
+      index_;  ///< finding key + second -> position in sightings_
   std::vector<std::pair<std::int32_t, records::Sighting>> sightings_;
   std::vector<DeadLetter> dead_letters_;
   std::map<std::int32_t, Range> ranges_;
-  std::map<std::int32_t, Second> told_;                  ///< the second of progress last told to every target
+  std::map<std::int32_t, Second> told_;  ///< the second of progress last told to every target
   Seen seen_;
 };
 

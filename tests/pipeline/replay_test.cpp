@@ -21,7 +21,8 @@ class ReplayTest : public testing::Test {
  protected:
   void SetUp() override {
     directory_ = std::filesystem::temp_directory_path() /
-                 fmt::format("gyre-replay-{}-{}", getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
+                 fmt::format("gyre-replay-{}-{}", getpid(),
+                             testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(directory_);
     config_.findings.close_all = true;
   }
@@ -73,7 +74,9 @@ std::vector<std::string> lines(const std::string& text) {
   return all;
 }
 
-std::string_view text(const simdjson::dom::element& element) { return element.get_string().value(); }
+std::string_view text(const simdjson::dom::element& element) {
+  return element.get_string().value();
+}
 
 // An alert in falcosidekick's shape; ours, made from the published facts about such alerts.
 std::string shm_alert(int second, const std::string& suffix, const std::string& more = "") {
@@ -97,7 +100,8 @@ std::string loader_alert(const std::string& more) {
 }
 
 TEST_F(ReplayTest, ThreeAlertsOfOneTestAreOneFindingThatSaysSo) {
-  const std::string file = write("a", shm_alert(5, "aB3dE6") + shm_alert(7, "Zx81kQ") + shm_alert(9, "qwErTy"));
+  const std::string file =
+      write("a", shm_alert(5, "aB3dE6") + shm_alert(7, "Zx81kQ") + shm_alert(9, "qwErTy"));
   const auto out = lines(reports({.files = {file}}));
   ASSERT_FALSE(out.empty());
   std::map<std::string, int> ids;
@@ -124,10 +128,16 @@ TEST_F(ReplayTest, TheDriverLoaderIsBenignOnlyWhenImageAndParentProveIt) {
   EXPECT_EQ(bare.first, "undetermined");
   EXPECT_NE(bare.second.find(R"("field":"container.image.repository")"), std::string::npos);
   EXPECT_NE(bare.second.find(R"("field":"proc.pname")"), std::string::npos);
-  EXPECT_EQ(verdict(R"(,"container.image.repository":"docker.io/falcosecurity/falco-driver-loader","proc.pname":"falcoctl")").first,
-            "likely_benign");
-  EXPECT_NE(verdict(R"(,"container.image.repository":"evil.example/falcosecurity/falco-driver-loader","proc.pname":"falcoctl")").first,
-            "likely_benign");
+  EXPECT_EQ(
+      verdict(
+          R"(,"container.image.repository":"docker.io/falcosecurity/falco-driver-loader","proc.pname":"falcoctl")")
+          .first,
+      "likely_benign");
+  EXPECT_NE(
+      verdict(
+          R"(,"container.image.repository":"evil.example/falcosecurity/falco-driver-loader","proc.pname":"falcoctl")")
+          .first,
+      "likely_benign");
 }
 
 TEST_F(ReplayTest, PartitionsBatchesAndDisorderCannotBeSeen) {
@@ -135,16 +145,22 @@ TEST_F(ReplayTest, PartitionsBatchesAndDisorderCannotBeSeen) {
   const std::string expected = reports({.files = {file}, .partitions = 1, .batch = 1000});
   ASSERT_GT(lines(expected).size(), 50U);
   for (const std::int32_t partitions : {4, 16})
-    EXPECT_TRUE(reports({.files = {file}, .partitions = partitions, .batch = 1000}) == expected) << partitions << " partitions";
+    EXPECT_TRUE(reports({.files = {file}, .partitions = partitions, .batch = 1000}) == expected)
+        << partitions << " partitions";
   for (const std::size_t batch : {std::size_t{1}, std::size_t{7}})
-    EXPECT_TRUE(reports({.files = {file}, .partitions = 4, .batch = batch}) == expected) << "batches of " << batch;
+    EXPECT_TRUE(reports({.files = {file}, .partitions = 4, .batch = batch}) == expected)
+        << "batches of " << batch;
   for (const std::uint64_t seed : {1U, 2U})
-    EXPECT_TRUE(reports({.files = {file}, .partitions = 4, .batch = 7, .shuffle = 1, .seed = seed}) == expected) << "shuffled, seed " << seed;
+    EXPECT_TRUE(
+        reports({.files = {file}, .partitions = 4, .batch = 7, .shuffle = 1, .seed = seed}) ==
+        expected)
+        << "shuffled, seed " << seed;
 }
 
 TEST_F(ReplayTest, EverythingInIsAccountedFor) {
   const std::string file = generated("mixed", 20'000);
-  const std::string out = reports({.files = {file}, .dead_letters = path("dead"), .stats = path("stats")});
+  const std::string out =
+      reports({.files = {file}, .dead_letters = path("dead"), .stats = path("stats")});
   simdjson::dom::parser parser;
   const std::string stats_text = read(path("stats"));
   const simdjson::dom::element stats = parser.parse(stats_text);
@@ -163,7 +179,8 @@ TEST_F(ReplayTest, EverythingInIsAccountedFor) {
     const std::string id(text(report["id"]));
     EXPECT_EQ(report["revision"].get_uint64().value(), ++revision[id]) << id;
     if (text(report["kind"]) == "incident") continue;
-    last[id] = {report["counts"]["alerts"].get_uint64().value(), report["counts"]["duplicates"].get_uint64().value()};
+    last[id] = {report["counts"]["alerts"].get_uint64().value(),
+                report["counts"]["duplicates"].get_uint64().value()};
   }
   std::uint64_t alerts = 0;
   std::uint64_t duplicates = 0;

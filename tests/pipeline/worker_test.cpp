@@ -44,15 +44,23 @@ class DyingBroker : public Broker {
     return sent;
   }
   void recover() override { broker_->recover(); }
-  std::optional<std::int64_t> committed(std::int32_t partition) override { return broker_->committed(partition); }
-  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override { return broker_->high_watermark(topic, partition); }
-  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override { return broker_->low_watermark(topic, partition); }
+  std::optional<std::int64_t> committed(std::int32_t partition) override {
+    return broker_->committed(partition);
+  }
+  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override {
+    return broker_->high_watermark(topic, partition);
+  }
+  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override {
+    return broker_->low_watermark(topic, partition);
+  }
   std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
                        const std::function<void(const Record&)>& apply) override {
     return broker_->restore(topic, partition, from, apply);
   }
   std::int32_t input_partitions() override { return broker_->input_partitions(); }
-  std::int64_t offset_at(std::int32_t partition, Nanos time) override { return broker_->offset_at(partition, time); }
+  std::int64_t offset_at(std::int32_t partition, Nanos time) override {
+    return broker_->offset_at(partition, time);
+  }
   bool at_end(std::int32_t partition) override { return broker_->at_end(partition); }
 
  private:
@@ -64,14 +72,22 @@ class DyingBroker : public Broker {
 
 // One process: both stages, with state on disk.
 struct Instance {
-  Instance(MemoryCluster& cluster, const Config& config, const stages::Playbooks& playbooks, const std::string& id, Nanos& clock)
+  Instance(MemoryCluster& cluster, const Config& config, const stages::Playbooks& playbooks,
+           const std::string& id, Nanos& clock)
       : intake_broker(cluster.connect(config.group("intake"), config.input.topic, id + "-intake")),
-        container_broker(cluster.connect(config.group("by_container"), config.by_container_topic(), id + "-by_container")),
-        options{.config = config, .memory = memory, .telemetry = telemetry, .clock = [&clock] { return clock; }, .client_id = id},
+        container_broker(cluster.connect(config.group("by_container"), config.by_container_topic(),
+                                         id + "-by_container")),
+        options{.config = config,
+                .memory = memory,
+                .telemetry = telemetry,
+                .clock = [&clock] { return clock; },
+                .client_id = id},
         intake_tasks(make_intake_tasks(options)),
         container_tasks(make_container_tasks(options, playbooks)),
-        intake("intake", config.input.topic, intake_broker, *intake_tasks, telemetry, {.records = 50}),
-        by_container("by_container", config.by_container_topic(), container_broker, *container_tasks, telemetry, {.records = 5}) {}
+        intake("intake", config.input.topic, intake_broker, *intake_tasks, telemetry,
+               {.records = 50}),
+        by_container("by_container", config.by_container_topic(), container_broker,
+                     *container_tasks, telemetry, {.records = 5}) {}
 
   state::StoreMemory memory{8 << 20};
   Telemetry telemetry;
@@ -89,8 +105,11 @@ class WorkerTest : public testing::Test {
   void SetUp() override {
     config_.inner.partitions = kTasks;
     config_.findings.close_all = true;
-    config_.state.directory = (std::filesystem::temp_directory_path() /
-                               fmt::format("gyre-worker-{}-{}", getpid(), testing::UnitTest::GetInstance()->current_test_info()->name())).string();
+    config_.state.directory =
+        (std::filesystem::temp_directory_path() /
+         fmt::format("gyre-worker-{}-{}", getpid(),
+                     testing::UnitTest::GetInstance()->current_test_info()->name()))
+            .string();
     std::filesystem::remove_all(config_.state.directory);
   }
   void TearDown() override { std::filesystem::remove_all(config_.state.directory); }
@@ -98,19 +117,23 @@ class WorkerTest : public testing::Test {
   std::unique_ptr<MemoryCluster> cluster(int alerts) const {
     auto made = std::make_unique<MemoryCluster>();
     made->create_topic(config_.input.topic, kSources);
-    for (const std::string& topic :
-         {config_.by_container_topic(), config_.intake_changelog(), config_.by_container_changelog(), config_.by_container_ids()})
+    for (const std::string& topic : {config_.by_container_topic(), config_.intake_changelog(),
+                                     config_.by_container_changelog(), config_.by_container_ids()})
       made->create_topic(topic, kTasks);
     made->create_topic(config_.output.topic, 2);
     made->create_topic(config_.output.dead_letter_topic, 2);
     for (int i = 0; i < alerts; ++i) {
       const int copy_of = i % 10 == 9 ? i - 1 : i;
-      made->append(config_.input.topic, i % kSources,
-                   i % 17 == 3 ? std::string("garbage")
-                               : fmt::format(R"({{"rule":"Rule {}","time":"{}","priority":"Critical","output":"o","hostname":"node-{}",)"
-                                             R"("output_fields":{{"container.id":"c0ffee00{:04}","evt.type":"execve","proc.cmdline":"sh -c x{}","proc.name":"sh"}}}})",
-                                             copy_of % 4, format_rfc3339(kStart + copy_of * kNanosPerSecond / 4), copy_of % 5, copy_of % 5, copy_of % 3),
-                   kNoTime);
+      made->append(
+          config_.input.topic, i % kSources,
+          i % 17 == 3
+              ? std::string("garbage")
+              : fmt::format(
+                    R"({{"rule":"Rule {}","time":"{}","priority":"Critical","output":"o","hostname":"node-{}",)"
+                    R"("output_fields":{{"container.id":"c0ffee00{:04}","evt.type":"execve","proc.cmdline":"sh -c x{}","proc.name":"sh"}}}})",
+                    copy_of % 4, format_rfc3339(kStart + copy_of * kNanosPerSecond / 4),
+                    copy_of % 5, copy_of % 5, copy_of % 3),
+          kNoTime);
     }
     return made;
   }
@@ -130,10 +153,12 @@ class WorkerTest : public testing::Test {
   }
 
   // Every record of a topic by (key, value), committed ones only.
-  static std::multiset<std::pair<std::string, std::string>> content(const MemoryCluster& cluster, const std::string& topic) {
+  static std::multiset<std::pair<std::string, std::string>> content(const MemoryCluster& cluster,
+                                                                    const std::string& topic) {
     std::multiset<std::pair<std::string, std::string>> all;
     for (std::int32_t partition = 0; partition < cluster.partitions(topic); ++partition)
-      for (const Record& record : cluster.read(topic, partition)) all.emplace(record.key.value_or(""), record.value.value_or(""));
+      for (const Record& record : cluster.read(topic, partition))
+        all.emplace(record.key.value_or(""), record.value.value_or(""));
     return all;
   }
 
@@ -180,7 +205,8 @@ TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
         }
       }
       finish(*instance);
-      EXPECT_EQ(content(*disturbed, config_.output.topic), expected) << "point " << static_cast<int>(point) << " restart " << restart;
+      EXPECT_EQ(content(*disturbed, config_.output.topic), expected)
+          << "point " << static_cast<int>(point) << " restart " << restart;
       EXPECT_EQ(content(*disturbed, config_.output.dead_letter_topic), expected_dead);
       EXPECT_EQ(instance->container_tasks->counters().replays_dropped(), 0U);
     }
@@ -237,7 +263,8 @@ TEST_F(WorkerTest, ALostChangelogIsRefusedInsteadOfCountingTwice) {
   }
   std::filesystem::remove_all(config_.state.directory);
   for (std::int32_t partition = 0; partition < kTasks; ++partition)
-    log->delete_records(config_.by_container_changelog(), partition, log->last_stable_offset(config_.by_container_changelog(), partition));
+    log->delete_records(config_.by_container_changelog(), partition,
+                        log->last_stable_offset(config_.by_container_changelog(), partition));
   auto second = start(*log);
   EXPECT_THROW(second->by_container.run_once(), Refusal);
 }

@@ -15,12 +15,14 @@ namespace {
 // GYRE_SEED=n repeats a run.
 std::uint64_t seed() {
   const char* given = std::getenv("GYRE_SEED");
-  const std::uint64_t value = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const std::uint64_t value =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   std::cout << "GYRE_SEED=" << value << '\n';
   return value;
 }
 
-// One alert as a sighting. Copies of one alert share id, time, outcome and fields; they may differ in priority, tags, uuid.
+// One alert as a sighting. Copies of one alert share id, time, outcome and fields; they may differ
+// in priority, tags, uuid.
 records::Sighting sighting_of(std::uint64_t alert, std::mt19937_64& random) {
   std::mt19937_64 own(alert);
   Alert content;
@@ -30,7 +32,9 @@ records::Sighting sighting_of(std::uint64_t alert, std::mt19937_64& random) {
   content.uuid = "uuid-" + std::to_string(random() % 5);
   content.output = "output of " + std::to_string(alert);
   for (int i = 0; i < 40; ++i)
-    if (own() % 3 == 0) content.fields.emplace_back("field." + std::to_string(10 + i), "value " + std::to_string(own() % 12));
+    if (own() % 3 == 0)
+      content.fields.emplace_back("field." + std::to_string(10 + i),
+                                  "value " + std::to_string(own() % 12));
   content.tags = {"tag" + std::to_string(random() % 40)};
   const auto outcome = static_cast<Outcome>(own() % 3);
   const Id128 id = IdHasher().add(static_cast<std::int64_t>(alert)).finish();
@@ -63,7 +67,8 @@ TEST(Sighting, MergeIsCommutativeAndAssociative) {
     const records::Sighting b = random_sighting(random, 12);
     const records::Sighting c = random_sighting(random, 12);
     ASSERT_EQ(merged(a, b).SerializeAsString(), merged(b, a).SerializeAsString());
-    ASSERT_EQ(merged(merged(a, b), c).SerializeAsString(), merged(a, merged(b, c)).SerializeAsString());
+    ASSERT_EQ(merged(merged(a, b), c).SerializeAsString(),
+              merged(a, merged(b, c)).SerializeAsString());
   }
 }
 
@@ -122,7 +127,8 @@ TEST(Sighting, IsBoundedWhateverItHolds) {
   EXPECT_LE(all.summary().tags_size(), static_cast<int>(kTags));
   for (const auto& values : all.summary().fields()) {
     EXPECT_LE(values.values_size(), static_cast<int>(kValuesPerField));
-    EXPECT_TRUE(values.capped()) << values.field() << " took more than " << kValuesPerField << " values without saying so";
+    EXPECT_TRUE(values.capped()) << values.field() << " took more than " << kValuesPerField
+                                 << " values without saying so";
   }
   EXPECT_TRUE(all.summary().flags() & kTruncated);
   EXPECT_EQ(all.alerts().size(), 2000 * kAlertEntryBytes);

@@ -17,7 +17,7 @@ constexpr Second kStart = 1'800'000'000;
 class ByContainerTest : public testing::Test {
  protected:
   struct Given {
-    Second at = 0;                 // seconds after kStart
+    Second at = 0;  // seconds after kStart
     std::int64_t id = 0;
     std::string rule = "Rule A";
     schemas::Priority priority = schemas::Priority::kWarning;
@@ -35,7 +35,8 @@ class ByContainerTest : public testing::Test {
     alert.fields = {{"container.name", "web"}, {"proc.name", "sh"}};
     const Id128 id = IdHasher().add(given.id).finish();
     records::Sighting one;
-    one.set_finding_key(std::string(view(IdHasher().add(given.rule).add(given.container).finish())));
+    one.set_finding_key(
+        std::string(view(IdHasher().add(given.rule).add(given.container).finish())));
     one.mutable_entity()->set_tenant("default");
     one.mutable_entity()->set_cluster("default");
     one.mutable_entity()->set_hostname("node-1");
@@ -45,7 +46,8 @@ class ByContainerTest : public testing::Test {
     one.set_shape("sh");
     one.set_second(kStart + given.at);
     schemas::summarise(alert, alert.time, id, schemas::Outcome::kUnknown, *one.mutable_summary());
-    schemas::append_alert_entry(*one.mutable_alerts(), {view(id), alert.time, schemas::Outcome::kUnknown});
+    schemas::append_alert_entry(*one.mutable_alerts(),
+                                {view(id), alert.time, schemas::Outcome::kUnknown});
     one.set_arrivals(1);
     return one;
   }
@@ -77,8 +79,8 @@ class ByContainerTest : public testing::Test {
     for (const schemas::Report& report : reports_) {
       const std::string key = "\"reason\":\"";
       const std::size_t at = report.json.find(key) + key.size();
-      lines.push_back(report.kind + " " + report.json.substr(at, report.json.find('"', at) - at) + " @" +
-                      std::to_string(report.time - kStart));
+      lines.push_back(report.kind + " " + report.json.substr(at, report.json.find('"', at) - at) +
+                      " @" + std::to_string(report.time - kStart));
     }
     return lines;
   }
@@ -145,7 +147,8 @@ TEST_F(ByContainerTest, CopiesAreCountedOnceWithinTheHorizonAndFoldedBeyondIt) {
   feed({{.at = 10, .id = 1}, {.at = 10, .id = 1}}, 20);
   EXPECT_EQ(counters().folded(), 1U);
   EXPECT_EQ(counters().duplicate(), 1U);
-  // The watermark stands at the alert's time + 1 h: still a duplicate. A second later it is not asked for any more.
+  // The watermark stands at the alert's time + 1 h: still a duplicate. A second later it is not
+  // asked for any more.
   feed({}, 10 + 3600 + 120 - 3);
   feed({{.at = 10, .id = 1}}, 10 + 3600 + 120 - 2);
   EXPECT_EQ(counters().duplicate(), 2U);
@@ -168,7 +171,8 @@ TEST_F(ByContainerTest, ADuplicateAloneMakesNoRevisionBeforeItsFindingIsDropped)
 
 TEST_F(ByContainerTest, ASilenceLongerThanTheGapBeginsAnotherEpisodeOfTheSameSeries) {
   feed({{.at = 10, .id = 1}, {.at = 10 + 901, .id = 2}}, 5000);
-  EXPECT_EQ(said(), (Lines{"finding opened @15", "finding opened @916", "finding closed @1031", "finding closed @1932"}));
+  EXPECT_EQ(said(), (Lines{"finding opened @15", "finding opened @916", "finding closed @1031",
+                           "finding closed @1932"}));
   EXPECT_NE(reports_[1].json.find("\"previous_id\":\"" + reports_[0].id + "\""), std::string::npos);
 }
 
@@ -179,7 +183,8 @@ TEST_F(ByContainerTest, SightingsWithinTheGapAreOneFinding) {
 }
 
 TEST_F(ByContainerTest, TwoRulesOfTwoTacticsInOneContainerAreAnIncidentToldAfterItsFindings) {
-  feed({{.at = 10, .id = 1}, {.at = 12, .id = 2, .rule = "Rule B", .tag = "mitre_persistence"}}, 20);
+  feed({{.at = 10, .id = 1}, {.at = 12, .id = 2, .rule = "Rule B", .tag = "mitre_persistence"}},
+       20);
   EXPECT_EQ(said(), (Lines{"finding opened @15", "finding opened @17", "incident opened @17"}));
   EXPECT_NE(reports_[2].json.find(reports_[0].id), std::string::npos);
   EXPECT_NE(reports_[2].json.find(reports_[1].id), std::string::npos);
@@ -189,7 +194,13 @@ TEST_F(ByContainerTest, TwoRulesOfTwoTacticsInOneContainerAreAnIncidentToldAfter
 }
 
 TEST_F(ByContainerTest, TwoRulesOfTwoContainersAreNoIncident) {
-  feed({{.at = 10, .id = 1}, {.at = 12, .id = 2, .rule = "Rule B", .tag = "mitre_persistence", .container = "c0ffee000002"}}, 10'000);
+  feed({{.at = 10, .id = 1},
+        {.at = 12,
+         .id = 2,
+         .rule = "Rule B",
+         .tag = "mitre_persistence",
+         .container = "c0ffee000002"}},
+       10'000);
   for (const schemas::Report& report : reports_) EXPECT_EQ(report.kind, "finding");
 }
 

@@ -18,7 +18,12 @@ class IntakeTest : public testing::Test {
  protected:
   void add(const std::string& value, std::int32_t partition = 0) {
     stages::SourceState& source = sources_[partition];
-    intake_.add({.partition = partition, .offset = source.next_offset, .record_time = kNoTime, .value = value, .tenant = {}, .cluster = {}},
+    intake_.add({.partition = partition,
+                 .offset = source.next_offset,
+                 .record_time = kNoTime,
+                 .value = value,
+                 .tenant = {},
+                 .cluster = {}},
                 source);
   }
   IntakeOutput finish() { return intake_.finish(sources_, 2, "test"); }
@@ -86,7 +91,13 @@ TEST_F(IntakeTest, RangesAndCumulativeCountsAddUpByTarget) {
 
 TEST_F(IntakeTest, AFutureTimeIsClampedToTheRecordAndFlagged) {
   const Nanos record_time = *parse_rfc3339("2026-01-02T03:04:05Z");
-  intake_.add({.partition = 0, .offset = 0, .record_time = record_time, .value = alert(30, "/a"), .tenant = {}, .cluster = {}}, sources_[0]);
+  intake_.add({.partition = 0,
+               .offset = 0,
+               .record_time = record_time,
+               .value = alert(30, "/a"),
+               .tenant = {},
+               .cluster = {}},
+              sources_[0]);
   EXPECT_EQ(sources_[0].progress, record_time);
   for (const auto& [target, bundle] : finish().bundles)
     for (const auto& sighting : bundle.sightings()) {
@@ -98,7 +109,8 @@ TEST_F(IntakeTest, AFutureTimeIsClampedToTheRecordAndFlagged) {
 TEST_F(IntakeTest, ContainersOfOneHostGoToOneTarget) {
   for (int i = 0; i < 20; ++i) add(alert(5, "/x", fmt::format("{:012x}", i)));
   int targets = 0;
-  for (const auto& [target, bundle] : finish().bundles) targets += bundle.sightings_size() > 0 ? 1 : 0;
+  for (const auto& [target, bundle] : finish().bundles)
+    targets += bundle.sightings_size() > 0 ? 1 : 0;
   EXPECT_EQ(targets, 1);
 }
 

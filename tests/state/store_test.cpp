@@ -106,7 +106,9 @@ TEST_F(StateTest, ARestoredStoreEqualsTheOneThatWasCommitted) {
   std::map<std::string, std::string> original;
   std::map<std::string, std::string> restored;
   const auto into = [](std::map<std::string, std::string>& map) {
-    return [&map](std::string_view key, std::string_view value) { return map.emplace(key, value).second; };
+    return [&map](std::string_view key, std::string_view value) {
+      return map.emplace(key, value).second;
+    };
   };
   store_.scan(std::string(1, '\0'), "\xff", into(original));
   other.scan(std::string(1, '\0'), "\xff", into(restored));
