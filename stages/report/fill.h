@@ -16,29 +16,26 @@ namespace gyre::stages {
 
 using Fillings = std::map<std::string, std::string, std::less<>>;
 
-inline const std::vector<std::pair<std::string_view, std::string_view>>& safe_patterns() {
-  static const std::vector<std::pair<std::string_view, std::string_view>> patterns = {
-      {"container.id", "[0-9a-f]{12}|[0-9a-f]{64}"},
-      {"k8s.ns.name", "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"},
-      {"k8s.pod.name", "[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"},
-      {"since", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"},
-      {"until", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"},
-  };
+inline const std::map<std::string_view, RE2>& safe_patterns() {
+  static const std::map<std::string_view, RE2> patterns = [] {
+    constexpr const char* kSecond = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z";
+    std::map<std::string_view, RE2> compiled;
+    compiled.try_emplace("container.id", "[0-9a-f]{12}|[0-9a-f]{64}");
+    compiled.try_emplace("k8s.ns.name", "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
+    compiled.try_emplace("k8s.pod.name", "[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?");
+    compiled.try_emplace("since", kSecond);
+    compiled.try_emplace("until", kSecond);
+    return compiled;
+  }();
   return patterns;
 }
 
-inline bool is_placeholder(std::string_view name) {
-  for (const auto& [known, pattern] : safe_patterns()) {
-    if (known == name) return true;
-  }
-  return false;
-}
+inline bool is_placeholder(std::string_view name) { return safe_patterns().contains(name); }
 
 inline bool is_safe(std::string_view name, std::string_view value) {
-  for (const auto& [known, pattern] : safe_patterns()) {
-    if (known == name) return RE2::FullMatch(value, RE2(pattern));
-  }
-  return false;
+  const auto pattern = safe_patterns().find(name);
+  return pattern != safe_patterns().end() &&
+         RE2::FullMatch(re2::StringPiece(value.data(), value.size()), pattern->second);
 }
 
 /// The names between braces: `{container.id}`. `{{.Image}}` of Go's templates is none.

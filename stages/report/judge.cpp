@@ -34,9 +34,8 @@ bool is_one_of(const std::vector<std::string>& images, std::string_view image) {
 bool names_match(const Signature& signature, const Facts& facts) {
   // What was capped has the same shape as what was kept, so the same pattern.
   const auto values = facts.values(signature.names_field);
-  const RE2 pattern(signature.names_pattern);
   return !values.empty() && std::all_of(values.begin(), values.end(), [&](std::string_view value) {
-    return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), pattern);
+    return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *signature.names_pattern);
   });
 }
 

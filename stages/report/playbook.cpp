@@ -140,9 +140,11 @@ Signature read_signature(const YAML::Node& node, Mapping& parent) {
     map.problem("`verdict` must be test or likely_benign");
   }
   map.text("names_field", signature.names_field, true);
-  map.text("names_pattern", signature.names_pattern, true);
-  const RE2 pattern(signature.names_pattern, RE2::Quiet);
-  if (!pattern.ok()) map.problem("`names_pattern`: " + pattern.error());
+  std::string pattern;
+  map.text("names_pattern", pattern, true);
+  signature.names_pattern = std::make_shared<const RE2>(pattern, RE2::Quiet);
+  if (!signature.names_pattern->ok())
+    map.problem("`names_pattern`: " + signature.names_pattern->error());
   map.texts("images", signature.images);
   map.texts("parents", signature.parents);
   map.flag("images_required", signature.images_required);

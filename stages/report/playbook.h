@@ -8,6 +8,10 @@
 
 #include "schemas/records.pb.h"
 
+namespace re2 {
+class RE2;
+}
+
 namespace gyre::stages {
 
 enum class AdviceKind : std::uint8_t { kVerify, kContain, kHarden, kTune };
@@ -32,8 +36,8 @@ struct Advice {
 struct Signature {
   std::string name;           ///< for people: `Falco event-generator`
   std::string verdict;        ///< `test` | `likely_benign`
-  std::string names_pattern;  ///< RE2, full match over the shape-relevant command line: what a
-                              ///< process can choose (low)
+  /// Full match over the field's value: what a process can choose (low confidence).
+  std::shared_ptr<const re2::RE2> names_pattern;
   std::string names_field;    ///< the field the pattern is held against
   std::vector<std::string> images;   ///< exact repositories (ruling 11): medium
   std::vector<std::string> parents;  ///< exact proc.pname demanded as well, may be empty
