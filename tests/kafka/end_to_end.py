@@ -167,7 +167,7 @@ def prepare(place, config):
     subprocess.run([TOOLS / "create_topic", place.brokers, place.input, str(INPUT_PARTITIONS)], check=True)
     place.run("topics", "-c", config)
     start = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)
-    options = ["--profile", "mixed", "--count", COUNT, "--seed", SEED, "--duplicates", "0.05", "--garbage", "0.001",
+    options = ["--profile", "mixed", "--count", COUNT, "--hosts", 4, "--event-rate", 100, "--seed", SEED, "--duplicates", "0.05", "--garbage", "0.001",
                "--start", start.strftime("%Y-%m-%dT%H:%M:%SZ")]
     with place.alerts.open("wb") as alerts:
         place.run("generate", *options, "--truth", place.truth, stdout=alerts)

@@ -54,6 +54,7 @@ class ReplayTest : public testing::Test {
     GenerateOptions options;
     options.profile = profile;
     options.count = count;
+    options.hosts = 3;
     options.seed = 7;
     options.start = *parse_rfc3339("2026-01-02T03:00:00Z");
     options.duplicates = 0.05;
