@@ -147,6 +147,7 @@ class KafkaBroker final : public Broker {
   void drop_producer();
   Output& output(const std::string& name);
   rd_kafka_t* uncommitted();
+  rd_kafka_t* committed_reader();
   std::pair<std::int64_t, std::int64_t> watermarks(rd_kafka_t* handle, const std::string& topic,
                                                    std::int32_t partition);
   bool take(const rd_kafka_message_t& message, Poll& poll);
@@ -561,6 +562,11 @@ rd_kafka_t* KafkaBroker::uncommitted() {
   return uncommitted_.get();
 }
 
+rd_kafka_t* KafkaBroker::committed_reader() {
+  if (!restorer_) restorer_ = make_reader(client_, "read_committed");
+  return restorer_.get();
+}
+
 std::pair<std::int64_t, std::int64_t> KafkaBroker::watermarks(rd_kafka_t* handle,
                                                               const std::string& topic,
                                                               std::int32_t partition) {
@@ -584,8 +590,7 @@ std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partiti
                                   const std::function<void(const Record&)>& apply) {
   const std::int64_t end = high_watermark(topic, partition);
   if (from >= end) return from;
-  if (!restorer_) restorer_ = make_reader(client_, "read_committed");
-  Reader reader(restorer_.get(), topic);
+  Reader reader(committed_reader(), topic);
   reader.start(partition, from);
   std::int64_t position = from;
   auto alive = Clock::now();
@@ -638,8 +643,8 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
 bool KafkaBroker::at_end(std::int32_t partition) {
   const auto position = positions_.find(partition);
   if (position == positions_.end()) return false;
-  // Asking also wakes the fetcher out of its back-off.
-  return position->second >= watermarks(consumer_.get(), stage_.input_topic, partition).second;
+  // Not through the consumer: its connection answers in order, and a waiting fetch holds half a second.
+  return position->second >= watermarks(committed_reader(), stage_.input_topic, partition).second;
 }
 
 }  // namespace

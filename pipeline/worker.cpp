@@ -60,10 +60,12 @@ void Worker::resume(std::vector<PartitionOffset> offsets) {
 }
 
 void Worker::measure_lag() {
-  for (const auto& [partition, next] : next_offsets_)
-    telemetry_.lag(
-        stage_, partition,
-        std::max<std::int64_t>(0, broker_.high_watermark(input_topic_, partition) - next));
+  for (const auto& [partition, next] : next_offsets_) {
+    // Behind the last record may lie the marker of its transaction, which is nothing to be read.
+    const std::int64_t lag =
+        broker_.at_end(partition) ? 0 : broker_.high_watermark(input_topic_, partition) - next;
+    telemetry_.lag(stage_, partition, std::max<std::int64_t>(0, lag));
+  }
 }
 
 void Worker::recover() {
