@@ -643,7 +643,8 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
 bool KafkaBroker::at_end(std::int32_t partition) {
   const auto position = positions_.find(partition);
   if (position == positions_.end()) return false;
-  // Not through the consumer: its connection answers in order, and a waiting fetch holds half a second.
+  // Not through the consumer: its connection answers in order, and a waiting fetch holds half a
+  // second.
   return position->second >= watermarks(committed_reader(), stage_.input_topic, partition).second;
 }
 

@@ -34,11 +34,11 @@ struct Advice {
 /// A known, named source of alerts (test tool, own tooling): the evidence that recognises it
 /// (rulings 26, 27).
 struct Signature {
-  std::string name;           ///< for people: `Falco event-generator`
-  std::string verdict;        ///< `test` | `likely_benign`
+  std::string name;     ///< for people: `Falco event-generator`
+  std::string verdict;  ///< `test` | `likely_benign`
   /// Full match over the field's value: what a process can choose (low confidence).
   std::shared_ptr<const re2::RE2> names_pattern;
-  std::string names_field;    ///< the field the pattern is held against
+  std::string names_field;           ///< the field the pattern is held against
   std::vector<std::string> images;   ///< exact repositories (ruling 11): medium
   std::vector<std::string> parents;  ///< exact proc.pname demanded as well, may be empty
   bool images_required =
