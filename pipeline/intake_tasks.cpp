@@ -56,6 +56,7 @@ class IntakeTasks : public StageTasks {
                    .offset = record.offset,
                    .record_time = ahead ? now : record.timestamp,
                    .value = record.value ? std::string_view(*record.value) : std::string_view(),
+                   .headers = record.headers,
                    .tenant = header(record.headers, "gyre-tenant"),
                    .cluster = header(record.headers, "gyre-cluster")},
                   source);

@@ -16,6 +16,7 @@
 #include "pipeline/memory_broker.h"
 #include "pipeline/task.h"
 #include "pipeline/worker.h"
+#include "schemas/reader.h"
 #include "schemas/report.h"
 
 namespace gyre::pipeline {
@@ -54,9 +55,19 @@ class Source {
     std::istream& in = name_ == "-" ? std::cin : file_;
     Line line;
     if (!std::getline(in, line.text)) return;
-    if (timed_ && parser_.parse(line.text, alert_)) last_time_ = alert_.time;
+    if (timed_) last_time_ = time_of(line.text).value_or(last_time_);
     line.time = last_time_;
     next_ = std::move(line);
+  }
+  // Of the first alert in the record.
+  std::optional<Nanos> time_of(std::string_view record) {
+    reader_.open(record);
+    while (const schemas::Reading* reading = reader_.next()) {
+      if (reading->rejection) continue;
+      const Nanos at_most = reading->envelope_time;
+      return at_most == kNoTime ? reading->alert.time : std::min(reading->alert.time, at_most);
+    }
+    return std::nullopt;
   }
 
   std::string name_;
@@ -64,8 +75,7 @@ class Source {
   std::ifstream file_;
   std::optional<Line> next_;
   Nanos last_time_ = kNoTime;
-  schemas::AlertParser parser_;
-  schemas::Alert alert_;
+  schemas::AlertReader reader_;
 };
 
 // The order in which the files' lines are fed: the lowest next event time first (ruling 22).

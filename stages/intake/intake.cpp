@@ -40,7 +40,7 @@ void sort_by_id(std::string& alerts) {
 
 Intake::Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster,
                std::int32_t targets)
-    : parser_(limits), tenant_(std::move(tenant)), cluster_(std::move(cluster)), targets_(targets) {
+    : reader_(limits), tenant_(std::move(tenant)), cluster_(std::move(cluster)), targets_(targets) {
   CHECK(targets_ > 0);
 }
 
@@ -50,46 +50,54 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
   range.next = record.offset + 1;
   source.next_offset = record.offset + 1;
   source.sent_to.resize(static_cast<std::size_t>(targets_));
-  const bool blank = record.value.find_first_not_of(" \t\r\n") == std::string_view::npos;
-  if (blank) return;  // ruling 1: a blank line counts 0
-  source.counters.set_in(source.counters.in() + 1);
-  if (const auto parsed = parser_.parse(record.value, alert_); !parsed) {
-    source.counters.set_dead(source.counters.dead() + 1);
-    dead_letters_.push_back({record.partition, record.offset, record.record_time,
-                             std::string(schemas::to_string(parsed.error().error)),
-                             parsed.error().detail, std::string(record.value)});
-    return;
+  reader_.open(record.value, record.headers);
+  while (schemas::Reading* reading = reader_.next()) {
+    source.counters.set_in(source.counters.in() + 1);
+    if (reading->rejection) {
+      source.counters.set_dead(source.counters.dead() + 1);
+      dead_letters_.push_back({record.partition, record.offset, record.record_time,
+                               std::string(schemas::to_string(reading->rejection->error)),
+                               reading->rejection->detail, std::string(record.value)});
+      continue;
+    }
+    const Nanos record_time =
+        record.record_time == kNoTime ? reading->envelope_time : record.record_time;
+    fold(reading->alert, record_time, record, source, range);
   }
-  source.counters.set_sent(source.counters.sent() + 1);
-  ++seen_.alerts[{alert_.source, alert_.priority}];
+}
 
-  Nanos time = alert_.time;
-  if (record.record_time != kNoTime && time > record.record_time) {
-    if (time > record.record_time + kSkew) alert_.flags |= schemas::kClockSkew;
-    time = record.record_time;
+void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,
+                  SourceState& source, Range& range) {
+  source.counters.set_sent(source.counters.sent() + 1);
+  ++seen_.alerts[{alert.source, alert.priority}];
+
+  Nanos time = alert.time;
+  if (record_time != kNoTime && time > record_time) {
+    if (time > record_time + kSkew) alert.flags |= schemas::kClockSkew;
+    time = record_time;
   }
   source.progress = std::max(source.progress, time);
 
   records::Entity entity;
-  schemas::entity_of(alert_, {record.tenant, record.cluster, tenant_, cluster_}, entity);
-  const Id128 id = schemas::duplicate_id(alert_, hasher_);
-  const schemas::Outcome outcome = schemas::outcome_of(alert_);
-  const bool heartbeat = schemas::is_heartbeat(alert_);
-  const bool sensor = schemas::is_sensor_health(alert_);
-  schemas::redact(alert_);
+  schemas::entity_of(alert, {record.tenant, record.cluster, tenant_, cluster_}, entity);
+  const Id128 id = schemas::duplicate_id(alert, hasher_);
+  const schemas::Outcome outcome = schemas::outcome_of(alert);
+  const bool heartbeat = schemas::is_heartbeat(alert);
+  const bool sensor = schemas::is_sensor_health(alert);
+  schemas::redact(alert);
   const std::string shape = heartbeat ? "heartbeat"
                             : sensor  ? "sensor health"
-                                      : schemas::shape_of(alert_);
-  const std::string rule = sensor ? std::string(kSensorRule) : alert_.rule;
+                                      : schemas::shape_of(alert);
+  const std::string rule = sensor ? std::string(kSensorRule) : alert.rule;
   if (sensor) {
     entity.set_kind(records::Entity::HOST);  // it is about the host's sensor, whatever container
                                              // the sensor runs in
     entity.clear_id();
     entity.set_container_unknown(false);
     const auto at = std::lower_bound(
-        alert_.fields.begin(), alert_.fields.end(), std::string_view("rule"),
+        alert.fields.begin(), alert.fields.end(), std::string_view("rule"),
         [](const auto& field, std::string_view name) { return field.first < name; });
-    alert_.fields.insert(at, {"rule", schemas::printable(alert_.rule)});
+    alert.fields.insert(at, {"rule", schemas::printable(alert.rule)});
   }
   const Id128 key = schemas::finding_key(entity, rule, shape);
 
@@ -107,8 +115,8 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
     records::Sighting fresh;
     fresh.set_finding_key(std::string(view(key)));
     *fresh.mutable_entity() = std::move(entity);
-    fresh.set_rule(sensor ? rule : schemas::printable(alert_.rule));
-    fresh.set_source(sensor ? std::string(kSensorSource) : alert_.source);
+    fresh.set_rule(sensor ? rule : schemas::printable(alert.rule));
+    fresh.set_source(sensor ? std::string(kSensorSource) : alert.source);
     fresh.set_shape(shape);
     fresh.set_shape_version(schemas::kShapeVersion);
     fresh.set_second(second);
@@ -116,8 +124,8 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
     sightings_.emplace_back(target, std::move(fresh));
   }
   records::Sighting& sighting = sightings_[at->second].second;
-  schemas::summarise(alert_, time, id, outcome, *sighting.mutable_summary());
-  schemas::append_alert_entry(*sighting.mutable_alerts(), {view(id), alert_.time, outcome});
+  schemas::summarise(alert, time, id, outcome, *sighting.mutable_summary());
+  schemas::append_alert_entry(*sighting.mutable_alerts(), {view(id), alert.time, outcome});
   sighting.set_arrivals(sighting.arrivals() + 1);
   ++range.arrivals[target];
 }

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "schemas/alert.h"
 #include "schemas/identity.h"
+#include "schemas/reader.h"
 #include "schemas/records.pb.h"
 
 namespace gyre::stages {
@@ -21,8 +22,9 @@ namespace gyre::stages {
 struct IntakeRecord {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  Nanos record_time = kNoTime;  ///< clamps the event time; kNoTime: nothing is clamped
+  Nanos record_time = kNoTime;  ///< clamps the event time; kNoTime: the envelope's does (ruling 7)
   std::string_view value;
+  schemas::RecordHeaders headers = {};
   std::string_view tenant;  ///< of the record's headers; empty: none
   std::string_view cluster;
 };
@@ -57,7 +59,8 @@ class Intake {
   Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster,
          std::int32_t targets);
 
-  /// Folds one record into the batch in hand. `source` is the state of its partition.
+  /// Folds one record, each of its alerts, into the batch in hand. `source` is the state of its
+  /// partition.
   void add(const IntakeRecord& record, SourceState& source);
   /// A tick for a source partition with nothing unread: its progress rises to `progress`, if that
   /// is higher.
@@ -83,8 +86,10 @@ class Intake {
     std::map<std::int32_t, std::uint64_t> arrivals;
   };
 
-  schemas::AlertParser parser_;
-  schemas::Alert alert_;
+  void fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,
+            SourceState& source, Range& range);
+
+  schemas::AlertReader reader_;
   IdHasher hasher_;
   std::string tenant_;
   std::string cluster_;

@@ -22,6 +22,7 @@ class IntakeTest : public testing::Test {
                  .offset = source.next_offset,
                  .record_time = kNoTime,
                  .value = value,
+                 .headers = {},
                  .tenant = {},
                  .cluster = {}},
                 source);
@@ -95,6 +96,7 @@ TEST_F(IntakeTest, AFutureTimeIsClampedToTheRecordAndFlagged) {
                .offset = 0,
                .record_time = record_time,
                .value = alert(30, "/a"),
+               .headers = {},
                .tenant = {},
                .cluster = {}},
               sources_[0]);
