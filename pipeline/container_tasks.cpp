@@ -82,7 +82,9 @@ class ContainerTasks : public StageTasks {
     std::map<std::int32_t, std::vector<schemas::Report>> reports;
     for (const Record& record : records) {
       Task& task = *tasks_.at(record.partition);
-      stage_.process(decode_bundle(record), task.transaction, reports[record.partition]);
+      std::vector<records::Contribution> contributions;
+      stage_.process(decode_bundle(record), task.transaction, reports[record.partition],
+                     contributions);
       next[record.partition] = record.offset + 1;
     }
     Outbox outbox;

@@ -253,6 +253,15 @@ Id128 shape_key(std::string_view rule, std::string_view shape) {
   return shared_hasher().add(rule).add(shape).finish();
 }
 
+Id128 rule_key(std::string_view tenant, std::string_view rule, std::string_view shape) {
+  return shared_hasher().add(tenant).add(rule).add(shape).finish();
+}
+
+std::uint32_t rule_partition(const Id128& rule_key, std::uint32_t partitions) {
+  CHECK(partitions > 0);
+  return static_cast<std::uint32_t>(fast_hash(view(rule_key)) % partitions);
+}
+
 bool is_sensor_health(const Alert& alert) {
   // Falco before 0.30 names no source in its own events.
   return alert.source == "internal" || alert.rule == "Test rule" ||

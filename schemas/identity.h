@@ -43,6 +43,11 @@ Id128 finding_key(const records::Entity& entity, std::string_view rule, std::str
 /// Hash of rule and shape without the entity (report `shape_key`).
 Id128 shape_key(std::string_view rule, std::string_view shape);
 
+/// A tenant's rule and shape: what outbreaks are about. Chooses the partition of by-rule (DESIGN
+/// 3).
+Id128 rule_key(std::string_view tenant, std::string_view rule, std::string_view shape);
+std::uint32_t rule_partition(const Id128& rule_key, std::uint32_t partitions);
+
 /// `source: internal` and falcosidekick's `Test rule`: about the sensor, never about a container.
 bool is_sensor_health(const Alert& alert);
 /// A sensor_health alert that says all is well: the metrics snapshot.

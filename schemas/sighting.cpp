@@ -57,6 +57,7 @@ bool always_kept(std::string_view name) {
                                                "container.image.repository",
                                                "container.image.tag",
                                                "container.name",
+                                               "container.start_ts",
                                                "evt.res",
                                                "evt.type",
                                                "fd.name",

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stages/by_container/stage.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
-#include <optional>
 
-#include "base/error.h"
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
+#include "stages/by_container/contribution.h"
 #include "stages/by_container/duplicates.h"
 #include "stages/by_container/finding.h"
 #include "stages/by_container/incident.h"
+#include "stages/sources.h"
 
 namespace gyre::stages {
 
@@ -24,75 +22,13 @@ constexpr std::string_view kCardFields[] = {"container.image.digest",
                                             "container.image.repository",
                                             "container.image.tag",
                                             "container.name",
+                                            "container.start_ts",
                                             "k8s.ns.name",
                                             "k8s.pod.name"};
-
-records::Cursor& cursor_of(records::Checkpoint& checkpoint, std::int32_t partition) {
-  auto& cursors = *checkpoint.mutable_cursors();
-  for (records::Cursor& cursor : cursors)
-    if (cursor.partition() == partition) return cursor;
-  records::Cursor cursor;
-  cursor.set_partition(partition);
-  cursor.set_progress(kNoTime);
-  *cursors.Add() = cursor;
-  std::sort(cursors.begin(), cursors.end(),
-            [](const auto& a, const auto& b) { return a.partition() < b.partition(); });
-  return cursor_of(checkpoint, partition);
-}
-
-// The time that all sources have reached; none while one was never heard of.
-Nanos stream_time(const records::Checkpoint& checkpoint) {
-  if (checkpoint.sources() == 0 || checkpoint.cursors_size() < checkpoint.sources()) return kNoTime;
-  Nanos least = kEndOfTime;
-  for (const records::Cursor& cursor : checkpoint.cursors())
-    least = std::min(least, cursor.progress());
-  return least;
-}
 
 Nanos watermark(const records::Checkpoint& checkpoint, const FindingConfig& config) {
   const Nanos stream = stream_time(checkpoint);
   return stream == kNoTime ? kNoTime : stream - config.lateness * kNanosPerSecond;
-}
-
-// A bundle whose records were folded before is a replay (DESIGN 3); one that was folded in part
-// cannot be told apart from a loss.
-bool is_replay(const records::Bundle& bundle, records::Checkpoint& checkpoint) {
-  bool replayed = false;
-  bool fresh = false;
-  for (const records::SourceRange& range : bundle.ranges()) {
-    if (range.first() == range.next()) continue;
-    const records::Cursor& cursor = cursor_of(checkpoint, range.partition());
-    if (range.first() >= cursor.next()) {
-      fresh = true;
-    } else if (range.next() <= cursor.next()) {
-      replayed = true;
-    } else {
-      replayed = fresh = true;
-    }
-    if (replayed && fresh)
-      throw Refusal(fmt::format(
-          "by_container: a bundle of {} stands for offsets [{}, {}) of source partition {}, of "
-          "which those below {} "
-          "were folded before; the inner topic was written by two generations of intake",
-          bundle.sender(), range.first(), range.next(), range.partition(), cursor.next()));
-  }
-  return replayed;
-}
-
-void account(const records::Bundle& bundle, records::Checkpoint& checkpoint) {
-  for (const records::SourceRange& range : bundle.ranges()) {
-    records::Cursor& cursor = cursor_of(checkpoint, range.partition());
-    if (cursor.sent() + range.arrivals() != range.sent())
-      throw Refusal(
-          fmt::format("by_container: intake says that it sent {} alerts of source partition {} "
-                      "here, {} arrived; bundles were lost "
-                      "or another intake wrote them",
-                      range.sent(), range.partition(), cursor.sent() + range.arrivals()));
-    cursor.set_next(std::max(cursor.next(), range.next()));
-    cursor.set_progress(std::max(cursor.progress(), range.progress()));
-    cursor.set_sent(range.sent());
-    checkpoint.set_outstanding(checkpoint.outstanding() - range.arrivals());
-  }
 }
 
 }  // namespace
@@ -102,13 +38,15 @@ class SecondDecision {
  public:
   SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,
                  const Producer& producer, state::Transaction& state,
-                 std::vector<schemas::Report>& reports)
+                 std::vector<schemas::Report>& reports,
+                 std::vector<records::Contribution>& contributions)
       : now_(now),
         config_(config),
         playbooks_(playbooks),
         producer_(producer),
         state_(state),
-        reports_(reports) {}
+        reports_(reports),
+        contributions_(contributions) {}
 
   void decide(std::int64_t& open_findings) {
     for (records::Sighting& sighting : state_.take_pending(now_)) {
@@ -193,9 +131,10 @@ class SecondDecision {
     Work& of_entity = work(hash);
     if (!of_entity.entity.has_entity()) *of_entity.entity.mutable_entity() = series.entity();
     if (series.armed() <= now_) series.set_armed(0);
-    std::vector<Told> told =
-        decide_finding(key, series, sightings, of_entity.entity, now_, config_,
-                       playbooks_.for_rule(series.rule()), producer_, open_findings, reports_);
+    const Playbook& playbook = playbooks_.for_rule(series.rule());
+    std::vector<Told> told = decide_finding(key, series, sightings, of_entity.entity, now_, config_,
+                                            playbook, producer_, open_findings, reports_);
+    contribute(key, series, of_entity.entity, now_, playbook, contributions_);
     if (series.episodes().empty())
       state_.erase_series(key);
     else
@@ -222,15 +161,17 @@ class SecondDecision {
   const Producer& producer_;
   state::Transaction& state_;
   std::vector<schemas::Report>& reports_;
+  std::vector<records::Contribution>& contributions_;
   std::map<std::string, std::vector<records::Sighting>> findings_;
   std::map<std::string, Work> entities_;
 };
 
 void ByContainer::process(const records::Bundle& bundle, state::Transaction& state,
-                          std::vector<schemas::Report>& reports) {
+                          std::vector<schemas::Report>& reports,
+                          std::vector<records::Contribution>& contributions) {
   records::Checkpoint checkpoint = state.checkpoint();
   records::Counters& counters = *checkpoint.mutable_counters();
-  if (is_replay(bundle, checkpoint)) {
+  if (is_replay("by_container", bundle, checkpoint)) {
     counters.set_replays_dropped(counters.replays_dropped() + 1);
     state.put(checkpoint);
     return;
@@ -242,11 +183,11 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
     fold(sighting, at, checkpoint, state);
   if (bundle.part() + 1 == bundle.parts()) {
     const Second before = second_of(std::max<Nanos>(at, 0)) / 60;
-    account(bundle, checkpoint);
+    account("by_container", bundle, checkpoint);
     const Nanos after = watermark(checkpoint, config_);
     if (after != kNoTime && second_of(after) / 60 != before)
       forget_expired(after, config_.duplicate_horizon, state);
-    decide_until(checkpoint, state, reports);
+    decide_until(checkpoint, state, reports, contributions);
   }
   counters.set_reports(counters.reports() + reports.size() - reports_before);
   state.put(checkpoint);
@@ -279,7 +220,8 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark,
 }
 
 void ByContainer::decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
-                               std::vector<schemas::Report>& reports) {
+                               std::vector<schemas::Report>& reports,
+                               std::vector<records::Contribution>& contributions) {
   const Nanos stream = stream_time(checkpoint);
   if (stream == kNoTime) return;
   // Second S is decided when the stream has reached S + 1 s + disorder (ruling 17).
@@ -288,7 +230,8 @@ void ByContainer::decide_until(records::Checkpoint& checkpoint, state::Transacti
   for (auto due = state.next_due(checkpoint.decided()); due && *due <= last;
        due = state.next_due(checkpoint.decided())) {
     checkpoint.set_decided(*due);
-    SecondDecision(*due, config_, playbooks_, producer_, state, reports).decide(open_findings);
+    SecondDecision(*due, config_, playbooks_, producer_, state, reports, contributions)
+        .decide(open_findings);
   }
   checkpoint.set_decided(std::max(checkpoint.decided(), last));
   checkpoint.mutable_counters()->set_findings_open(open_findings);

@@ -43,16 +43,18 @@ class ByContainer {
       : config_(config), playbooks_(playbooks), producer_(std::move(producer)) {}
 
   /// Folds one bundle and decides every second that its tick makes decidable. Reports are appended
-  /// in the order of their decision. A partial overlap of offsets, or counters that do not add up,
-  /// throw Refusal.
+  /// in the order of their decision, contributions to outbreaks likewise. A partial overlap of
+  /// offsets, or counters that do not add up, throw Refusal.
   void process(const records::Bundle& bundle, state::Transaction& state,
-               std::vector<schemas::Report>& reports);
+               std::vector<schemas::Report>& reports,
+               std::vector<records::Contribution>& contributions);
 
  private:
   void fold(const records::Sighting& sighting, Nanos watermark, records::Checkpoint& checkpoint,
             state::Transaction& state);
   void decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
-                    std::vector<schemas::Report>& reports);
+                    std::vector<schemas::Report>& reports,
+                    std::vector<records::Contribution>& contributions);
 
   const FindingConfig& config_;
   const Playbooks& playbooks_;

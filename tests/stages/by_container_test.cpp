@@ -70,7 +70,7 @@ class ByContainerTest : public testing::Test {
   }
 
   void feed(const records::Bundle& bundle) {
-    stage_.process(bundle, state_, reports_);
+    stage_.process(bundle, state_, reports_, contributions_);
     state_.commit(++offset_, std::nullopt);
   }
 
@@ -94,6 +94,7 @@ class ByContainerTest : public testing::Test {
   state::Transaction state_{store_};
   ByContainer stage_{config_, playbooks_, {.version = "test", .config_hash = "0"}};
   std::vector<schemas::Report> reports_;
+  std::vector<records::Contribution> contributions_;
   std::int64_t next_ = 0;
   std::uint64_t sent_ = 0;
   std::int64_t offset_ = 0;
