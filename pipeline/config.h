@@ -50,7 +50,7 @@ struct Config {
   } state;
 
   struct Admin {
-    std::string listen = "127.0.0.1:9464";  ///< /metrics, /healthz, /readyz
+    std::string listen = "127.0.0.1:9464";  ///< /metrics, /healthz, /readyz, /status
   } admin;
 
   struct Batch {

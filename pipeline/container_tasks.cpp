@@ -71,8 +71,6 @@ class ContainerTasks : public StageTasks {
       auto& task = tasks_[partition];
       if (!task) task = std::make_unique<Task>(open(partition));
       offsets.push_back({partition, recover(partition, *task, broker)});
-      options_.telemetry.findings_open("by_container", partition,
-                                       task->transaction.checkpoint().counters().findings_open());
     }
     return offsets;
   }
@@ -99,7 +97,7 @@ class ContainerTasks : public StageTasks {
     for (const std::int32_t partition : touched_) {
       Task& task = *tasks_.at(partition);
       const auto ids = sent.find({config_.by_container_ids(), partition});
-      tell(partition, task);
+      tell(task);
       task.transaction.commit(sent.at({config_.by_container_changelog(), partition}) + 1,
                               ids == sent.end() ? std::nullopt : std::optional(ids->second + 1));
     }
@@ -112,6 +110,23 @@ class ContainerTasks : public StageTasks {
     for (auto& [partition, task] : tasks_) task->transaction.rollback();
     touched_.clear();
     kinds_.clear();
+  }
+
+  TaskStatus status(std::int32_t partition) const override {
+    const Task& task = *tasks_.at(partition);
+    if (!task.transaction.has_checkpoint()) return {};
+    const records::Checkpoint checkpoint = task.transaction.checkpoint();
+    TaskStatus status{.next_offset = checkpoint.next_offset(),
+                      .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
+                      .findings_open = checkpoint.counters().findings_open()};
+    const auto& cursors = checkpoint.cursors();
+    if (cursors.empty() || cursors.size() < checkpoint.sources()) return status;
+    const auto last =
+        std::min_element(cursors.begin(), cursors.end(),
+                         [](const auto& a, const auto& b) { return a.progress() < b.progress(); });
+    status.stream_time = last->progress();
+    status.held_by = last->partition();
+    return status;
   }
 
   records::Counters counters() const override {
@@ -185,14 +200,13 @@ class ContainerTasks : public StageTasks {
     touched_.push_back(partition);
   }
 
-  void tell(std::int32_t partition, Task& task) {
+  void tell(Task& task) {
     const records::Counters now = task.transaction.checkpoint().counters();
     const records::Counters& before = task.told;
     options_.telemetry.folded(now.folded() - before.folded(), now.duplicate() - before.duplicate(),
                               now.late() - before.late(), now.heartbeats() - before.heartbeats());
     if (now.replays_dropped() > before.replays_dropped())
       options_.telemetry.replays_dropped(now.replays_dropped() - before.replays_dropped());
-    options_.telemetry.findings_open("by_container", partition, now.findings_open());
     task.told = now;
   }
 

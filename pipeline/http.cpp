@@ -95,19 +95,24 @@ struct AdminServer::Impl {
           return Answer{.body = telemetry.metrics(),
                         .type = "text/plain; version=0.0.4; charset=utf-8"};
         }),
-        healthy([&telemetry] { return verdict(telemetry.healthy()); }),
-        ready([&telemetry] { return verdict(telemetry.ready()); }),
+        healthy([&telemetry] { return verdict(telemetry.status().healthy()); }),
+        ready([&telemetry] { return verdict(telemetry.status().ready()); }),
+        status([&telemetry] {
+          return Answer{.body = telemetry.status().json(), .type = "application/json"};
+        }),
         hooks(callbacks()),
         server(options, &hooks, messages.get()) {
     server.addHandler("/metrics$", metrics);
     server.addHandler("/healthz$", healthy);
     server.addHandler("/readyz$", ready);
+    server.addHandler("/status$", status);
   }
 
   std::shared_ptr<LastMessage> messages;
   Page metrics;
   Page healthy;
   Page ready;
+  Page status;
   CivetCallbacks hooks;
   CivetServer server;  // last: its threads end before the pages do
 };
@@ -121,10 +126,11 @@ AdminServer::AdminServer(const std::string& listen, const Telemetry& telemetry) 
   try {
     impl_ = std::make_unique<Impl>(options, telemetry, messages);
   } catch (const CivetException& e) {
-    throw Failure(fmt::format(
-        "cannot listen on {} for /metrics, /healthz and /readyz: {}; is the port in use, or the "
-        "address not of this machine? set admin.listen",
-        listen, messages->text().empty() ? e.what() : messages->text()));
+    throw Failure(
+        fmt::format("cannot listen on {} for /metrics, /healthz, /readyz and /status: {}; is the "
+                    "port in use, or the "
+                    "address not of this machine? set admin.listen",
+                    listen, messages->text().empty() ? e.what() : messages->text()));
   }
 }
 

@@ -9,7 +9,8 @@ namespace gyre::pipeline {
 
 class Telemetry;
 
-/// `/metrics`, `/healthz` (200 or 503), `/readyz` (200, or 503 and why not) on `host:port`; port 0
+/// `/metrics`, `/healthz` (200 or 503), `/readyz` (200, or 503 and why not), `/status` (JSON) on
+/// `host:port`; port 0
 /// takes a free one. Throws Failure naming address and cure if it cannot listen.
 class AdminServer {
  public:

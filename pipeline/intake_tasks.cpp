@@ -89,6 +89,16 @@ class IntakeTasks : public StageTasks {
     last_tick_ = kNoTime;
   }
 
+  TaskStatus status(std::int32_t partition) const override {
+    const Task& task = *tasks_.at(partition);
+    if (!task.transaction.has_checkpoint()) return {};
+    const records::Checkpoint checkpoint = task.transaction.checkpoint();
+    return {.next_offset = checkpoint.next_offset(),
+            .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
+            .stream_time = checkpoint.progress(),
+            .held_by = partition};
+  }
+
   records::Counters counters() const override {
     records::Counters sum;
     for (const auto& [partition, task] : tasks_) {

@@ -126,7 +126,7 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                               .client_id = kafka.id};
     const auto tasks = stage == "intake" ? make_intake_tasks(options)
                                          : make_container_tasks(options, shared.playbooks);
-    Worker loop(stage, kafka.input_topic, *broker, *tasks, shared.telemetry,
+    Worker loop({stage, worker}, kafka.input_topic, *broker, *tasks, shared.telemetry,
                 {.linger = config.batch.linger,
                  .records = config.batch.records,
                  .bytes = config.batch.bytes});
@@ -165,7 +165,8 @@ int run(const Config& config) {
   const DirectoryLock lock(config.state.directory);
   const stages::Playbooks playbooks(config.playbooks);
   Telemetry telemetry;
-  for (const std::string& stage : config.stages) telemetry.expect_stage(stage);
+  for (int worker = 0; worker < config.workers; ++worker)
+    for (const std::string& stage : config.stages) telemetry.status().expect({stage, worker});
   telemetry.started(GYRE_VERSION);
   const AdminServer admin(config.admin.listen, telemetry);
   for (const std::string& line :

@@ -49,6 +49,8 @@ class StageTasks {
   /// topic partition.
   virtual void apply(const std::map<TopicPartition, std::int64_t>& sent) = 0;
   virtual void rollback() = 0;
+  /// Of a task held.
+  virtual TaskStatus status(std::int32_t partition) const = 0;
   /// Sums over the tasks held.
   virtual records::Counters counters() const = 0;
 };

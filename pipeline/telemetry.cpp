@@ -2,10 +2,12 @@
 #include "pipeline/telemetry.h"
 
 #include <fmt/format.h>
+#include <prometheus/client_metric.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
+#include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 #include <spdlog/pattern_formatter.h>
@@ -14,6 +16,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -23,11 +27,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using CounterFamily = prometheus::Family<prometheus::Counter>;
-using GaugeFamily = prometheus::Family<prometheus::Gauge>;
 using HistogramFamily = prometheus::Family<prometheus::Histogram>;
 
 constexpr auto kWarnEvery = std::chrono::seconds(10);
-constexpr auto kAliveWithin = std::chrono::seconds(60);
 /// Different texts remembered for the rate limit; beyond it a warning is simply logged.
 constexpr std::size_t kMaxWarnings = 1000;
 
@@ -59,9 +61,39 @@ CounterFamily& counter(prometheus::Registry& registry, const std::string& name,
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
 
-GaugeFamily& gauge(prometheus::Registry& registry, const std::string& name,
-                   const std::string& help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+prometheus::MetricFamily gauges(const std::string& name, const std::string& help) {
+  return {.name = name, .help = help, .type = prometheus::MetricType::Gauge, .metric = {}};
+}
+
+void add(prometheus::MetricFamily& family, std::vector<prometheus::ClientMetric::Label> labels,
+         double value) {
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  metric.gauge.value = value;
+  family.metric.push_back(std::move(metric));
+}
+
+/// Made anew for each scrape: what is held no more can leave nothing behind.
+std::vector<prometheus::MetricFamily> task_gauges(const Status& status) {
+  auto open = gauges("gyre_findings_open", "Findings open on the partitions of this process.");
+  auto lag = gauges("gyre_consumer_lag_records",
+                    "Records between the committed offset and the partition's end.");
+  auto stream = gauges("gyre_stream_timestamp_seconds",
+                       "Event time, in Unix time, that all sources of a task have reached.");
+  std::int64_t findings = 0;
+  for (const Status::Task& task : status.tasks()) {
+    const std::vector<prometheus::ClientMetric::Label> labels = {
+        {"partition", std::to_string(task.partition)}, {"stage", task.stage}};
+    if (task.lag) add(lag, labels, static_cast<double>(*task.lag));
+    if (!task.at) continue;
+    findings += task.at->findings_open;
+    if (task.at->stream_time != kNoTime)
+      add(stream, labels, static_cast<double>(task.at->stream_time) / 1e9);
+  }
+  add(open, {}, static_cast<double>(findings));
+  auto ready = gauges("gyre_ready", "1 while every loop holds an assignment and is recovered.");
+  add(ready, {}, status.ready().first ? 1 : 0);
+  return {std::move(ready), std::move(open), std::move(lag), std::move(stream)};
 }
 
 /// One line, whatever is in it: values come from brokers and from alerts, and a newline would forge
@@ -107,16 +139,12 @@ std::shared_ptr<spdlog::logger> make_logger() {
 }  // namespace
 
 struct Telemetry::Impl {
-  struct Readiness {
-    bool ready = false;
-    std::string why_not = "is starting";
-  };
   struct Warning {
     Clock::time_point logged;
     std::uint64_t held_back = 0;
   };
-  using StagePartition = std::pair<std::string, std::int32_t>;
 
+  Status status;
   prometheus::Registry registry;
   std::shared_ptr<spdlog::logger> log = make_logger();
 
@@ -126,7 +154,7 @@ struct Telemetry::Impl {
               "Alerts counted in a report or as a heartbeat; late ones and heartbeats included.")
           .Add({});
   prometheus::Counter& duplicates =
-      counter(registry, "gyre_duplicates_total", "Exact copies of an alert that was counted.")
+      counter(registry, "gyre_alerts_duplicate_total", "Exact copies of an alert that was counted.")
           .Add({});
   prometheus::Counter& late =
       counter(registry, "gyre_alerts_late_total", "Alerts folded after their window had passed.")
@@ -136,13 +164,8 @@ struct Telemetry::Impl {
           .Add({});
   CounterFamily& dead_letters =
       counter(registry, "gyre_dead_letters_total", "Records that are no alert, by reason.");
-  prometheus::Gauge& open =
-      gauge(registry, "gyre_findings_open", "Findings open on the partitions of this process.")
-          .Add({});
   CounterFamily& reports =
       counter(registry, "gyre_reports_total", "Report revisions published, by kind.");
-  GaugeFamily& lag = gauge(registry, "gyre_consumer_lag_records",
-                           "Records between the committed offset and the partition's end.");
   CounterFamily& transactions =
       counter(registry, "gyre_transactions_total", "Batches by how their transaction ended.");
   prometheus::Counter& replays_dropped =
@@ -151,28 +174,21 @@ struct Telemetry::Impl {
           .Add({});
   HistogramFamily& batch_seconds =
       prometheus::BuildHistogram()
-          .Name("gyre_batch_seconds")
+          .Name("gyre_batch_duration_seconds")
           .Help("Time of a committed batch from its first record to the commit.")
           .Register(registry);
   CounterFamily& restored =
       counter(registry, "gyre_restored_records_total", "Changelog records read to rebuild state.");
-  GaugeFamily& build_info = gauge(registry, "gyre_build_info", "Version; always 1.");
+  prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
+                                                          .Name("gyre_build_info")
+                                                          .Help("Version; always 1.")
+                                                          .Register(registry);
 
   mutable std::mutex mutex;
-  std::map<StagePartition, std::int64_t> open_findings;
-  std::map<StagePartition, prometheus::Gauge*> lags;
-  std::map<std::string, Readiness> stages;
-  std::map<std::string, Clock::time_point> loops;
   std::map<std::string, Warning> warnings;
 
   void write(spdlog::level::level_enum level, std::string_view sentence) const {
     log->log(level, spdlog::string_view_t(sentence.data(), sentence.size()));
-  }
-
-  void set_open() {
-    std::int64_t sum = 0;
-    for (const auto& [place, count] : open_findings) sum += count;
-    open.Set(static_cast<double>(sum));
   }
 
   /// Tells of what was held back in a window that is over, so that no count is lost when a text
@@ -232,12 +248,6 @@ void Telemetry::report_published(const std::string& kind, std::uint64_t count) {
   impl_->reports.Add({{"kind", known(kind, kKinds)}}).Increment(static_cast<double>(count));
 }
 
-void Telemetry::findings_open(std::string_view stage, std::int32_t partition, std::int64_t open) {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->open_findings[{std::string(stage), partition}] = open;
-  impl_->set_open();
-}
-
 void Telemetry::batch_committed(std::string_view stage, std::size_t records,
                                 std::chrono::nanoseconds took) {
   const std::string name(stage);
@@ -252,20 +262,9 @@ void Telemetry::batch_failed(std::string_view stage, std::string_view what) {
   warn(fmt::format("Batch failed and is rolled back stage={} what={}", stage, quoted(what)));
 }
 
-void Telemetry::assigned(std::string_view stage, std::size_t partitions) {
-  {
-    // What left with the old assignment is another process's to tell; what stayed is told again by
-    // its next batch.
-    const std::lock_guard lock(impl_->mutex);
-    std::erase_if(impl_->open_findings, [&](const auto& e) { return e.first.first == stage; });
-    impl_->set_open();
-    std::erase_if(impl_->lags, [&](const auto& entry) {
-      if (entry.first.first != stage) return false;
-      impl_->lag.Remove(entry.second);
-      return true;
-    });
-  }
-  info(fmt::format("Partitions assigned stage={} partitions={}", stage, partitions));
+void Telemetry::assigned(const LoopId& loop, std::size_t partitions) {
+  info(fmt::format("Partitions assigned stage={} worker={} partitions={}", loop.stage, loop.worker,
+                   partitions));
 }
 
 void Telemetry::task_recovered(std::string_view stage, std::int32_t partition,
@@ -273,16 +272,6 @@ void Telemetry::task_recovered(std::string_view stage, std::int32_t partition,
   impl_->restored.Add({{"stage", std::string(stage)}}).Increment(static_cast<double>(records));
   info(fmt::format("Task recovered stage={} partition={} records={} seconds={:.3f}", stage,
                    partition, records, seconds(took)));
-}
-
-void Telemetry::lag(std::string_view stage, std::int32_t partition, std::int64_t records) {
-  const std::lock_guard lock(impl_->mutex);
-  prometheus::Gauge*& known_gauge = impl_->lags[{std::string(stage), partition}];
-  if (known_gauge == nullptr) {
-    known_gauge =
-        &impl_->lag.Add({{"stage", std::string(stage)}, {"partition", std::to_string(partition)}});
-  }
-  known_gauge->Set(static_cast<double>(records));
 }
 
 void Telemetry::info(std::string_view sentence) {
@@ -307,48 +296,13 @@ void Telemetry::error(std::string_view sentence) {
   impl_->write(spdlog::level::err, one_line(sentence));
 }
 
-void Telemetry::expect_stage(std::string_view stage) {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->stages.try_emplace(std::string(stage));
-}
-
-void Telemetry::set_ready(std::string_view stage, bool ready, std::string_view why_not) {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->stages[std::string(stage)] = {.ready = ready, .why_not = one_line(why_not)};
-}
-
-std::pair<bool, std::string> Telemetry::ready() const {
-  const std::lock_guard lock(impl_->mutex);
-  if (impl_->stages.empty()) return {false, "no stage has started"};
-  std::string why;
-  for (const auto& [stage, state] : impl_->stages) {
-    if (state.ready) continue;
-    why += fmt::format("{}{}: {}", why.empty() ? "" : "; ", stage, state.why_not);
-  }
-  return {why.empty(), why};
-}
-
-void Telemetry::alive(std::string_view loop) {
-  const std::lock_guard lock(impl_->mutex);
-  const auto now = Clock::now();
-  impl_->loops[std::string(loop)] = now;
-  impl_->sweep_warnings(now);
-}
-
-std::pair<bool, std::string> Telemetry::healthy() const {
-  const auto now = Clock::now();
-  const std::lock_guard lock(impl_->mutex);
-  std::string why;
-  for (const auto& [loop, last] : impl_->loops) {
-    if (now - last <= kAliveWithin) continue;
-    const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - last);
-    why += fmt::format("{}{}: silent for {} s", why.empty() ? "" : "; ", loop, silent.count());
-  }
-  return {why.empty(), why};
-}
+Status& Telemetry::status() { return impl_->status; }
+const Status& Telemetry::status() const { return impl_->status; }
 
 std::string Telemetry::metrics() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  for (auto& family : task_gauges(impl_->status)) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace gyre::pipeline

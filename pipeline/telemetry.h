@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
+
+#include "pipeline/status.h"
 
 namespace gyre::pipeline {
 
@@ -30,25 +28,18 @@ class Telemetry {
               std::uint64_t heartbeats);
   void replays_dropped(std::uint64_t bundles);
   void report_published(const std::string& kind, std::uint64_t count);
-  void findings_open(std::string_view stage, std::int32_t partition, std::int64_t open);
   void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took);
   void batch_failed(std::string_view stage, std::string_view what);
-  void assigned(std::string_view stage, std::size_t partitions);
+  void assigned(const LoopId& loop, std::size_t partitions);
   void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records,
                       std::chrono::nanoseconds took);
-  void lag(std::string_view stage, std::int32_t partition, std::int64_t records);
   void info(std::string_view sentence);
   void warn(std::string_view sentence);
   void error(std::string_view sentence);
 
-  /// Ready: every enabled stage holds an assignment (which may be empty) and has its tasks
-  /// recovered.
-  void expect_stage(std::string_view stage);
-  void set_ready(std::string_view stage, bool ready, std::string_view why_not);
-  std::pair<bool, std::string> ready() const;
-  /// The loops live: each called `alive` within the last 60 s.
-  void alive(std::string_view loop);
-  std::pair<bool, std::string> healthy() const;
+  /// What is going on now; the gauges of /metrics are made of it.
+  Status& status();
+  const Status& status() const;
   /// Prometheus text exposition.
   std::string metrics() const;
 

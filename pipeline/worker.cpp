@@ -7,9 +7,9 @@
 
 namespace gyre::pipeline {
 
-Worker::Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks,
+Worker::Worker(LoopId loop, std::string input_topic, Broker& broker, StageTasks& tasks,
                Telemetry& telemetry, BatchLimits limits)
-    : stage_(std::move(stage)),
+    : loop_(std::move(loop)),
       input_topic_(std::move(input_topic)),
       broker_(broker),
       tasks_(tasks),
@@ -37,19 +37,22 @@ bool Worker::run_once() {
 
   // 4. Only now the state: it equals the changelog up to here.
   tasks_.apply(sent);
-  for (const PartitionOffset& offset : outbox.offsets)
+  for (const PartitionOffset& offset : outbox.offsets) {
     next_offsets_[offset.partition] = offset.next_offset;
-  telemetry_.batch_committed(stage_, polled.records.size(),
+    tell(offset.partition);
+  }
+  telemetry_.batch_committed(loop_.stage, polled.records.size(),
                              std::chrono::steady_clock::now() - began);
   return true;
 }
 
 void Worker::take(const Assignment& assignment) {
-  telemetry_.set_ready(stage_, false, "restoring its tasks");
+  telemetry_.status().set_ready(loop_, false, "restoring its tasks");
   partitions_ = assignment.partitions;
+  telemetry_.status().assigned(loop_, partitions_);
   resume(tasks_.assign(partitions_, broker_));
-  telemetry_.assigned(stage_, partitions_.size());
-  telemetry_.set_ready(stage_, true, "");
+  telemetry_.assigned(loop_, partitions_.size());
+  telemetry_.status().set_ready(loop_, true, "");
 }
 
 void Worker::resume(std::vector<PartitionOffset> offsets) {
@@ -57,6 +60,11 @@ void Worker::resume(std::vector<PartitionOffset> offsets) {
   for (const PartitionOffset& offset : offsets)
     next_offsets_[offset.partition] = offset.next_offset;
   broker_.resume(offsets);
+  for (const std::int32_t partition : partitions_) tell(partition);
+}
+
+void Worker::tell(std::int32_t partition) {
+  telemetry_.status().task(loop_, partition, tasks_.status(partition));
 }
 
 void Worker::measure_lag() {
@@ -64,16 +72,16 @@ void Worker::measure_lag() {
     // Behind the last record may lie the marker of its transaction, which is nothing to be read.
     const std::int64_t lag =
         broker_.at_end(partition) ? 0 : broker_.high_watermark(input_topic_, partition) - next;
-    telemetry_.lag(stage_, partition, std::max<std::int64_t>(0, lag));
+    telemetry_.status().lag(loop_, partition, std::max<std::int64_t>(0, lag));
   }
 }
 
 void Worker::recover() {
-  telemetry_.set_ready(stage_, false, "recovering from a failure");
+  telemetry_.status().set_ready(loop_, false, "recovering from a failure");
   tasks_.rollback();
   broker_.recover();
   resume(tasks_.assign(partitions_, broker_));
-  telemetry_.set_ready(stage_, true, "");
+  telemetry_.status().set_ready(loop_, true, "");
 }
 
 void Worker::run(const std::atomic<bool>& stop,
@@ -85,7 +93,7 @@ void Worker::run(const std::atomic<bool>& stop,
   bool broken = false;
   auto measured = std::chrono::steady_clock::now();
   while (!stop) {
-    telemetry_.alive(stage_);
+    telemetry_.status().alive(loop_);
     try {
       if (broken) recover();
       broken = false;
@@ -97,7 +105,7 @@ void Worker::run(const std::atomic<bool>& stop,
       backoff = kFirstBackoff;
     } catch (const Failure& failure) {
       // The one place where a failing world is caught: the batch is rolled back and read again.
-      telemetry_.batch_failed(stage_, failure.what());
+      telemetry_.batch_failed(loop_.stage, failure.what());
       broken = true;
       wait(backoff);
       backoff = std::min(backoff * 2, kLastBackoff);

@@ -20,7 +20,7 @@ namespace gyre::pipeline {
 /// the commit. One thread.
 class Worker {
  public:
-  Worker(std::string stage, std::string input_topic, Broker& broker, StageTasks& tasks,
+  Worker(LoopId loop, std::string input_topic, Broker& broker, StageTasks& tasks,
          Telemetry& telemetry, BatchLimits limits);
 
   /// One batch, the life of which is this function. False if there was nothing to do.
@@ -34,9 +34,10 @@ class Worker {
  private:
   void take(const Assignment& assignment);
   void resume(std::vector<PartitionOffset> offsets);
+  void tell(std::int32_t partition);
   void measure_lag();
 
-  std::string stage_;
+  LoopId loop_;
   std::string input_topic_;
   Broker& broker_;
   StageTasks& tasks_;

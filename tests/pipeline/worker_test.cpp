@@ -84,9 +84,9 @@ struct Instance {
                 .client_id = id},
         intake_tasks(make_intake_tasks(options)),
         container_tasks(make_container_tasks(options, playbooks)),
-        intake("intake", config.input.topic, intake_broker, *intake_tasks, telemetry,
+        intake({"intake"}, config.input.topic, intake_broker, *intake_tasks, telemetry,
                {.records = 50}),
-        by_container("by_container", config.by_container_topic(), container_broker,
+        by_container({"by_container"}, config.by_container_topic(), container_broker,
                      *container_tasks, telemetry, {.records = 5}) {}
 
   state::StoreMemory memory{8 << 20};

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+
+namespace gyre::pipeline {
+
+/// A loop of this process: one stage in one worker.
+struct LoopId {
+  std::string stage;
+  int worker = 0;
+  auto operator<=>(const LoopId&) const = default;
+};
+
+/// Where a task stands after its last commit.
+struct TaskStatus {
+  std::int64_t next_offset = 0;  ///< of its input partition, as checkpoint and group have it; 0: no
+                                 ///< checkpoint yet
+  std::int64_t changelog_offset = 0;  ///< K: its state equals the changelog below it
+  Nanos stream_time = kNoTime;        ///< event time that all of its sources have reached
+  std::int32_t held_by = -1;          ///< the source partition that is furthest behind; -1: unknown
+  std::int64_t findings_open = 0;
+};
+
+/// What this process does now: its loops, and the tasks they hold. Any thread.
+class Status {
+ public:
+  struct Task {
+    std::string stage;
+    std::int32_t partition = 0;
+    int worker = 0;
+    std::optional<TaskStatus> at;     ///< none: not recovered yet
+    std::optional<std::int64_t> lag;  ///< records of its input partition still to be read
+  };
+
+  /// A loop that `ready` waits for.
+  void expect(const LoopId& loop);
+  void set_ready(const LoopId& loop, bool ready, std::string_view why_not);
+  /// Every expected loop holds an assignment (which may be empty) and has its tasks recovered; else
+  /// false and which does not.
+  std::pair<bool, std::string> ready() const;
+  void alive(const LoopId& loop);
+  /// Each loop called `alive` within the last 60 s; else false and which did not.
+  std::pair<bool, std::string> healthy() const;
+
+  /// All that the loop holds from now on. What it held before is gone from here, unless another
+  /// loop of this process has taken it since.
+  void assigned(const LoopId& loop, std::span<const std::int32_t> partitions);
+  /// Ignored for a task that is held no more.
+  void task(const LoopId& loop, std::int32_t partition, const TaskStatus& at);
+  void lag(const LoopId& loop, std::int32_t partition, std::int64_t records);
+  /// Ordered by stage and partition.
+  std::vector<Task> tasks() const;
+
+  /// All of it as one JSON object; docs/metrics.md describes it.
+  std::string json() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Loop {
+    bool ready = false;
+    std::string why_not = "is starting";
+    std::optional<Clock::time_point> alive;
+  };
+
+  std::pair<bool, std::string> ready_locked() const;
+  Task* held(const LoopId& loop, std::int32_t partition);
+
+  mutable std::mutex mutex_;
+  std::map<LoopId, Loop> loops_;
+  std::map<std::pair<std::string, std::int32_t>, Task> tasks_;
+};
+
+}  // namespace gyre::pipeline

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/telemetry.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "pipeline/http.h"
+
+namespace gyre::pipeline {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+std::string get(std::uint16_t port, const std::string& path) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  EXPECT_EQ(::send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof(buffer), 0)) > 0;) {
+    answer.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  return answer;
+}
+
+TEST(AdminServer, ServesMetricsHealthAndReadiness) {
+  Telemetry telemetry;
+  telemetry.folded(7, 3, 1, 2);
+  const LoopId intake{"intake"};
+  telemetry.status().expect(intake);
+  telemetry.status().alive(intake);
+  const AdminServer server("127.0.0.1:0", telemetry);
+  ASSERT_NE(server.port(), 0);
+
+  const std::string metrics = get(server.port(), "/metrics");
+  EXPECT_THAT(metrics, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(metrics, HasSubstr("text/plain; version=0.0.4"));
+  EXPECT_THAT(metrics, HasSubstr("\ngyre_alerts_folded_total 7\n"));
+  EXPECT_THAT(get(server.port(), "/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
+
+  EXPECT_THAT(get(server.port(), "/readyz"), StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  telemetry.status().set_ready(intake, false, "waits for its partitions");
+  EXPECT_THAT(get(server.port(), "/readyz"), HasSubstr("intake 0: waits for its partitions"));
+  telemetry.status().set_ready(intake, true, "");
+  EXPECT_THAT(get(server.port(), "/readyz"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(get(server.port(), "/status"), HasSubstr("Content-Type: application/json\r\n"));
+  EXPECT_THAT(get(server.port(), "/metrics/more"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(get(server.port(), "/"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(AdminServer, SaysWhereItCannotListen) {
+  Telemetry telemetry;
+  const AdminServer first("127.0.0.1:0", telemetry);
+  const std::string taken = "127.0.0.1:" + std::to_string(first.port());
+  try {
+    const AdminServer second(taken, telemetry);
+    FAIL() << "listened twice";
+  } catch (const Failure& failure) {
+    EXPECT_THAT(failure.what(), HasSubstr(taken));
+    EXPECT_THAT(failure.what(), HasSubstr("admin.listen"));
+  }
+}
+
+TEST(Telemetry, CountsByFixedLabelsOnly) {
+  Telemetry telemetry;
+  telemetry.started("1.2.3");
+  telemetry.alerts_read("syscall", "Notice", 4);
+  telemetry.alerts_read("made up 1", "Loud", 1);
+  telemetry.alerts_read("made up 2", "Loud", 1);
+  telemetry.dead_letter("not_json", 2);
+  telemetry.report_published("finding", 3);
+  telemetry.replays_dropped(5);
+  telemetry.batch_committed("intake", 10, std::chrono::milliseconds(30));
+  telemetry.batch_failed("intake", "broker down");
+  telemetry.task_recovered("intake", 0, 12, std::chrono::seconds(1));
+  const std::string text = telemetry.metrics();
+  EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"Notice\",source=\"syscall\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"other\",source=\"other\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"not_json\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"too_large\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_reports_total{kind=\"finding\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_replays_dropped_total 5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("gyre_transactions_total{result=\"committed\",stage=\"intake\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_transactions_total{result=\"failed\",stage=\"intake\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("gyre_batch_duration_seconds_bucket{stage=\"intake\",le=\"0.05\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_restored_records_total{stage=\"intake\"} 12\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_build_info{version=\"1.2.3\"} 1\n"));
+}
+
+TEST(Status, ForgetsWhatLeftWithItsPartitions) {
+  Telemetry telemetry;
+  Status& status = telemetry.status();
+  const LoopId loop{"by_container"};
+  status.assigned(loop, std::vector{0, 1});
+  status.task(loop, 0, {.findings_open = 3});
+  status.task(loop, 1, {.findings_open = 4});
+  status.lag(loop, 0, 100);
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("gyre_findings_open 7\n"));
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("{partition=\"0\",stage=\"by_container\"} 100\n"));
+  status.assigned(loop, std::vector{1});
+  status.task(loop, 1, {.findings_open = 4});
+  status.task(loop, 0, {.findings_open = 3});
+  status.lag(loop, 0, 100);
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("gyre_findings_open 4\n"));
+  EXPECT_THAT(telemetry.metrics(), Not(HasSubstr("{partition=\"0\"")));
+}
+
+TEST(Status, WorkersOfOneStageDoNotSpeakForEachOther) {
+  Telemetry telemetry;
+  Status& status = telemetry.status();
+  const LoopId first{"by_container", 0};
+  const LoopId second{"by_container", 1};
+  status.expect(first);
+  status.expect(second);
+  status.set_ready(first, true, "");
+  EXPECT_EQ(status.ready(), std::pair(false, std::string("by_container 1: is starting")));
+  status.set_ready(second, true, "");
+  EXPECT_TRUE(status.ready().first);
+  status.set_ready(first, false, "recovering");
+  EXPECT_FALSE(status.ready().first);
+
+  status.assigned(first, std::vector{0, 1});
+  status.task(first, 0, {.findings_open = 1});
+  status.task(first, 1, {.findings_open = 2});
+  // The second worker takes one of them, and says so before the first has noticed.
+  status.assigned(second, std::vector{1, 2});
+  status.task(second, 1, {.findings_open = 5});
+  status.task(second, 2, {.findings_open = 7});
+  status.task(first, 1, {.findings_open = 2});
+  status.assigned(first, std::vector{0});
+  status.task(first, 0, {.findings_open = 1});
+  EXPECT_THAT(telemetry.metrics(), HasSubstr("gyre_findings_open 13\n"));
+}
+
+TEST(Status, SaysOfEachTaskHowFarItIs) {
+  Telemetry telemetry;
+  Status& status = telemetry.status();
+  const LoopId loop{"by_container", 2};
+  status.expect(loop);
+  status.assigned(loop, std::vector{3, 4});
+  status.task(loop, 3,
+              {.next_offset = 17,
+               .changelog_offset = 40,
+               .stream_time = 1'767'323'045 * kNanosPerSecond,
+               .held_by = 6,
+               .findings_open = 2});
+  status.lag(loop, 3, 9);
+  EXPECT_EQ(status.json(),
+            R"({"ready":false,"loops":[{"stage":"by_container","worker":2,"ready":false,)"
+            R"("why_not":"is starting"}],"tasks":[{"stage":"by_container","partition":3,)"
+            R"("worker":2,"recovered":true,"next_offset":17,"changelog_offset":40,)"
+            R"("stream_time":"2026-01-02T03:04:05.000000000Z","held_by":6,"findings_open":2,)"
+            R"("lag":9},{"stage":"by_container","partition":4,"worker":2,"recovered":false}]})"
+            "\n");
+}
+
+TEST(Telemetry, LogsARepeatedWarningOnceWithItsCount) {
+  testing::internal::CaptureStderr();
+  {
+    Telemetry telemetry;
+    for (int i = 0; i < 5; ++i) telemetry.warn("Broker is away broker=b1");
+    telemetry.warn("Broker is away broker=b2");
+    telemetry.batch_failed("intake", "line one\nline \"two\"");
+  }
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, HasSubstr("Z warning Broker is away broker=b1\n"));
+  EXPECT_THAT(text, HasSubstr("Broker is away broker=b1 repeated=4\n"));
+  EXPECT_THAT(text, HasSubstr("Broker is away broker=b2\n"));
+  EXPECT_THAT(text, HasSubstr(R"(stage=intake what="line one\x0aline \"two\"")"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4);
+}
+
+TEST(Status, IsReadyOnceEveryExpectedLoopIs) {
+  Status status;
+  EXPECT_FALSE(status.ready().first);
+  status.expect({"intake"});
+  status.expect({"by_container"});
+  status.set_ready({"intake"}, true, "");
+  EXPECT_EQ(status.ready().second, "by_container 0: is starting");
+  status.set_ready({"by_container"}, true, "");
+  EXPECT_TRUE(status.ready().first);
+  EXPECT_TRUE(status.healthy().first);
+}
+
+}  // namespace
+}  // namespace gyre::pipeline
