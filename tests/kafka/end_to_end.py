@@ -22,6 +22,8 @@ import time
 import urllib.error
 import urllib.request
 
+import kafka_log
+
 COUNT = 200_000
 SEED = 20
 INPUT_PARTITIONS = 8
@@ -149,6 +151,12 @@ class Instance:
     def value(self, metric):
         return int(sum(value for _, value in self.metrics.get(metric, [])))
 
+    def next_offsets(self, stage):
+        """What /status says of the tasks that this instance holds."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=10) as answer:
+            tasks = json.load(answer)["tasks"]
+        return {task["partition"]: task["next_offset"] for task in tasks if task["stage"] == stage}
+
     def lags(self, stage):
         return {labels["partition"]: value for labels, value in self.metrics.get("gyre_consumer_lag_records", [])
                 if labels.get("stage") == stage}
@@ -257,6 +265,26 @@ def check_counts(place, reports, problems):
                           alerts + truth["heartbeats"] + duplicates + dead, truth["records"])
 
 
+STAGES = (   # stage, input topic, its partitions, changelog, the partition that a changelog's record is the checkpoint of
+    ("intake", "{0.input}", INPUT_PARTITIONS, "{0.name}.intake.changelog", lambda partition, key: int(key)),
+    ("by_container", "{0.name}.by-container", INNER_PARTITIONS, "{0.name}.by-container.changelog",
+     lambda partition, key: partition if key == kafka_log.CHECKPOINT_KEY else None),
+)
+
+
+def check_offsets(place, said, problems):
+    """The same number in three places: the checkpoint in the changelog, the group's committed offset, and /status before the end."""
+    for stage, topic, partitions, changelog, partition_of in STAGES:
+        committed = kafka_log.committed_offsets(place.brokers, f"{place.name}.{stage}", topic.format(place), partitions)
+        checkpoints = kafka_log.checkpoints(place.brokers, changelog.format(place), partition_of)
+        problems.expect(len(committed) == partitions and checkpoints == committed,
+                        f"{stage}: checkpoint = committed offset in each of {partitions} partitions" +
+                        ("" if checkpoints == committed else f"; checkpoints {checkpoints}, committed {committed}"))
+        backward = {partition: (said[stage].get(partition), offset) for partition, offset in committed.items()
+                    if not 0 < said[stage].get(partition, 0) <= offset}
+        problems.expect(not backward, f"{stage}: /status said the offsets" + (f", but {backward}" if backward else ""))
+
+
 def check_revisions(reports, problems):
     revisions = collections.defaultdict(list)
     for report in reports:
@@ -312,10 +340,13 @@ def test(place):
         prepare(place, instances[0].config)
         run_through_crashes(*instances, COUNT, problems)
         reports = wait_for_reports(place)
+        said = {stage: {partition: offset for instance in instances
+                        for partition, offset in instance.next_offsets(stage).items()} for stage, *_ in STAGES}
         for instance in instances:
             instance.sample()
             problems.expect_equal(f"replays dropped by {instance.name}", instance.replays_dropped, 0)
             problems.expect(instance.end(signal.SIGTERM) == 0, f"instance {instance.name} left with 0 when asked to")
+        check_offsets(place, said, problems)
         check_revisions(reports, problems)
         check_counts(place, reports, problems)
         check_replay(place, instances[0].config, reports, problems)
