@@ -32,13 +32,15 @@ struct ReplayOptions {
 int replay(const Config& config, const ReplayOptions& options);
 
 struct GenerateOptions {
-  std::string profile = "mixed";  ///< mixed | flood | attack
+  std::string profile = "mixed";  ///< mixed | flood | wide | attack | rollout
   std::uint64_t count = 10'000;
   std::uint64_t seed = 1;
   double rate = 0;             ///< alerts per second of real time; 0: as fast as possible
   double event_rate = 100;     ///< alerts per second of event time
   std::optional<Nanos> start;  ///< event time of the first alert; default: so that the last is now
   std::uint32_t hosts = 50;
+  std::uint32_t attacks = 1;         ///< mixed: containers broken into
+  std::uint32_t findings = 50'000;   ///< wide: findings that the alerts touch in turn
   double duplicates = 0;             ///< share of exact copies, 0..1
   double garbage = 0;                ///< share of records that are no alerts, 0..1
   std::optional<std::string> truth;  ///< file for the ground truth, JSON

@@ -35,13 +35,16 @@ constexpr std::uint64_t kShareUnit = 1'000'000'000;
 constexpr std::uint64_t kProgressEvery = 100'000;
 constexpr std::size_t kBufferBytes = 1 << 20;
 
-enum class Profile { kMixed, kFlood, kAttack };
+enum class Profile { kMixed, kFlood, kWide, kAttack, kRollout };
 
 Profile profile_of(const std::string& name) {
   if (name == "mixed") return Profile::kMixed;
   if (name == "flood") return Profile::kFlood;
+  if (name == "wide") return Profile::kWide;
   if (name == "attack") return Profile::kAttack;
-  throw ConfigError(fmt::format("unknown profile {}: use mixed, flood or attack", name));
+  if (name == "rollout") return Profile::kRollout;
+  throw ConfigError(
+      fmt::format("unknown profile {}: use mixed, flood, wide, attack or rollout", name));
 }
 
 void require(bool fine, const char* what) {
@@ -50,6 +53,8 @@ void require(bool fine, const char* what) {
 
 void validate(const GenerateOptions& options) {
   require(options.hosts > 0 && options.hosts <= 100'000, "hosts must be from 1 to 100000");
+  require(options.attacks > 0, "attacks must be 1 or more");
+  require(options.findings > 0, "findings must be 1 or more");
   require(std::isfinite(options.rate) && options.rate >= 0, "rate must be 0 or more");
   require(std::isfinite(options.event_rate) && options.event_rate > 0,
           "event rate must be more than 0");
@@ -71,16 +76,26 @@ struct Truth {
 class Records {
  public:
   Records(const GenerateOptions& options, double per_second, std::uint64_t jitter)
-      : expected_(static_cast<std::uint64_t>(static_cast<double>(options.count) *
-                                             (1 - options.duplicates - options.garbage))),
-        profile_(profile_of(options.profile)),
+      : profile_(profile_of(options.profile)),
         garbage_below_(static_cast<std::uint64_t>(options.garbage * kShareUnit)),
         copy_below_(garbage_below_ + static_cast<std::uint64_t>(options.duplicates * kShareUnit)),
         jitter_(jitter),
         reach_(static_cast<std::uint64_t>(
             std::min<double>(kCopyWithin, std::floor(kCopySeconds * per_second)))),
-        fleet_(options.seed, options.hosts),
-        dice_(options.seed + 1) {}
+        fleet_({.seed = options.seed,
+                .hosts = options.hosts,
+                .alerts = static_cast<std::uint64_t>(static_cast<double>(options.count) *
+                                                     (1 - options.duplicates - options.garbage)),
+                .attacks = profile_ == Profile::kMixed ? options.attacks : 1,
+                .findings = options.findings}),
+        dice_(options.seed + 1) {
+    if (profile_ == Profile::kWide && fleet_.pairs() < options.findings) {
+      throw ConfigError(
+          fmt::format("{} findings need more than the {} pairs of container and "
+                      "phenomenon of {} hosts: raise --hosts",
+                      options.findings, fleet_.pairs(), options.hosts));
+    }
+  }
 
   /// `time` is the record's place in event time. The reference lives until the next call.
   const std::string& next(Nanos time) {
@@ -98,6 +113,11 @@ class Records {
   }
 
   const Truth& truth() const { return truth_; }
+  /// Whose containers were broken into: none in profiles without attacks.
+  std::vector<Fleet::Victim> victims() const {
+    if (profile_ != Profile::kMixed && profile_ != Profile::kAttack) return {};
+    return fleet_.victims();
+  }
 
  private:
   struct Recent {
@@ -121,11 +141,15 @@ class Records {
   Emitted write(Nanos time, std::string& out) {
     switch (profile_) {
       case Profile::kMixed:
-        return fleet_.mixed(truth_.alerts, expected_, time, out);
+        return fleet_.mixed(truth_.alerts, time, out);
       case Profile::kFlood:
         return fleet_.flood(time, out);
       case Profile::kAttack:
-        return fleet_.attack(truth_.alerts, expected_, time, out);
+        return fleet_.attack(truth_.alerts, time, out);
+      case Profile::kWide:
+        return fleet_.wide(truth_.alerts, time, out);
+      case Profile::kRollout:
+        return fleet_.rollout(truth_.alerts, time, out);
     }
     CHECK(false);
   }
@@ -165,8 +189,6 @@ class Records {
     }
   }
 
-  std::uint64_t expected_;  ///< alerts there will be; the stories of a profile are told in alerts,
-                            ///< not in records
   Profile profile_;
   std::uint64_t garbage_below_;
   std::uint64_t copy_below_;
@@ -277,14 +299,20 @@ class Pace {
   std::chrono::steady_clock::time_point begin_;
 };
 
-void write_truth(const std::string& path, const Truth& truth) {
+void write_truth(const std::string& path, const Records& records) {
+  const Truth& truth = records.truth();
   std::string text = fmt::format(
       R"({{"records":{},"alerts":{},"duplicates":{},"garbage":{},"heartbeats":{},"by_rule":{{)",
       truth.records, truth.alerts, truth.duplicates, truth.garbage, truth.heartbeats);
   for (const auto& [rule, count] : truth.by_rule) {
     text += fmt::format("{}\"{}\":{}", text.ends_with('{') ? "" : ",", rule, count);
   }
-  text += "}}\n";
+  text += "},\"attacks\":[";
+  for (const auto& [container, steps] : records.victims()) {
+    text += fmt::format(R"({}{{"hostname":"{}","container_id":"{}","steps":{}}})",
+                        text.ends_with('[') ? "" : ",", container.host, container.id, steps);
+  }
+  text += "]}\n";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "w"),
                                                              &std::fclose);
   const bool written = file != nullptr &&
@@ -320,7 +348,7 @@ int generate(const Config& config, const GenerateOptions& options) {
     progress.at(index + 1);
   }
   sink->flush();
-  if (options.truth) write_truth(*options.truth, records.truth());
+  if (options.truth) write_truth(*options.truth, records);
   return 0;
 }
 

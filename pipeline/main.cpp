@@ -77,7 +77,7 @@ void add_generate(CLI::App& app, Options& options) {
   GenerateOptions& generate = options.generate;
   sub->add_option("--profile", generate.profile, "What happens in the fleet")
       ->capture_default_str()
-      ->check(CLI::IsMember({"mixed", "flood", "attack"}));
+      ->check(CLI::IsMember({"mixed", "flood", "wide", "attack", "rollout"}));
   const auto number = [&](const std::string& name, auto& into, const std::string& what) {
     return sub->add_option(name, into, what)->type_name("N")->capture_default_str();
   };
@@ -88,7 +88,11 @@ void add_generate(CLI::App& app, Options& options) {
   number("--event-rate", generate.event_rate, "Alerts a second of event time")
       ->check(CLI::PositiveNumber);
   add_time(sub, "--start", generate.start, "Time of the first event; default: the last is now");
-  number("--hosts", generate.hosts, "Machines of the fleet")->check(CLI::Range(1, 1'000'000));
+  number("--hosts", generate.hosts, "Machines of the fleet")->check(CLI::Range(1, 100'000));
+  number("--attacks", generate.attacks, "mixed: containers broken into")
+      ->check(CLI::Range(1, 10'000));
+  number("--findings", generate.findings, "wide: findings that the alerts touch in turn")
+      ->check(CLI::PositiveNumber);
   number("--duplicates", generate.duplicates, "Share of exact copies")->check(CLI::Range(0.0, 1.0));
   number("--garbage", generate.garbage, "Share of records that are no alerts")
       ->check(CLI::Range(0.0, 1.0));

@@ -224,6 +224,48 @@ TEST(Generate, FloodsWithFewFindings) {
   EXPECT_LT(counts[220], 10);
 }
 
+TEST(Generate, TouchesAsManyFindingsInTurnAsAWideFleetIsAskedFor) {
+  GenerateOptions made = options("wide", 2'000);
+  made.findings = 1'000;
+  std::map<std::string, int> touched;
+  for (const std::string& line : lines_of(made))
+    ++touched[member(line, "container.id") + member(line, "rule") + member(line, "proc.name")];
+  EXPECT_EQ(touched.size(), 1'000U);
+  for (const auto& [pair, times] : touched) EXPECT_EQ(times, 2) << pair;
+  made.findings = 1'000'000;
+  EXPECT_THROW(generate(Config{}, made), ConfigError);
+}
+
+TEST(Generate, StartsOneContainerOfTheNewVersionOnEveryMachine) {
+  std::map<std::string, std::string> started;
+  for (const std::string& line : lines_of(options("rollout", 60'000))) {
+    if (member(line, "container.image.tag") != "4.13.0") continue;
+    const auto at = line.find("\"container.start_ts\":") + 21;
+    started[member(line, "hostname")] = line.substr(at, line.find(',', at) - at);
+    EXPECT_GE(parse_rfc3339(member(line, "time")), std::stoll(started[member(line, "hostname")]));
+  }
+  EXPECT_EQ(started.size(), 5U);
+  EXPECT_LT(std::stoll(started["node-05"]) - std::stoll(started["node-01"]), 600 * kNanosPerSecond);
+}
+
+TEST(Generate, TellsWhoseContainersWereBrokenInto) {
+  GenerateOptions made = options("mixed", 20'000);
+  made.attacks = 3;
+  std::string truth;
+  truth_of(made, &truth);
+  std::map<std::string, std::set<std::string>> seen;
+  for (const std::string& line : lines_of(made))
+    seen[member(line, "container.id")].insert(member(line, "rule"));
+  int broken_into = 0;
+  for (const auto& [container, rules] : seen) {
+    if (truth.find("\"" + container + "\"") == std::string::npos) continue;
+    ++broken_into;
+    EXPECT_TRUE(rules.contains("Web Server Spawned Shell"));
+    EXPECT_TRUE(rules.contains("Delete or rename shell history"));
+  }
+  EXPECT_EQ(broken_into, 3);
+}
+
 TEST(Generate, KeepsTheRateOnTheWallClock) {
   GenerateOptions made = options("mixed", 60);
   made.rate = 400;
