@@ -11,6 +11,8 @@
 namespace gyre {
 
 namespace {
+constexpr std::size_t kPendingBytes = 16 << 10;
+
 EVP_MD_CTX* digest(void* context) { return static_cast<EVP_MD_CTX*>(context); }
 // Looking SHA-256 up by name costs more than hashing a short id.
 const EVP_MD* sha256() {
@@ -29,8 +31,8 @@ IdHasher& IdHasher::add(std::string_view part) {
   const std::uint64_t size = part.size();
   char prefix[sizeof size];
   for (std::size_t i = 0; i < sizeof size; ++i) prefix[i] = static_cast<char>(size >> (8 * i));
-  CHECK(EVP_DigestUpdate(digest(context_), prefix, sizeof prefix) == 1);
-  CHECK(EVP_DigestUpdate(digest(context_), part.data(), part.size()) == 1);
+  pending_.append(prefix, sizeof prefix).append(part);
+  if (pending_.size() >= kPendingBytes) digest_pending();
   return *this;
 }
 
@@ -41,7 +43,13 @@ IdHasher& IdHasher::add(std::int64_t number) {
   return add(std::string_view(bytes, sizeof bytes));
 }
 
+void IdHasher::digest_pending() {
+  CHECK(EVP_DigestUpdate(digest(context_), pending_.data(), pending_.size()) == 1);
+  pending_.clear();
+}
+
 Id128 IdHasher::finish() {
+  digest_pending();
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   CHECK(EVP_DigestFinal_ex(digest(context_), out, &size) == 1 && size == 32);

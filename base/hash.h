@@ -25,7 +25,10 @@ class IdHasher {
   std::array<char, 16> finish();
 
  private:
+  void digest_pending();
+
   void* context_;
+  std::string pending_;  ///< parts not yet digested: one call for many short ones
 };
 
 using Id128 = std::array<char, 16>;

@@ -75,8 +75,11 @@ class IntakeTasks : public StageTasks {
           sent.at({config_.intake_changelog(), changelog_partition(partition)}) + 1, std::nullopt);
     }
     touched_.clear();
-    for (const auto& [key, count] : intake_.take_seen().alerts)
+    const stages::Intake::Seen seen = intake_.take_seen();
+    for (const auto& [key, count] : seen.alerts)
       options_.telemetry.alerts_read(key.first, schemas::to_string(key.second), count);
+    if (seen.without_cluster > 0 && !options_.in_memory)  // a file may well be of one cluster
+      options_.telemetry.alerts_without_cluster(config_.input.topic, seen.without_cluster);
     for (const auto& [error, count] : dead_) options_.telemetry.dead_letter(error, count);
     dead_.clear();
   }

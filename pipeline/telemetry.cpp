@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <span>
@@ -149,6 +150,9 @@ struct Telemetry::Impl {
   std::shared_ptr<spdlog::logger> log = make_logger();
 
   CounterFamily& alerts = counter(registry, "gyre_alerts_total", "Alerts read from the input.");
+  CounterFamily& without_cluster =
+      counter(registry, "gyre_alerts_without_cluster_total",
+              "Alerts whose cluster neither header, field nor configuration names.");
   prometheus::Counter& folded =
       counter(registry, "gyre_alerts_folded_total",
               "Alerts counted in a report or as a heartbeat; late ones and heartbeats included.")
@@ -186,6 +190,7 @@ struct Telemetry::Impl {
 
   mutable std::mutex mutex;
   std::map<std::string, Warning> warnings;
+  std::atomic<bool> told_of_cluster = false;
 
   void write(spdlog::level::level_enum level, std::string_view sentence) const {
     log->log(level, spdlog::string_view_t(sentence.data(), sentence.size()));
@@ -225,6 +230,15 @@ void Telemetry::alerts_read(const std::string& source, std::string_view priority
   impl_->alerts
       .Add({{"source", known(source, kSources)}, {"priority", known(priority, kPriorities)}})
       .Increment(static_cast<double>(count));
+}
+
+void Telemetry::alerts_without_cluster(const std::string& topic, std::uint64_t count) {
+  impl_->without_cluster.Add({{"topic", topic}}).Increment(static_cast<double>(count));
+  if (impl_->told_of_cluster.exchange(true)) return;
+  warn(
+      fmt::format("Alerts name no cluster, so machines of one name in two clusters look like one: "
+                  "set input.cluster, or falcosidekick's CUSTOMFIELDS=cluster:NAME topic={}",
+                  quoted(topic)));
 }
 
 void Telemetry::dead_letter(const std::string& reason, std::uint64_t count) {

@@ -22,6 +22,8 @@ class Telemetry {
   void started(std::string_view version);
   void stopping(std::string_view why);
   void alerts_read(const std::string& source, std::string_view priority, std::uint64_t count);
+  /// Neither header, field nor config names their cluster. The first time it is also a warning.
+  void alerts_without_cluster(const std::string& topic, std::uint64_t count);
   void dead_letter(const std::string& reason, std::uint64_t count);
   /// Deltas of one committed by_container batch.
   void folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint64_t late,

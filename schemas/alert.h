@@ -104,7 +104,15 @@ class AlertParser {
   Impl* impl_;
 };
 
+/// What happened, and which clause of ruling 24 said so by which field; clause 8, without a field,
+/// when none did.
+struct OutcomeBasis {
+  Outcome outcome = Outcome::kUnknown;
+  int clause = 8;
+  std::string_view field = {};
+};
+
 /// Ruling 24, clauses 1 to 6 (7 is the playbook's). A pure function of the fields.
-Outcome outcome_of(const Alert& alert);
+OutcomeBasis outcome_of(const Alert& alert);
 
 }  // namespace gyre::schemas

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,17 +12,34 @@
 
 namespace gyre::schemas {
 
+/// The cluster (and tenant) of an alert that nobody gave one: hosts of one name in two clusters
+/// look like one.
+inline constexpr std::string_view kUnnamed = "default";
+
 /// What the record, not the alert, says of its origin: Kafka headers `gyre-tenant`, `gyre-cluster`,
 /// else the config by topic.
 struct Origin {
   std::string_view tenant;
   std::string_view cluster;
-  std::string_view default_tenant = "default";
-  std::string_view default_cluster = "default";
+  std::string_view default_tenant = kUnnamed;
+  std::string_view default_cluster = kUnnamed;
 };
 
-/// The entity ladder of DESIGN 7 and ruling 5. Fills `entity` (cleared first).
-void entity_of(const Alert& alert, const Origin& origin, records::Entity& entity);
+/// What decided each part of an entity: the name of a field, `header gyre-cluster`, `setting
+/// input.cluster`; empty where the kind has no such part.
+struct EntityBasis {
+  std::string_view kind;
+  std::string_view tenant;
+  std::string_view cluster;
+  std::string_view hostname;
+  std::array<std::string_view, 3> id;  ///< one name a part
+};
+
+/// The entity ladder of DESIGN 7 and ruling 5. Fills `entity` (cleared first). For plugin sources
+/// the native object: `source/account/object`, of the Kubernetes API `namespace/resource/name`; of
+/// a source without a known object `source/hostname`. Parts are escaped, what is too long ends in
+/// a hash of the whole: different objects never share an entity.
+EntityBasis entity_of(const Alert& alert, const Origin& origin, records::Entity& entity);
 
 /// Readable and unambiguous, for `entity.key` of a report: `container/default/prod/node-1/4f2a...`.
 std::string entity_key(const records::Entity& entity);
@@ -33,9 +51,17 @@ Id128 entity_hash(const records::Entity& entity);
 /// native object) (DESIGN 3).
 std::uint32_t entity_partition(const records::Entity& entity, std::uint32_t partitions);
 
-/// The exact-duplicate id (ruling 6): source, rule, time and the fields of the classes that Falco
-/// and its plugins know.
+/// The exact-duplicate id (ruling 6): source, rule and, where the alert holds the id that the
+/// event's own system gave it, that id; else time, hostname (system calls) and the fields of the
+/// classes that Falco and its plugins know.
 Id128 duplicate_id(const Alert& alert, IdHasher& hasher);
+
+/// What `duplicate_id` is made of, in its order, for people.
+struct IdentityPart {
+  std::string_view name;  ///< `source`, `rule`, `time`, `hostname` or a field
+  std::string value;
+};
+std::vector<IdentityPart> duplicate_id_parts(const Alert& alert);
 
 /// The finding key: tenant, rule, entity, shape.
 Id128 finding_key(const records::Entity& entity, std::string_view rule, std::string_view shape);
@@ -52,6 +78,22 @@ std::uint32_t rule_partition(const Id128& rule_key, std::uint32_t partitions);
 bool is_sensor_health(const Alert& alert);
 /// A sensor_health alert that says all is well: the metrics snapshot.
 bool is_heartbeat(const Alert& alert);
+
+/// An image reference's parts: `registry:5000/team/app`, `1.2`, `sha256:...`; empty where it has
+/// none (distribution's reference grammar).
+struct ImageReference {
+  std::string_view repository;
+  std::string_view tag;
+  std::string_view digest;
+};
+ImageReference split_image(std::string_view reference);
+
+/// Sets container.image.repository, .tag and .digest apart where the alert names them in one
+/// (`container.image`, or a repository with a tag). What the alert says itself wins.
+void separate_image(Alert& alert);
+
+/// Length of the control or bidirectional character at `at`, 0 if another one stands there.
+std::size_t unprintable_bytes(std::string_view text, std::size_t at);
 
 /// Without control and bidirectional characters (ruling 15): what may be shown.
 std::string printable(std::string_view text);

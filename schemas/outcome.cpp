@@ -46,33 +46,35 @@ bool returned_descriptor(std::string_view args) {
 
 }  // namespace
 
-Outcome outcome_of(const Alert& alert) {
+OutcomeBasis outcome_of(const Alert& alert) {
   const auto res = alert.field("evt.res");
-  if (res == "SUCCESS") return Outcome::kSucceeded;
-  if (res == "EINPROGRESS" || res == "EAGAIN" || res == "EINTR") return Outcome::kUnknown;
-  if (is_errno(res)) return Outcome::kBlocked;
+  if (res == "SUCCESS") return {Outcome::kSucceeded, 1, "evt.res"};
+  if (res == "EINPROGRESS" || res == "EAGAIN" || res == "EINTR")
+    return {Outcome::kUnknown, 1, "evt.res"};
+  if (is_errno(res)) return {Outcome::kBlocked, 1, "evt.res"};
 
   const auto failed = alert.field("evt.failed");
-  if (failed == "true") return Outcome::kBlocked;
-  if (failed == "false") return Outcome::kSucceeded;
+  if (failed == "true") return {Outcome::kBlocked, 2, "evt.failed"};
+  if (failed == "false") return {Outcome::kSucceeded, 2, "evt.failed"};
 
   // Falco's SUCCESS means any return that is not negative.
   if (const auto raw = integer(alert.field("evt.rawres"))) {
-    if (*raw >= 0) return Outcome::kSucceeded;
-    return *raw == -115 || *raw == -11 || *raw == -4 ? Outcome::kUnknown : Outcome::kBlocked;
+    const bool undecided = *raw == -115 || *raw == -11 || *raw == -4;
+    const Outcome negative = undecided ? Outcome::kUnknown : Outcome::kBlocked;
+    return {*raw >= 0 ? Outcome::kSucceeded : negative, 3, "evt.rawres"};
   }
 
   const auto flags = alert.field("evt.arg.flags");
   for (const auto* flag : {"O_F_CREATED", "FD_UPPER_LAYER", "FD_LOWER_LAYER"})
-    if (has_flag(flags, flag)) return Outcome::kSucceeded;
-  if (returned_descriptor(alert.field("evt.args"))) return Outcome::kSucceeded;
+    if (has_flag(flags, flag)) return {Outcome::kSucceeded, 4, "evt.arg.flags"};
+  if (returned_descriptor(alert.field("evt.args"))) return {Outcome::kSucceeded, 5, "evt.args"};
 
   if (const auto code = integer(alert.field("ka.response.code"))) {
-    if (*code >= 100 && *code < 400) return Outcome::kSucceeded;
-    if (*code >= 400 && *code < 600) return Outcome::kBlocked;
+    if (*code >= 100 && *code < 400) return {Outcome::kSucceeded, 6, "ka.response.code"};
+    if (*code >= 400 && *code < 600) return {Outcome::kBlocked, 6, "ka.response.code"};
   }
-  if (!alert.field("ct.error").empty()) return Outcome::kBlocked;
-  return Outcome::kUnknown;
+  if (!alert.field("ct.error").empty()) return {Outcome::kBlocked, 6, "ct.error"};
+  return {};
 }
 
 }  // namespace gyre::schemas

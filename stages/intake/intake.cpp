@@ -4,22 +4,17 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "schemas/redact.h"
 #include "schemas/shape.h"
 #include "schemas/sighting.h"
+#include "stages/intake/understand.h"
 
 namespace gyre::stages {
 
 namespace {
 
-constexpr Nanos kSkew = 5 * kNanosPerSecond;
 constexpr std::size_t kBundleBytes = 512 << 10;
 // A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
 constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
-
-// All reports about a sensor have one key (ruling 2); the alert's own rule stays as evidence.
-constexpr std::string_view kSensorRule = "Sensor health";
-constexpr std::string_view kSensorSource = "internal";
 
 void sort_by_id(std::string& alerts) {
   std::vector<schemas::AlertEntry> entries;
@@ -71,41 +66,16 @@ void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& 
   source.counters.set_sent(source.counters.sent() + 1);
   ++seen_.alerts[{alert.source, alert.priority}];
 
-  Nanos time = alert.time;
-  if (record_time != kNoTime && time > record_time) {
-    if (time > record_time + kSkew) alert.flags |= schemas::kClockSkew;
-    time = record_time;
-  }
-  source.progress = std::max(source.progress, time);
+  Understanding is =
+      understand(alert, record_time, {record.tenant, record.cluster, tenant_, cluster_}, hasher_);
+  source.progress = std::max(source.progress, is.time);
+  if (is.entity.cluster() == schemas::kUnnamed) ++seen_.without_cluster;
 
-  records::Entity entity;
-  schemas::entity_of(alert, {record.tenant, record.cluster, tenant_, cluster_}, entity);
-  const Id128 id = schemas::duplicate_id(alert, hasher_);
-  const schemas::Outcome outcome = schemas::outcome_of(alert);
-  const bool heartbeat = schemas::is_heartbeat(alert);
-  const bool sensor = schemas::is_sensor_health(alert);
-  schemas::redact(alert);
-  const std::string shape = heartbeat ? "heartbeat"
-                            : sensor  ? "sensor health"
-                                      : schemas::shape_of(alert);
-  const std::string rule = sensor ? std::string(kSensorRule) : alert.rule;
-  if (sensor) {
-    entity.set_kind(records::Entity::HOST);  // it is about the host's sensor, whatever container
-                                             // the sensor runs in
-    entity.clear_id();
-    entity.set_container_unknown(false);
-    const auto at = std::lower_bound(
-        alert.fields.begin(), alert.fields.end(), std::string_view("rule"),
-        [](const auto& field, std::string_view name) { return field.first < name; });
-    alert.fields.insert(at, {"rule", schemas::printable(alert.rule)});
-  }
-  const Id128 key = schemas::finding_key(entity, rule, shape);
-
-  const Second second = second_of(time);
-  std::string index_key(view(key));
+  const Second second = second_of(is.time);
+  std::string index_key(view(is.finding_key));
   index_key.append(reinterpret_cast<const char*>(&second), sizeof second);
   const auto target = static_cast<std::int32_t>(
-      schemas::entity_partition(entity, static_cast<std::uint32_t>(targets_)));
+      schemas::entity_partition(is.entity, static_cast<std::uint32_t>(targets_)));
   auto [at, added] = index_.try_emplace(std::move(index_key), sightings_.size());
   if (!added && sightings_[at->second].second.alerts().size() >= kSightingBytes) {
     at->second = sightings_.size();
@@ -113,19 +83,21 @@ void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& 
   }
   if (added) {
     records::Sighting fresh;
-    fresh.set_finding_key(std::string(view(key)));
-    *fresh.mutable_entity() = std::move(entity);
-    fresh.set_rule(sensor ? rule : schemas::printable(alert.rule));
-    fresh.set_source(sensor ? std::string(kSensorSource) : alert.source);
-    fresh.set_shape(shape);
+    fresh.set_finding_key(std::string(view(is.finding_key)));
+    *fresh.mutable_entity() = std::move(is.entity);
+    fresh.set_rule(std::move(is.rule));
+    fresh.set_source(std::move(is.source));
+    fresh.set_shape(std::move(is.shape));
     fresh.set_shape_version(schemas::kShapeVersion);
     fresh.set_second(second);
-    fresh.set_heartbeat(heartbeat);
+    fresh.set_heartbeat(is.heartbeat);
     sightings_.emplace_back(target, std::move(fresh));
   }
   records::Sighting& sighting = sightings_[at->second].second;
-  schemas::summarise(alert, time, id, outcome, *sighting.mutable_summary());
-  schemas::append_alert_entry(*sighting.mutable_alerts(), {view(id), alert.time, outcome});
+  schemas::summarise(alert, is.time, is.duplicate_id, is.outcome.outcome,
+                     *sighting.mutable_summary());
+  schemas::append_alert_entry(*sighting.mutable_alerts(),
+                              {view(is.duplicate_id), alert.time, is.outcome.outcome});
   sighting.set_arrivals(sighting.arrivals() + 1);
   ++range.arrivals[target];
 }
@@ -202,7 +174,7 @@ void Intake::reset() {
   ranges_.clear();
   dead_letters_.clear();
   told_.clear();  // whatever was told may have been rolled back
-  seen_.alerts.clear();
+  seen_ = {};
 }
 
 Intake::Seen Intake::take_seen() { return std::exchange(seen_, {}); }

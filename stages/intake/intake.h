@@ -76,6 +76,7 @@ class Intake {
   /// Counts by source and priority since the last call, for the metrics.
   struct Seen {
     std::map<std::pair<std::string, schemas::Priority>, std::uint64_t> alerts;
+    std::uint64_t without_cluster = 0;  ///< whose cluster neither header, field nor config names
   };
   Seen take_seen();
 

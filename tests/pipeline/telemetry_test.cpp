@@ -80,6 +80,21 @@ TEST(AdminServer, SaysWhereItCannotListen) {
   }
 }
 
+TEST(Telemetry, WarnsOnceOfAlertsWithoutAClusterAndSaysTheCure) {
+  testing::internal::CaptureStderr();
+  std::string text;
+  {
+    Telemetry telemetry;
+    telemetry.alerts_without_cluster("falco.alerts", 2);
+    telemetry.alerts_without_cluster("falco.alerts", 3);
+    text = telemetry.metrics();
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, HasSubstr("gyre_alerts_without_cluster_total{topic=\"falco.alerts\"} 5\n"));
+  EXPECT_THAT(log, HasSubstr("CUSTOMFIELDS=cluster:NAME topic=falco.alerts\n"));
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+}
+
 TEST(Telemetry, CountsByFixedLabelsOnly) {
   Telemetry telemetry;
   telemetry.started("1.2.3");

@@ -246,7 +246,7 @@ TEST_F(Parse, MutationsNeverThrowAndStayValid) {
 }
 
 TEST_F(Parse, OutcomeIsSaidNeverGuessed) {
-  const auto outcome = [&](std::string_view fields) { return outcome_of(with(fields)); };
+  const auto outcome = [&](std::string_view fields) { return outcome_of(with(fields)).outcome; };
   EXPECT_EQ(outcome(R"("evt.res":"SUCCESS")"), Outcome::kSucceeded);
   EXPECT_EQ(outcome(R"("evt.res":"EACCES","evt.failed":false)"), Outcome::kBlocked);
   EXPECT_EQ(outcome(R"("evt.res":"EINPROGRESS")"), Outcome::kUnknown);

@@ -60,6 +60,15 @@ TEST_F(IntakeTest, EveryAlertIsSentOrDead) {
   EXPECT_EQ(sources_[0].next_offset, 4);
 }
 
+TEST_F(IntakeTest, CountsAlertsWhoseClusterNobodyNames) {
+  const std::string named = R"("output_fields":{"cluster":"prod",)";
+  add(alert(5, "/a"));
+  std::string value = alert(5, "/a");
+  add(value.replace(value.find("\"output_fields\":{"), 17, named));
+  EXPECT_EQ(intake_.take_seen().without_cluster, 1U);
+  EXPECT_EQ(intake_.take_seen().without_cluster, 0U);
+}
+
 TEST_F(IntakeTest, ATickReachesEveryTargetOnceASecond) {
   add(alert(5, "/a"));
   EXPECT_EQ(finish().bundles.size(), 4U);

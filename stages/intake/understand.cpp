@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/intake/understand.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "schemas/redact.h"
+#include "schemas/shape.h"
+
+namespace gyre::stages {
+
+namespace {
+
+constexpr Nanos kSkew = 5 * kNanosPerSecond;
+
+// All reports about a sensor have one key (ruling 2); the alert's own rule stays as evidence.
+constexpr std::string_view kSensorRule = "Sensor health";
+constexpr std::string_view kSensorSource = "internal";
+
+Nanos clamp(schemas::Alert& alert, Nanos record_time) {
+  if (record_time == kNoTime || alert.time <= record_time) return alert.time;
+  if (alert.time > record_time + kSkew) alert.flags |= schemas::kClockSkew;
+  return record_time;
+}
+
+void keep_rule(schemas::Alert& alert) {
+  const auto at =
+      std::lower_bound(alert.fields.begin(), alert.fields.end(), std::string_view("rule"),
+                       [](const auto& field, std::string_view name) { return field.first < name; });
+  alert.fields.insert(at, {"rule", schemas::printable(alert.rule)});
+}
+
+}  // namespace
+
+Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin& origin,
+                         IdHasher& hasher) {
+  Understanding is;
+  is.time = clamp(alert, record_time);
+  is.basis = schemas::entity_of(alert, origin, is.entity);
+  is.duplicate_id = schemas::duplicate_id(alert, hasher);
+  is.outcome = schemas::outcome_of(alert);
+  is.heartbeat = schemas::is_heartbeat(alert);
+  schemas::redact(alert);
+  schemas::separate_image(alert);
+  if (schemas::is_sensor_health(alert)) {
+    is.rule = kSensorRule;
+    is.source = kSensorSource;
+    is.shape = is.heartbeat ? "heartbeat" : "sensor health";
+    is.finding_key = schemas::finding_key(is.entity, is.rule, is.shape);
+    keep_rule(alert);
+    return is;
+  }
+  is.source = alert.source;
+  is.shape = schemas::shape_of(alert);
+  is.finding_key = schemas::finding_key(is.entity, alert.rule, is.shape);
+  is.rule = schemas::printable(alert.rule);
+  return is;
+}
+
+}  // namespace gyre::stages

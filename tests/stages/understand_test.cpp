@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/intake/understand.h"
+
+#include <gtest/gtest.h>
+
+namespace gyre::stages {
+namespace {
+
+schemas::Alert alert() {
+  schemas::Alert alert;
+  alert.rule = "Rule A";
+  alert.time = 100 * kNanosPerSecond;
+  alert.source = "syscall";
+  alert.hostname = "node-1";
+  alert.fields = {{"container.id", "0123456789ab"},
+                  {"container.image", "registry.example.com:5000/app:1.2"},
+                  {"evt.res", "EACCES"},
+                  {"proc.cmdline", "curl -u admin:hunter2secret https://example.com"},
+                  {"proc.name", "curl"}};
+  return alert;
+}
+
+TEST(Understand, IdIsOfTheWholeAlertAndWhatIsKeptHasNoSecret) {
+  IdHasher hasher;
+  schemas::Alert kept = alert();
+  const Understanding is = understand(kept, kNoTime, {}, hasher);
+  EXPECT_EQ(is.duplicate_id, schemas::duplicate_id(alert(), hasher));
+  EXPECT_EQ(kept.field("proc.cmdline").find("hunter2secret"), std::string_view::npos);
+  EXPECT_EQ(is.shape.find("hunter2secret"), std::string::npos);
+  EXPECT_EQ(kept.field("container.image.repository"), "registry.example.com:5000/app");
+  EXPECT_EQ(kept.field("container.image.tag"), "1.2");
+  EXPECT_EQ(is.outcome.outcome, schemas::Outcome::kBlocked);
+  EXPECT_EQ(is.outcome.clause, 1);
+}
+
+TEST(Understand, EventTimeIsNeverLaterThanItsRecord) {
+  IdHasher hasher;
+  schemas::Alert ahead = alert();
+  EXPECT_EQ(understand(ahead, 97 * kNanosPerSecond, {}, hasher).time, 97 * kNanosPerSecond);
+  EXPECT_EQ(ahead.flags & schemas::kClockSkew, 0U);
+  ahead = alert();
+  EXPECT_EQ(understand(ahead, 95 * kNanosPerSecond - 1, {}, hasher).time, 95 * kNanosPerSecond - 1);
+  EXPECT_NE(ahead.flags & schemas::kClockSkew, 0U);
+  ahead = alert();
+  EXPECT_EQ(understand(ahead, kNoTime, {}, hasher).time, ahead.time);
+}
+
+TEST(Understand, ASensorSpeaksOfItselfWhateverContainerItRunsIn) {
+  IdHasher hasher;
+  schemas::Alert drop = alert();
+  drop.source = "internal";
+  drop.rule = "Falco internal: syscall event drop";
+  const Understanding is = understand(drop, kNoTime, {}, hasher);
+  EXPECT_EQ(schemas::entity_key(is.entity), "host/default/default/node-1");
+  EXPECT_EQ(is.rule, "Sensor health");
+  EXPECT_EQ(drop.field("rule"), "Falco internal: syscall event drop");
+  EXPECT_FALSE(is.heartbeat);
+}
+
+}  // namespace
+}  // namespace gyre::stages
