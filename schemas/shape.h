@@ -3,21 +3,17 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "schemas/alert.h"
 
 namespace gyre::schemas {
 
 /// Changes whenever the same alert could get another shape (ruling 32).
-inline constexpr std::uint32_t kShapeVersion = 1;
+inline constexpr std::uint32_t kShapeVersion = 2;
 
-/// The normalised pattern of an alert (rulings 8, 9, 10): readable, <= 512 bytes, never an identity
-/// of container, host or time. Call it on a redacted alert.
+/// The normalised pattern of an alert (rulings 8, 9, 10): `family name=value name="a value"`,
+/// readable, valid UTF-8, <= 512 bytes, never an identity of container, host or time. Call it on a
+/// redacted alert.
 std::string shape_of(const Alert& alert);
-
-/// One string with its random parts replaced: `<random>`, `<pid>`, `<hex>`, `<uuid>`. Linear in
-/// time.
-std::string normalise(std::string_view text);
 
 }  // namespace gyre::schemas
