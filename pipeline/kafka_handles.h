@@ -111,6 +111,13 @@ inline void log(const rd_kafka_t*, int level, const char* facility, const char* 
               message);
 }
 
+/// What every client is tuned to, and the user may change.
+const Properties& tuning();
+/// What every consumer must have; `isolation` as librdkafka spells isolation.level.
+Properties reader_properties(const std::string& isolation);
+/// A consumer without a group.
+Handle make_reader(const KafkaClient& client, const std::string& isolation);
+
 /// Defaults, under the user's properties, under the engine's own.
 inline Conf make_conf(const KafkaClient& client, Properties defaults, const Properties& own) {
   for (const auto& [name, value] : client.properties) defaults.insert_or_assign(name, value);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/error.h"
+#include "pipeline/kafka_impl.h"
+#include "pipeline/kafka_reader.h"
+
+namespace gyre::pipeline {
+
+using kafka::Clock;
+using kafka::left;
+using kafka::text;
+
+namespace {
+
+constexpr std::chrono::seconds kStable{40};  // transaction.timeout + the broker's sweep + margin
+
+}  // namespace
+
+std::optional<std::int64_t> KafkaBroker::committed(std::int32_t partition) {
+  const auto until = Clock::now() + kStable;
+  for (;;) {
+    const kafka::List list(rd_kafka_topic_partition_list_new(1));
+    auto* entry =
+        rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
+    auto code = rd_kafka_committed(consumer_.get(), list.get(), std::clamp(left(until), 1, 5'000));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = entry->err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return entry->offset < 0 ? std::nullopt : std::optional(entry->offset);
+    }
+    refuse_if_consumer_is_dead();
+    if (!kafka::passes(code) || left(until) == 0) {
+      throw Failure("committed offset of group " + stage_.group + " on " + input_name(partition) +
+                    ": " + text(code) + "; a transaction may be pending on it, or no broker of " +
+                    client_.brokers + " answers");
+    }
+  }
+}
+
+rd_kafka_t* KafkaBroker::uncommitted() {
+  if (!uncommitted_) uncommitted_ = kafka::make_reader(client_, "read_uncommitted");
+  return uncommitted_.get();
+}
+
+rd_kafka_t* KafkaBroker::committed_reader() {
+  if (!restorer_) restorer_ = kafka::make_reader(client_, "read_committed");
+  return restorer_.get();
+}
+
+std::pair<std::int64_t, std::int64_t> KafkaBroker::watermarks(rd_kafka_t* handle,
+                                                              const std::string& topic,
+                                                              std::int32_t partition) {
+  const auto until = Clock::now() + kafka::kReachable;
+  for (;;) {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    const auto code = rd_kafka_query_watermark_offsets(handle, topic.c_str(), partition, &low,
+                                                       &high, std::max(1, left(until)));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {low, high};
+    if (!kafka::passes(code) || left(until) == 0) {
+      throw Failure("offsets of topic " + topic + " [" + std::to_string(partition) + "] at " +
+                    client_.brokers + ": " + text(code));
+    }
+    rd_kafka_poll(handle, 50);
+  }
+}
+
+std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partition,
+                                  std::int64_t from,
+                                  const std::function<void(const Record&)>& apply) {
+  const std::int64_t end = high_watermark(topic, partition);
+  if (from >= end) return from;
+  kafka::Reader reader(committed_reader(), topic);
+  reader.start(partition, from);
+  std::int64_t position = from;
+  auto alive = Clock::now();
+  auto progress = alive;
+  while (position < end) {
+    const kafka::Message message = reader.next(std::chrono::milliseconds(100));
+    const auto now = Clock::now();
+    if (message && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      apply(kafka::to_record(*message));
+      position = message->offset + 1;
+      progress = now;
+    } else if (message && message->offset > position) {
+      position = message->offset;
+      progress = now;
+    }
+    if (now - progress > kStable) {
+      throw Failure("restoring topic " + topic + " [" + std::to_string(partition) +
+                    "]: stuck at offset " + std::to_string(position) + " of " +
+                    std::to_string(end) + ": an open transaction, or the broker does not answer");
+    }
+    // A long restore must not cost the membership; what is read here, `resume` reads again.
+    if (now - alive > std::chrono::seconds(1)) {
+      alive = now;
+      const kafka::Message unused(rd_kafka_consumer_poll(consumer_.get(), 0));
+      refuse_if_consumer_is_dead();
+    }
+  }
+  return position;
+}
+
+std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
+  const auto until = Clock::now() + kafka::kReachable;
+  for (;;) {
+    const kafka::List list(rd_kafka_topic_partition_list_new(1));
+    auto* entry =
+        rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
+    entry->offset = std::max<std::int64_t>(0, time / 1'000'000 + (time % 1'000'000 > 0 ? 1 : 0));
+    auto code = rd_kafka_offsets_for_times(consumer_.get(), list.get(), std::max(1, left(until)));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = entry->err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (entry->offset >= 0) return entry->offset;
+      return watermarks(consumer_.get(), stage_.input_topic, partition).second;
+    }
+    if (!kafka::passes(code) || left(until) == 0) {
+      throw Failure("offset by time on " + input_name(partition) + ": " + text(code));
+    }
+  }
+}
+
+bool KafkaBroker::at_end(std::int32_t partition) {
+  const auto position = positions_.find(partition);
+  if (position == positions_.end()) return false;
+  // Not through the consumer: its connection answers in order, and a waiting fetch holds half a
+  // second.
+  return position->second >= watermarks(committed_reader(), stage_.input_topic, partition).second;
+}
+
+}  // namespace gyre::pipeline

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "pipeline/kafka_impl.h"
+
+namespace gyre::pipeline {
+
+using kafka::Clock;
+using kafka::left;
+using kafka::text;
+
+namespace {
+
+constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
+constexpr std::chrono::seconds kTransaction{10};
+constexpr std::chrono::seconds kPingPong{30};
+constexpr std::size_t kLargestRecord = 1'000'000;
+
+}  // namespace
+
+void KafkaBroker::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept {
+  auto& broker = *static_cast<KafkaBroker*>(self);
+  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    auto& last =
+        broker.delivered_.try_emplace({message->rkt, message->partition}, -1).first->second;
+    last = std::max(last, message->offset);
+    return;
+  }
+  // Purged by our own abort.
+  if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+      message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+    return;
+  }
+  // The next transaction of this producer would fail with skipped sequence numbers.
+  broker.replace_producer_ = true;
+  if (broker.failed_delivery_.empty()) {
+    broker.failed_delivery_ = std::string(rd_kafka_topic_name(message->rkt)) + " [" +
+                              std::to_string(message->partition) + "]: " + text(message->err);
+  }
+}
+
+void KafkaBroker::drop_producer() {
+  outputs_.clear();
+  producer_.reset();
+}
+
+void KafkaBroker::make_producer() {
+  drop_producer();
+  kafka::Properties defaults = kafka::tuning();
+  // A new transaction waits for the markers of the one before in steps of this.
+  defaults.insert({"retry.backoff.ms", "10"});
+  kafka::Conf conf = kafka::make_conf(
+      client_, std::move(defaults),
+      {{"transactional.id", stage_.id},
+       {"client.id", stage_.id},
+       {"transaction.timeout.ms", std::to_string(std::chrono::milliseconds(kTransaction).count())},
+       {"message.max.bytes", std::to_string(kLargestRecord + 10'000)},
+       {"delivery.report.only.error", "false"},
+       {"allow.auto.create.topics", "false"}});
+  rd_kafka_conf_set_opaque(conf.get(), this);
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
+  producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
+  const auto until = Clock::now() + kafka::kReachable;
+  for (;;) {
+    const kafka::Error error(rd_kafka_init_transactions(producer_.get(), std::max(1, left(until))));
+    if (!error) break;
+    if (rd_kafka_error_is_retriable(error.get()) == 0) fail("init_transactions", error);
+    if (left(until) == 0) {
+      throw Failure(kafka::unreachable(client_, "init_transactions: " + text(error)));
+    }
+  }
+  producer_made_ = Clock::now();
+  for (const std::string& topic : stage_.output_topics) output(topic);
+  replace_producer_ = false;
+  fenced_ = false;
+}
+
+KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
+  const auto found = outputs_.find(name);
+  if (found != outputs_.end()) return found->second;
+  // Kept and asked about before its first record: else that one waits up to a second.
+  Output output{kafka::make_topic(producer_.get(), name), 0};
+  output.partitions = kafka::partition_count(client_, producer_.get(), output.topic.get());
+  return outputs_.emplace(name, std::move(output)).first->second;
+}
+
+void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
+  const auto code = rd_kafka_error_code(error.get());
+  const auto fatal = rd_kafka_fatal_error(producer_.get(), nullptr, 0);
+  if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) refuse_twin(doing);
+  // An outcome that is not known may still arrive at the broker: a new epoch shuts it out.
+  if (rd_kafka_error_txn_requires_abort(error.get()) == 0 || fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    replace_producer_ = true;
+  }
+  if (kafka::is_fenced(code) || kafka::is_fenced(fatal)) {
+    fenced_ = true;
+    const auto now = Clock::now();
+    // Later, it may be the coordinator that gave up on a slow transaction.
+    if (now - producer_made_ < kPingPong && now - begun_ < kTransaction) {
+      refuse_twin(doing + ": fenced soon after start");
+    }
+  }
+  std::string message = doing + " (" + stage_.id + "): " + text(error);
+  if (!failed_delivery_.empty()) message += "; first failed delivery: " + failed_delivery_;
+  throw Failure(message);
+}
+
+void KafkaBroker::begin() {
+  CHECK(!in_transaction_);
+  if (replace_producer_) make_producer();
+  delivered_.clear();
+  failed_delivery_.clear();
+  begun_ = Clock::now();
+  if (const kafka::Error error(rd_kafka_begin_transaction(producer_.get())); error) {
+    fail("begin_transaction", error);
+  }
+  in_transaction_ = true;
+}
+
+void KafkaBroker::send(OutRecord record) {
+  CHECK(in_transaction_);
+  std::size_t size = record.key.size() + (record.value ? record.value->size() : 0);
+  for (const auto& [name, value] : record.headers) size += name.size() + value.size();
+  if (size > kLargestRecord) {
+    throw Failure("a record of " + std::to_string(size) + " bytes for topic " + record.topic +
+                  " is larger than a Kafka record may be (1,000,000)");
+  }
+  Output& output = this->output(record.topic);
+  if (record.partition < 0) {
+    record.partition = static_cast<std::int32_t>((murmur2(record.key) & 0x7fffffffU) %
+                                                 static_cast<std::uint32_t>(output.partitions));
+  }
+  kafka::HeaderList headers(rd_kafka_headers_new(record.headers.size()));
+  for (const auto& [name, value] : record.headers) {
+    rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                        static_cast<ssize_t>(value.size()));
+  }
+  std::array<rd_kafka_vu_t, 6> parts{};
+  parts[0].vtype = RD_KAFKA_VTYPE_RKT;
+  parts[0].u.rkt = output.topic.get();
+  parts[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+  parts[1].u.i32 = record.partition;
+  parts[2].vtype = RD_KAFKA_VTYPE_KEY;
+  parts[2].u.mem = {record.key.data(), record.key.size()};
+  parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
+  if (record.value) parts[3].u.mem = {record.value->data(), record.value->size()};
+  parts[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+  parts[4].u.i = RD_KAFKA_MSG_F_COPY;
+  parts[5].vtype = RD_KAFKA_VTYPE_HEADERS;
+  parts[5].u.headers = headers.get();
+  const auto until = Clock::now() + kafka::kReachable;
+  for (;;) {
+    const kafka::Error error(rd_kafka_produceva(producer_.get(), parts.data(), parts.size()));
+    if (!error) break;
+    if (rd_kafka_error_code(error.get()) != RD_KAFKA_RESP_ERR__QUEUE_FULL || left(until) == 0) {
+      fail("producing to " + record.topic, error);
+    }
+    rd_kafka_poll(producer_.get(), 10);
+  }
+  static_cast<void>(headers.release());  // the record owns them now
+}
+
+std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
+    std::span<const PartitionOffset> next_offsets) {
+  CHECK(in_transaction_);
+  refuse_if_consumer_is_dead();
+  const kafka::Membership member = membership();
+  const kafka::List list(rd_kafka_topic_partition_list_new(static_cast<int>(next_offsets.size())));
+  for (const PartitionOffset& next : next_offsets) {
+    rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), next.partition)
+        ->offset = next.next_offset;
+  }
+  const auto until = Clock::now() + kUndecided;
+  for (const bool offsets : {true, false}) {
+    const std::string doing = offsets ? "send_offsets_to_transaction" : "commit_transaction";
+    for (;;) {
+      const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(
+                                             producer_.get(), list.get(), member.get(), -1)
+                                       : rd_kafka_commit_transaction(producer_.get(), -1));
+      if (!error) break;
+      if (rd_kafka_error_is_retriable(error.get()) == 0) fail(doing, error);
+      // An EndTxn without an answer may yet arrive, within the next transaction.
+      replace_producer_ = true;
+      if (left(until) == 0) fail(doing, error);
+      rd_kafka_poll(producer_.get(), 50);
+    }
+  }
+  in_transaction_ = false;
+  std::map<TopicPartition, std::int64_t> result;
+  for (const auto& [where, offset] : delivered_) {
+    auto& last =
+        result.try_emplace({rd_kafka_topic_name(where.first), where.second}, offset).first->second;
+    last = std::max(last, offset);
+  }
+  return result;
+}
+
+void KafkaBroker::recover() {
+  if (in_transaction_) {
+    const auto until = Clock::now() + kafka::kReachable;
+    for (;;) {
+      const kafka::Error error(rd_kafka_abort_transaction(producer_.get(), -1));
+      if (!error) break;
+      // Undone or not: the init of a new producer with the same id aborts what is left.
+      replace_producer_ = true;
+      if (rd_kafka_error_is_retriable(error.get()) == 0 || left(until) == 0) break;
+      rd_kafka_poll(producer_.get(), 50);
+    }
+    in_transaction_ = false;
+  }
+  // A twin that took the id is in the group, too, and the next heartbeats tell; a new producer
+  // would put it out for nothing.
+  if (fenced_) {
+    for (const auto until = Clock::now() + std::chrono::seconds(3); left(until) > 0;) {
+      refuse_if_consumer_is_dead();
+      rd_kafka_poll(producer_.get(), 100);
+    }
+  }
+  if (replace_producer_) make_producer();
+}
+
+}  // namespace gyre::pipeline

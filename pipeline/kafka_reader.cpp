@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/kafka_reader.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "pipeline/kafka_broker.h"
+
+namespace gyre::pipeline {
+
+namespace kafka {
+
+Reader::~Reader() {
+  for (const std::int32_t partition : started_) rd_kafka_consume_stop(topic_.get(), partition);
+}
+
+void Reader::start(std::int32_t partition, std::int64_t offset) {
+  if (rd_kafka_consume_start_queue(topic_.get(), partition, offset, queue_.get()) != 0) {
+    throw Failure(name() + ": reading cannot start: " + text(rd_kafka_last_error()));
+  }
+  started_.push_back(partition);
+}
+
+Message Reader::next(std::chrono::milliseconds wait) {
+  Message message(rd_kafka_consume_queue(queue_.get(), static_cast<int>(wait.count())));
+  if (!message || message->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
+      message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    return message;
+  }
+  if (passes(message->err)) return nullptr;
+  const std::string where = name() + " [" + std::to_string(message->partition) + "]";
+  if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+    throw Refusal(where + ": the offset to read from is outside of what the topic holds. Records " +
+                  "were deleted or the topic was made anew. Remove this partition's state " +
+                  "directory to rebuild it from the topic, and keep retention.ms=-1 on it");
+  }
+  throw Failure(where + ": " + text(message->err) + ": " + rd_kafka_message_errstr(message.get()));
+}
+
+}  // namespace kafka
+
+void read_topic(const KafkaClient& client, const std::string& topic, bool follow,
+                const std::function<bool(const Record&)>& each) {
+  const kafka::Handle handle = kafka::make_reader(client, "read_committed");
+  kafka::Reader reader(handle.get(), topic);
+  const std::int32_t partitions = kafka::partition_count(client, handle.get(), reader.topic());
+  for (std::int32_t partition = 0; partition < partitions; ++partition) {
+    reader.start(partition, RD_KAFKA_OFFSET_BEGINNING);
+  }
+  std::set<std::int32_t> ended;
+  auto progress = kafka::Clock::now();
+  while (follow || static_cast<std::int32_t>(ended.size()) < partitions) {
+    const kafka::Message message = reader.next(std::chrono::milliseconds(100));
+    if (!message) {
+      if (!follow && kafka::Clock::now() - progress > kafka::kReachable) {
+        throw Failure(kafka::unreachable(client, "reading topic " + topic));
+      }
+      continue;
+    }
+    progress = kafka::Clock::now();
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      ended.insert(message->partition);
+    } else if (!each(kafka::to_record(*message))) {
+      return;
+    }
+  }
+}
+
+}  // namespace gyre::pipeline
