@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -27,6 +28,7 @@ namespace {
 struct Line {
   std::string text;
   Nanos time = kNoTime;
+  std::uint64_t number = 0;  ///< in its file, from 1
 };
 
 // One FILE: a source of lines. A line without a time takes its predecessor's, so that garbage stays
@@ -37,6 +39,8 @@ class Source {
     if (name_ == "-") return;
     file_.open(name_, std::ios::binary);
     if (!file_) throw Failure(fmt::format("cannot read {}: no such file, or not readable", name_));
+    if (std::filesystem::is_directory(name_))
+      throw Failure(fmt::format("cannot read {}: it is a directory; name its files", name_));
   }
 
   const std::string& name() const { return name_; }
@@ -54,7 +58,11 @@ class Source {
   void read() {
     std::istream& in = name_ == "-" ? std::cin : file_;
     Line line;
-    if (!std::getline(in, line.text)) return;
+    if (!std::getline(in, line.text)) {
+      if (in.bad()) throw Failure(fmt::format("cannot read {} behind line {}", name_, lines_));
+      return;
+    }
+    line.number = ++lines_;
     if (timed_) last_time_ = time_of(line.text).value_or(last_time_);
     line.time = last_time_;
     next_ = std::move(line);
@@ -75,6 +83,7 @@ class Source {
   std::ifstream file_;
   std::optional<Line> next_;
   Nanos last_time_ = kNoTime;
+  std::uint64_t lines_ = 0;
   schemas::AlertReader reader_;
 };
 
@@ -147,6 +156,12 @@ std::int64_t number(std::string_view text) {
   return value;
 }
 
+// Where a record stood.
+struct Origin {
+  std::size_t source;  ///< of the feed
+  std::uint64_t line;
+};
+
 struct Published {
   std::string time;  // RFC 3339 of whole seconds: text order is time order
   bool incident;     // after the findings it names
@@ -173,7 +188,6 @@ class Replay {
       cluster_.create_topic(topic, config_.inner.partitions);
     cluster_.create_topic(config_.output.topic, 1);
     cluster_.create_topic(config_.output.dead_letter_topic, 1);
-    fed_.resize(static_cast<std::size_t>(partitions_));
   }
 
   int run() {
@@ -232,7 +246,7 @@ class Replay {
       const std::int64_t offset =
           cluster_.append(config_.input.topic, partition, std::move(fed->line.text),
                           options_.now.value_or(kNoTime));
-      CHECK(offset == static_cast<std::int64_t>(fed_[static_cast<std::size_t>(partition)]++));
+      origins_[{partition, offset}] = {fed->source, fed->line.number};
     }
     return true;
   }
@@ -248,8 +262,13 @@ class Replay {
                           .revision = number(id.substr(slash + 1)),
                           .json = record.value.value_or("")});
     }
-    for (Record& record : take(config_.output.dead_letter_topic, 0))
-      dead_letters_.push_back(std::move(record));
+    for (Record& record : take(config_.output.dead_letter_topic, 0)) {
+      const Origin& origin =
+          origins_.at({static_cast<std::int32_t>(number(header(record, "gyre-source-partition"))),
+                       number(header(record, "gyre-source-offset"))});
+      dead_letters_.emplace_back(origin, std::move(record));
+    }
+    origins_.clear();  // whatever was fed has been read
     trim(config_.input.topic, partitions_);
     for (const std::string& topic : inner_topics()) trim(topic, config_.inner.partitions);
   }
@@ -282,11 +301,7 @@ class Replay {
   void print_dead_letters() {
     if (!options_.dead_letters) return;
     std::ofstream out(*options_.dead_letters, std::ios::binary);
-    for (const Record& record : dead_letters_) {
-      const auto partition =
-          static_cast<std::size_t>(number(header(record, "gyre-source-partition")));
-      const auto offset = static_cast<std::size_t>(number(header(record, "gyre-source-offset")));
-      const bool dealt = options_.partitions > 0;
+    for (const auto& [origin, record] : dead_letters_) {
       const std::string& value = *record.value;
       const bool ascii = std::all_of(value.begin(), value.end(),
                                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -294,9 +309,8 @@ class Replay {
       json.begin_object()
           .text("error", header(record, "gyre-error"))
           .text("detail", header(record, "gyre-detail"));
-      json.key("source").value(feed_.name(dealt ? 0 : partition));
-      json.key("line").number(static_cast<std::int64_t>(
-          dealt ? offset * static_cast<std::size_t>(partitions_) + partition + 1 : offset + 1));
+      json.key("source").value(feed_.name(origin.source));
+      json.key("line").number(static_cast<std::int64_t>(origin.line));
       json.key(ascii ? "value" : "value_base64")
           .value(ascii ? value : to_base64(value))
           .end_object();
@@ -327,10 +341,10 @@ class Replay {
   std::int32_t partitions_ = 1;
   Nanos clock_ = kNoTime;
   std::uint64_t lines_ = 0;
-  std::vector<std::uint64_t> fed_;
+  std::map<std::pair<std::int32_t, std::int64_t>, Origin> origins_;  ///< by partition and offset
   std::map<TopicPartition, std::int64_t> taken_;
   std::vector<Published> reports_;
-  std::vector<Record> dead_letters_;
+  std::vector<std::pair<Origin, Record>> dead_letters_;
 };
 
 }  // namespace

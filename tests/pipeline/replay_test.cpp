@@ -206,6 +206,24 @@ TEST_F(ReplayTest, FilesAreWovenByTimeAndAFinishedOneHoldsNobodyUp) {
   EXPECT_EQ(parser.parse(out.back())["counts"]["alerts"].get_uint64().value(), 3U);
 }
 
+TEST_F(ReplayTest, ADeadLetterNamesTheFileAndTheLineItStoodIn) {
+  const std::string first = write("first.ndjson", "not json\n" + shm_alert(5, "aB3dE6"));
+  const std::string second = write("second.ndjson", shm_alert(1, "Zx81kQ") + "{\"a\":1}\n");
+  for (ReplayOptions asked : {ReplayOptions{.files = {first, second}},
+                              ReplayOptions{.files = {first, second}, .partitions = 2},
+                              ReplayOptions{.files = {first, second}, .shuffle = 2, .seed = 3}}) {
+    asked.dead_letters = path("dead.ndjson");
+    reports(asked);
+    const std::string dead = read(path("dead.ndjson"));
+    EXPECT_NE(dead.find("\"source\":\"" + first + "\",\"line\":1,"), std::string::npos) << dead;
+    EXPECT_NE(dead.find("\"source\":\"" + second + "\",\"line\":2,"), std::string::npos) << dead;
+  }
+}
+
+TEST_F(ReplayTest, ADirectoryIsNoFileOfAlerts) {
+  EXPECT_THROW(replay(config_, {.files = {directory_.string()}}), Failure);
+}
+
 TEST_F(ReplayTest, AMissingFileIsAFailureThatNamesIt) {
   EXPECT_THROW(replay(config_, {.files = {path("absent")}}), Failure);
 }
