@@ -54,8 +54,12 @@ struct ReportsOptions {
 };
 int reports(const Config& config, const ReportsOptions& options);
 
-/// Validates config and playbooks; prints what is fine or every problem.
-int check(const std::string& config_path);
+struct CheckOptions {
+  std::optional<std::string> playbooks;  ///< the directory of playbooks, instead of the config's
+  bool coverage = false;                 ///< print which rule has which playbook, as Markdown
+};
+/// Validates config (empty: none) and playbooks; prints what is fine or every problem.
+int check(const std::string& config_path, const CheckOptions& options);
 
 /// What every topic must be: of the input nothing but that it exists. The input comes first.
 std::vector<TopicSpec> topic_specs(const Config& config);

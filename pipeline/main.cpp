@@ -21,6 +21,7 @@ struct Options {
   ReplayOptions replay;
   GenerateOptions generate;
   ReportsOptions reports;
+  CheckOptions check;
 };
 
 CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
@@ -112,8 +113,12 @@ void add_commands(CLI::App& app, Options& options) {
   reports->add_option("--format", options.reports.format, "How to show them")
       ->capture_default_str()
       ->check(CLI::IsMember({"summary", "markdown", "json"}));
-  command(app, options, "check", "Validate the configuration and the playbooks",
-          "gyre check -c gyre.yaml", true);
+  CLI::App* check = command(app, options, "check", "Validate the configuration and the playbooks",
+                            "gyre check -c gyre.yaml");
+  check->add_option("--playbooks", options.check.playbooks, "Playbooks, instead of the config's")
+      ->type_name("DIRECTORY");
+  check->add_flag("--coverage", options.check.coverage,
+                  "Print which rule has which playbook, as a Markdown table");
   command(app, options, "topics", "Create missing topics and verify all of them",
           "gyre topics -c gyre.yaml");
 }
@@ -127,7 +132,7 @@ Config config_of(const std::string& name, const std::string& path) {
 }
 
 int dispatch(const std::string& name, const Options& options) {
-  if (name == "check") return check(options.config);
+  if (name == "check") return check(options.config, options.check);
   const Config config = config_of(name, options.config);
   if (name == "run") return run(config);
   if (name == "replay") return replay(config, options.replay);

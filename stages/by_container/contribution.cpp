@@ -95,8 +95,8 @@ records::Counts added(const records::Counts& before, const records::Counts& now)
 
 records::Contribution make(std::string_view finding_key, const records::Series& series,
                            const records::Episode& episode, const records::EntityState& entity,
-                           Second now, const Playbook& playbook) {
-  const Judgement judgement = judge(series, episode, entity, playbook);
+                           Second now, const Playbooks& playbooks) {
+  const Judgement judgement = judge(series, episode, entity, playbooks);
   const Facts facts(episode.summary(), entity);
   records::Contribution made;
   made.set_finding_key(std::string(finding_key));
@@ -146,7 +146,7 @@ PodOwner owner_of_pod(std::string_view pod) {
 }
 
 void contribute(std::string_view finding_key, records::Series& series,
-                const records::EntityState& entity, Second now, const Playbook& playbook,
+                const records::EntityState& entity, Second now, const Playbooks& playbooks,
                 std::vector<records::Contribution>& contributions) {
   if (is_about_sensor(series)) return;
   for (records::Episode& episode : *series.mutable_episodes()) {
@@ -159,7 +159,7 @@ void contribute(std::string_view finding_key, records::Series& series,
     const bool due = !episode.has_contributed() || judged || (episode.closed() && !said.closed()) ||
                      (news && next <= now);
     if (due) {
-      contributions.push_back(make(finding_key, series, episode, entity, now, playbook));
+      contributions.push_back(make(finding_key, series, episode, entity, now, playbooks));
       records::Contributed& saying = *episode.mutable_contributed();
       saying.set_second(now);
       *saying.mutable_counts() = episode.counts();

@@ -24,7 +24,7 @@ inline constexpr Second kContributeEvery = 300;
 /// as published changed, and at close. Each episode remembers what it said; `series.due` is moved
 /// forward where a contribution waits for its time.
 void contribute(std::string_view finding_key, records::Series& series,
-                const records::EntityState& entity, Second now, const Playbook& playbook,
+                const records::EntityState& entity, Second now, const Playbooks& playbooks,
                 std::vector<records::Contribution>& contributions);
 
 /// A pod's owner, by the names that Kubernetes' controllers generate

@@ -22,7 +22,7 @@ struct Decision {
   const records::EntityState& entity;
   Second now;
   const FindingConfig& config;
-  const Playbook& playbook;
+  const Playbooks& playbooks;
   const Producer& producer;
   std::int64_t& open_findings;
   std::vector<schemas::Report>& reports;
@@ -167,7 +167,7 @@ void publish(Decision& decision, records::Episode& episode, const Judgement& jud
       .closes_after = std::min(second_of(episode.summary().last()) + decision.config.gap,
                                second_of(episode.summary().first()) + decision.config.max_age)};
   decision.reports.push_back(write_finding(decision.series, episode, decision.entity, judgement,
-                                           decision.playbook, revision, decision.producer));
+                                           decision.playbooks, revision, decision.producer));
   decision.told.push_back({std::string(decision.finding_key), episode.id()});
 }
 
@@ -199,7 +199,7 @@ void close(Decision& decision, records::Episode& episode, const Judgement& judge
 
 // Decides an open episode; returns when to look again.
 Second decide_open(Decision& decision, records::Episode& episode) {
-  const Judgement judgement = judge(decision.series, episode, decision.entity, decision.playbook);
+  const Judgement judgement = judge(decision.series, episode, decision.entity, decision.playbooks);
   const Second closes =
       std::min(quiet_at(episode, decision.config), max_age_at(episode, decision.config));
   if (episode.revision() == 0) {
@@ -235,7 +235,7 @@ Second decide_closed(Decision& decision, records::Episode& episode) {
                                            std::max(kLateBackoff, backoff(episode, decision.config))
                                      : drop;
   if (news && decision.now >= std::min(say, drop))
-    publish(decision, episode, judge(decision.series, episode, decision.entity, decision.playbook),
+    publish(decision, episode, judge(decision.series, episode, decision.entity, decision.playbooks),
             "late_data");
   return episode.dirty() ? std::min(say, drop) : drop;
 }
@@ -245,12 +245,12 @@ Second decide_closed(Decision& decision, records::Episode& episode) {
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
                                  const records::EntityState& entity, Second now,
-                                 const FindingConfig& config, const Playbook& playbook,
+                                 const FindingConfig& config, const Playbooks& playbooks,
                                  const Producer& producer, std::int64_t& open_findings,
                                  std::vector<schemas::Report>& reports) {
   std::vector<Told> told;
   Decision decision{finding_key, series,   entity,        now,     config,
-                    playbook,    producer, open_findings, reports, told};
+                    playbooks,   producer, open_findings, reports, told};
   for (const records::Sighting& sighting : sightings) join(decision, sighting);
 
   Second due = kNever;

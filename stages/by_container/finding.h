@@ -25,7 +25,7 @@ struct Told {
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
                                  const records::EntityState& entity, Second now,
-                                 const FindingConfig& config, const Playbook& playbook,
+                                 const FindingConfig& config, const Playbooks& playbooks,
                                  const Producer& producer, std::int64_t& open_findings,
                                  std::vector<schemas::Report>& reports);
 

@@ -45,7 +45,7 @@ bool refresh(records::Member& member, const records::EntityState& entity,
   const auto series = state.series(member.finding_key());
   const records::Episode* episode = series ? find_episode(*series, member.id()) : nullptr;
   if (episode == nullptr) return true;  // dropped after its close: what was last known of it stays
-  const Judgement judgement = judge(*series, *episode, entity, playbooks.for_rule(series->rule()));
+  const Judgement judgement = judge(*series, *episode, entity, playbooks);
   describe(member, *series, *episode, judgement);
   return judgement.counts_for_incidents;
 }

@@ -131,10 +131,9 @@ class SecondDecision {
     Work& of_entity = work(hash);
     if (!of_entity.entity.has_entity()) *of_entity.entity.mutable_entity() = series.entity();
     if (series.armed() <= now_) series.set_armed(0);
-    const Playbook& playbook = playbooks_.for_rule(series.rule());
     std::vector<Told> told = decide_finding(key, series, sightings, of_entity.entity, now_, config_,
-                                            playbook, producer_, open_findings, reports_);
-    contribute(key, series, of_entity.entity, now_, playbook, contributions_);
+                                            playbooks_, producer_, open_findings, reports_);
+    contribute(key, series, of_entity.entity, now_, playbooks_, contributions_);
     if (series.episodes().empty())
       state_.erase_series(key);
     else

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "base/time.h"
+#include "stages/report/advice.h"
+#include "stages/report/conditions.h"
 #include "stages/report/details.h"
-#include "stages/report/fill.h"
 #include "stages/report/judge.h"
 
 // What a finding's report says, gathered once for its JSON and its Markdown.
@@ -62,37 +63,6 @@ inline std::string_view outcome_word(std::uint32_t outcome) {
   return "unknown";
 }
 
-inline Fillings fillings_of(const records::Series& series, const Facts& facts) {
-  Fillings fillings;
-  const records::Entity& entity = series.entity();
-  fillings["since"] = format_rfc3339_second(second_of(facts.summary().first()));
-  fillings["until"] = format_rfc3339_second(second_of(facts.summary().last()) + 1);
-  if (entity.kind() != records::Entity::CONTAINER || entity.container_unknown()) return fillings;
-  fillings["container.id"] = entity.id();
-  for (const std::string_view field : {"k8s.ns.name", "k8s.pod.name"}) {
-    const std::string_view value = facts.single(field);
-    if (!value.empty()) fillings[std::string(field)] = std::string(value);
-  }
-  return fillings;
-}
-
-/// The playbook's advice with the alert's values; what cannot be filled safely is left out.
-inline std::vector<Advice> filled_advice(const Playbook& playbook, const Fillings& fillings) {
-  std::vector<Advice> filled;
-  for (const Advice& advice : playbook.advice) {
-    Advice next = advice;
-    next.commands.clear();
-    for (const std::string& command : advice.commands) {
-      if (const auto text = fill(command, fillings)) next.commands.push_back(*text);
-    }
-    const auto snippet = fill(advice.snippet, fillings);
-    if (!snippet || (!advice.commands.empty() && next.commands.empty())) continue;
-    next.snippet = *snippet;
-    filled.push_back(std::move(next));
-  }
-  return filled;
-}
-
 inline void gather_observables(const Facts& facts, const Limits& limits, Content& content) {
   const std::pair<std::string_view, std::vector<std::string_view>> groups[] = {
       {"users", {"user.name", "user.loginname", "ka.user.name"}},
@@ -121,8 +91,8 @@ inline void gather_observables(const Facts& facts, const Limits& limits, Content
   }
 }
 
-inline void gather_impact(const Facts& facts, const Judgement& judgement, bool refused,
-                          Content& content) {
+inline void gather_impact(const Facts& facts, const Judgement& judgement, const Playbook& playbook,
+                          bool refused, Content& content) {
   if (refused) {
     content.impact.push_back({"None seen: no attempt is shown to have got through.", "evt.res",
                               join_values(facts.values("evt.res"), 64)});
@@ -139,6 +109,11 @@ inline void gather_impact(const Facts& facts, const Judgement& judgement, bool r
     content.impact.push_back({"A socket of the container runtime is mounted: it controls the node.",
                               "container.mounts", shown(mount, 256)});
     break;
+  }
+  for (const playbook::Impact& impact : playbook.impact()) {
+    if (!all_proven(impact.when(), facts, judgement.outcome, judgement.effect_observed)) continue;
+    const std::string& field = impact.when(0).field();
+    content.impact.push_back({impact.text(), field, join_values(facts.values(field), 128)});
   }
   if (const auto root = facts.any_of("user.uid", {"0"});
       !root.empty() && judgement.effect_observed) {
@@ -170,7 +145,12 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
   content.object = details_of(facts, kObjectFields, limits.value_bytes);
   const bool sensor = is_about_sensor(series);
   content.rule.push_back({"rule", shown(series.rule(), 256),
-                          sensor ? "a message about the sensor itself" : playbook.meaning});
+                          sensor ? "a message about the sensor itself" : playbook.meaning()});
+  if (const std::string why = why_chosen(playbook, series, facts.summary());
+      !sensor && !why.empty()) {
+    content.rule.push_back({"playbook", playbook.id(),
+                            "this rule has no playbook of its own; this one was chosen by " + why});
+  }
   content.rule.push_back({"source", shown(series.source(), 64), "where Falco saw it"});
   std::vector<std::string_view> tags(facts.summary().tags().begin(), facts.summary().tags().end());
   if (!tags.empty()) {
@@ -181,8 +161,14 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
   gather_observables(facts, limits, content);
   gather_timeline(facts, limits, content);
   if (sensor) return content;
-  gather_impact(facts, judgement, refused, content);
-  content.advice = filled_advice(playbook, fillings_of(series, facts));
+  for (const playbook::KeyField& key : playbook.key_fields()) {
+    for (auto* group : {&content.event, &content.process, &content.user, &content.object}) {
+      for (Detail& detail : *group)
+        if (detail.field == key.field()) detail.meaning += "; " + key.look_for();
+    }
+  }
+  gather_impact(facts, judgement, playbook, refused, content);
+  content.advice = advise(playbook, series, facts, judgement);
   return content;
 }
 

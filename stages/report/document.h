@@ -63,18 +63,37 @@ inline void append_assessment(std::string& out, const Judgement& judgement) {
   }
 }
 
+inline void append_commands(std::string& out, std::string_view intro,
+                            const std::vector<std::string>& commands) {
+  if (commands.empty()) return;
+  if (!intro.empty()) out += fmt::format("\n{}\n", intro);
+  std::string lines;
+  for (const std::string& command : commands) lines += command + "\n";
+  out += "\n" + markdown_block(lines, "sh");
+}
+
+inline void append_line(std::string& out, std::string_view label, std::string_view text) {
+  if (!text.empty()) out += fmt::format("- {}: {}\n", label, markdown_text(text));
+}
+
 inline void append_one_advice(std::string& out, const Advice& advice) {
-  out += fmt::format("\n**{}.** {}\n", markdown_text(advice.title), markdown_text(advice.text));
-  for (const std::string& condition : advice.preconditions) {
-    out += "\nPrecondition: " + markdown_text(condition) + ".\n";
-  }
-  if (!advice.commands.empty()) {
-    std::string lines;
-    for (const std::string& command : advice.commands) lines += command + "\n";
-    out += "\n" + markdown_block(lines, "sh");
-  }
+  out += fmt::format("\n**{}.**{} {}\n", markdown_text(advice.title),
+                     advice.disruptive ? " *Disruptive.*" : "", markdown_text(advice.text));
+  std::string conditions;
+  for (const std::string& text : advice.preconditions)
+    append_line(conditions, "Precondition", text);
+  append_line(conditions, "Blast radius", advice.blast_radius);
+  if (!conditions.empty()) out += "\n" + conditions;
+  append_commands(out, "First keep the evidence (read-only):", advice.record);
+  append_commands(out, advice.record.empty() ? "" : "Then:", advice.commands);
   if (!advice.snippet.empty()) out += "\n" + markdown_block(advice.snippet, advice.language);
-  if (!advice.undo.empty()) out += "\nUndo: " + markdown_text(advice.undo) + "\n";
+  std::string reading;
+  append_line(reading, "Speaks for ordinary work", advice.if_benign);
+  append_line(reading, "Speaks against it", advice.if_suspicious);
+  append_line(reading, "If it is gone", advice.if_gone);
+  append_line(reading, "Undo", advice.undo);
+  if (!reading.empty()) out += "\n" + reading;
+  append_commands(out, "", advice.undo_commands);
 }
 
 inline void append_advice(std::string& out, const std::vector<Advice>& advice) {

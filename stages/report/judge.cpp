@@ -12,6 +12,7 @@
 
 #include "schemas/alert.h"
 #include "stages/report/attack.h"
+#include "stages/report/conditions.h"
 #include "stages/report/facts.h"
 
 namespace gyre::stages {
@@ -19,24 +20,31 @@ namespace gyre::stages {
 namespace {
 
 constexpr std::string_view kImage = "container.image.repository";
+constexpr std::string_view kDigest = "container.image.digest";
 
-bool contains(const std::vector<std::string>& list, std::string_view text) {
+template <typename List>
+bool contains(const List& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
 // Ruling 11: the whole name, or the same behind Docker Hub's prefix.
-bool is_one_of(const std::vector<std::string>& images, std::string_view image) {
+bool is_one_of(const google::protobuf::RepeatedPtrField<std::string>& images,
+               std::string_view image) {
   constexpr std::string_view kHub = "docker.io/";
   if (image.starts_with(kHub)) image.remove_prefix(kHub.size());
   return contains(images, image);
 }
 
-bool names_match(const Signature& signature, const Facts& facts) {
-  // What was capped has the same shape as what was kept, so the same pattern.
-  const auto values = facts.values(signature.names_field);
-  return !values.empty() && std::all_of(values.begin(), values.end(), [&](std::string_view value) {
-    return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *signature.names_pattern);
-  });
+bool names_match(const KnownSource& source, const Facts& facts) {
+  for (std::size_t i = 0; i < source.names.size(); ++i) {
+    // What was capped has the same shape as what was kept, so the same pattern.
+    const auto values = facts.values(source.entry.names(static_cast<int>(i)).field());
+    const bool all = std::all_of(values.begin(), values.end(), [&](std::string_view value) {
+      return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *source.names[i]);
+    });
+    if (values.empty() || !all) return false;
+  }
+  return true;
 }
 
 enum class Match { kUnknown, kYes, kNo };
@@ -59,75 +67,92 @@ std::string first_value(const Facts& facts, std::string_view field) {
 }
 
 // Holds one catalogue entry against the finding (rulings 26, 27). True when it decided the class.
-bool apply_signature(const Signature& signature, const Facts& facts, Judgement& judgement) {
-  if (!names_match(signature, facts)) return false;
+bool apply_source(const KnownSource& source, const records::Series& series, const Facts& facts,
+                  Judgement& judgement) {
+  const playbook::Source& entry = source.entry;
+  if (!entry.rules().empty() && !contains(entry.rules(), series.rule())) return false;
+  if (!names_match(source, facts)) return false;
   const Match image = match_all(
-      facts, kImage, [&](std::string_view value) { return is_one_of(signature.images, value); });
-  const Match parent = signature.parents.empty()
+      facts, kImage, [&](std::string_view value) { return is_one_of(entry.images(), value); });
+  const Match parent = entry.parents().empty()
                            ? Match::kYes
                            : match_all(facts, "proc.pname", [&](std::string_view value) {
-                               return contains(signature.parents, value);
+                               return contains(entry.parents(), value);
                              });
-  judgement.because.push_back(
-      {fmt::format("The command is one that {} uses; whoever runs a program "
-                   "chooses these names, so they prove nothing alone.",
-                   signature.name),
-       signature.names_field, first_value(facts, signature.names_field)});
-  if (image == Match::kNo || parent == Match::kNo) {
-    const std::string_view field = image == Match::kNo ? kImage : std::string_view("proc.pname");
+  const std::string& field = entry.names(0).field();
+  judgement.because.push_back({fmt::format("It looks as {} does; whoever runs a program chooses "
+                                           "these names, so they prove nothing alone.",
+                                           entry.name()),
+                               field, first_value(facts, field)});
+  if ((image == Match::kNo && !entry.images().empty()) || parent == Match::kNo) {
+    const std::string_view other = image == Match::kNo ? kImage : std::string_view("proc.pname");
     judgement.because.push_back(
-        {fmt::format("It is not {}: this value is another one.", signature.name),
-         std::string(field), first_value(facts, field)});
+        {fmt::format("It is not {}: this value is another one.", entry.name()), std::string(other),
+         first_value(facts, other)});
     return false;
   }
-  if (image == Match::kUnknown) note_missing(judgement, kImage);
+  if (image == Match::kUnknown && !entry.images().empty()) note_missing(judgement, kImage);
   if (parent == Match::kUnknown) note_missing(judgement, "proc.pname");
   const bool proven = image == Match::kYes && parent == Match::kYes;
-  if (!proven && (signature.images_required || parent == Match::kUnknown)) return false;
-  judgement.verdict = signature.verdict == "test" ? Verdict::kTest : Verdict::kLikelyBenign;
+  if (!proven && (entry.images_required() || parent == Match::kUnknown)) return false;
+  judgement.verdict =
+      entry.verdict() == playbook::Source::TEST ? Verdict::kTest : Verdict::kLikelyBenign;
   judgement.confidence = proven ? Confidence::kMedium : Confidence::kLow;
-  if (proven) {
-    judgement.because.push_back({fmt::format("The image is exactly that of {}.", signature.name),
-                                 std::string(kImage), first_value(facts, kImage)});
-    if (!signature.parents.empty()) {
-      judgement.because.push_back({"The parent process is the one it has there.", "proc.pname",
-                                   first_value(facts, "proc.pname")});
-    }
-    judgement.would_change.emplace_back("an image digest that its publisher does not know");
-  } else {
+  judgement.would_change.push_back(entry.confirm());
+  if (!proven) {
     judgement.would_change.emplace_back("the container's image: another one excludes this reading");
+    return true;
   }
-  judgement.would_change.emplace_back("nobody who started it on purpose");
+  judgement.because.push_back({fmt::format("The image is exactly that of {}.", entry.name()),
+                               std::string(kImage), first_value(facts, kImage)});
+  if (!entry.parents().empty()) {
+    judgement.because.push_back({"The parent process is the one it has there.", "proc.pname",
+                                 first_value(facts, "proc.pname")});
+  }
+  const Match digest = match_all(
+      facts, kDigest, [&](std::string_view value) { return contains(entry.digests(), value); });
+  if (digest == Match::kYes) {
+    judgement.confidence = Confidence::kHigh;
+    judgement.because.push_back({"The image's digest is in the catalogue of known sources.",
+                                 std::string(kDigest), first_value(facts, kDigest)});
+  } else {
+    judgement.would_change.emplace_back("an image digest that its publisher does not know");
+  }
   return true;
 }
 
-void apply_attack(const records::Summary& summary, const Playbook& playbook, Judgement& judgement) {
-  std::set<std::string> tactics(playbook.tactics.begin(), playbook.tactics.end());
-  const std::string source = tactics.empty() ? "rule_tag" : "mapping";
-  std::set<std::string> techniques;
+Technique named(std::string_view tactic, std::string_view technique, std::string_view source) {
+  const TechniqueEntry* entry = find_technique(technique);
+  const std::string_view name = entry == nullptr ? tactic_name(tactic) : entry->name;
+  return {std::string(tactic), std::string(technique), std::string(name), std::string(source)};
+}
+
+// Of the rule's tags: a technique goes to those of its tactics that the tags name; under a tactic
+// that ATT&CK does not list it in, it stays a tag: members of an incident count tactics.
+std::vector<Technique> attack_of_tags(const records::Summary& summary) {
+  std::vector<Technique> attack;
+  std::set<std::string_view> tactics;
+  std::set<std::string_view> techniques;
   for (const std::string& tag : summary.tags()) {
-    const std::string_view tactic = tactic_of_tag(tag);
-    if (!tactic.empty() && playbook.tactics.empty()) tactics.emplace(tactic);
-    const std::string_view technique = technique_of_tag(tag);
-    if (!technique.empty()) techniques.emplace(technique);
+    if (const auto tactic = tactic_of_tag(tag); !tactic.empty()) tactics.insert(tactic);
+    if (const auto technique = technique_of_tag(tag); find_technique(technique) != nullptr)
+      techniques.insert(technique);
   }
-  std::set<std::string> with_technique;
-  for (const std::string& technique : techniques) {
-    // Without a tactic that ATT&CK lists it in, a technique stays a tag: members of an incident
-    // count tactics.
-    const std::string_view listed = tactics_of_technique(technique);
-    for (const std::string& tactic : tactics) {
-      const bool unlisted_but_clear = listed.empty() && tactics.size() == 1;
-      if (!unlisted_but_clear && listed.find(tactic) == std::string_view::npos) continue;
-      judgement.attack.push_back({tactic, technique, std::string(tactic_name(tactic)), source});
-      with_technique.insert(tactic);
+  for (const std::string_view tactic : tactics) {
+    const std::size_t before = attack.size();
+    for (const std::string_view technique : techniques) {
+      if (tactics_of_technique(technique).find(tactic) != std::string_view::npos)
+        attack.push_back(named(tactic, technique, "rule_tag"));
     }
+    if (attack.size() == before) attack.push_back(named(tactic, "", "rule_tag"));
   }
-  for (const std::string& tactic : tactics) {
-    if (with_technique.count(tactic) == 0) {
-      judgement.attack.push_back({tactic, "", std::string(tactic_name(tactic)), source});
-    }
-  }
+  return attack;
+}
+
+void apply_attack(const records::Summary& summary, const Playbook& playbook, Judgement& judgement) {
+  if (playbook.attack().empty()) judgement.attack = attack_of_tags(summary);
+  for (const playbook::Attack& entry : playbook.attack())
+    judgement.attack.push_back(named(entry.tactic(), entry.technique(), "mapping"));
   std::sort(judgement.attack.begin(), judgement.attack.end(), [](const auto& a, const auto& b) {
     return std::make_tuple(tactic_order(a.tactic), a.technique) <
            std::make_tuple(tactic_order(b.tactic), b.technique);
@@ -222,12 +247,14 @@ Judgement judge_sensor(const records::Series& series) {
 
 bool effect_of(const records::OutcomeCounts& outcome, const Facts& facts,
                const Playbook& playbook) {
-  if (!playbook.effect_prefix.empty()) {
-    // The field names the program that runs: for a refused call the caller, which then runs from
-    // there itself.
-    return !facts.starting_with(playbook.effect_field, playbook.effect_prefix).empty();
-  }
-  return outcome.succeeded() > 0 || (playbook.fires_only_on_success && outcome.unknown() > 0);
+  if (!playbook.has_effect()) return outcome.succeeded() > 0;
+  return all_proven(playbook.effect().when(), facts, outcome, false);
+}
+
+// A host has no image or pod to ask for.
+bool can_have(const records::Entity& entity, std::string_view field) {
+  const bool of_container = field.starts_with("container.") || field.starts_with("k8s.");
+  return !of_container || entity.kind() == records::Entity::CONTAINER;
 }
 
 }  // namespace
@@ -255,27 +282,29 @@ std::string_view to_string(Attention attention) {
 }
 
 Judgement judge(const records::Series& series, const records::Episode& episode,
-                const records::EntityState& entity, const Playbook& playbook) {
+                const records::EntityState& entity, const Playbooks& playbooks) {
   if (is_about_sensor(series)) return judge_sensor(series);
   const Facts facts(episode.summary(), entity);
-  const records::OutcomeCounts& outcome = episode.counts().outcome();
+  const Playbook& playbook = playbooks.of(series, episode.summary());
+  const records::OutcomeCounts outcome = outcome_under(playbook, episode.counts().outcome());
   const auto priority =
       static_cast<schemas::Priority>(std::min<std::uint32_t>(episode.summary().priority(), 7));
 
   Judgement judgement;
+  judgement.outcome = outcome;
   judgement.effect_observed = effect_of(outcome, facts, playbook);
-  const bool refused =
-      all_refused(outcome, judgement.effect_observed, !playbook.effect_prefix.empty());
+  const bool refused = all_refused(outcome, judgement.effect_observed, playbook.has_effect());
   const bool critical = priority <= schemas::Priority::kCritical && judgement.effect_observed;
-  const bool suspicious = playbook.strong || critical;
-  const bool labelled = std::any_of(
-      playbook.signatures.begin(), playbook.signatures.end(),
-      [&](const Signature& signature) { return apply_signature(signature, facts, judgement); });
+  const bool suspicious = playbook.strong() || critical;
+  const auto& sources = playbooks.sources();
+  const bool labelled = std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
+    return apply_source(source, series, facts, judgement);
+  });
   if (!labelled && suspicious) {
     judgement.verdict = Verdict::kSuspicious;
     judgement.confidence = Confidence::kMedium;
   }
-  if (playbook.strong) {
+  if (playbook.strong()) {
     judgement.because.push_back(
         {"The rule's pattern has hardly any innocent use.", "rule", series.rule()});
   }
@@ -287,8 +316,9 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
     judgement.because.push_back(
         {"Nothing in these alerts tells an intrusion from ordinary work.", "rule", series.rule()});
   }
-  for (const std::string& field : playbook.decisive_fields) {
-    if (!facts.has(field)) note_missing(judgement, field);
+  for (const playbook::KeyField& key : playbook.key_fields()) {
+    if (!facts.has(key.field()) && can_have(series.entity(), key.field()))
+      note_missing(judgement, key.field());
   }
   if (judgement.verdict == Verdict::kUndetermined) {
     judgement.would_change.emplace_back("the result of the checks under advice.verify");
@@ -299,7 +329,7 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
 
   const Verdict scored = scored_verdict(judgement, suspicious);
   judgement.severity = severity_of(priority, judgement.effect_observed, refused, scored);
-  apply_risk(facts, priority, refused, playbook.strong, scored, judgement);
+  apply_risk(facts, priority, refused, playbook.strong(), scored, judgement);
   apply_attention(scored, judgement);
   apply_attack(episode.summary(), playbook, judgement);
   judgement.counts_for_incidents = scored != Verdict::kTest && scored != Verdict::kLikelyBenign;

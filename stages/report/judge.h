@@ -36,7 +36,7 @@ struct RiskTerm {
 struct Technique {
   std::string tactic;     ///< `TA0002`
   std::string technique;  ///< `T1059.004`; may be empty
-  std::string name;       ///< of the tactic: `Execution`
+  std::string name;       ///< of the technique, of the tactic where there is none: `Unix Shell`
   std::string source;     ///< `rule_tag` | `mapping`
 };
 
@@ -52,6 +52,7 @@ struct Judgement {
   std::vector<RiskTerm> terms;
   Attention attention = Attention::kRecord;
   std::string attention_because;
+  records::OutcomeCounts outcome;    ///< with what the rule itself proves (ruling 24, 7)
   bool effect_observed = false;      ///< ruling 25
   std::vector<Technique> attack;     ///< sorted, unique
   std::vector<std::string> missing;  ///< field names that would have decided more
@@ -61,6 +62,6 @@ struct Judgement {
 };
 
 Judgement judge(const records::Series& series, const records::Episode& episode,
-                const records::EntityState& entity, const Playbook& playbook);
+                const records::EntityState& entity, const Playbooks& playbooks);
 
 }  // namespace gyre::stages

@@ -58,10 +58,18 @@ std::size_t longest_backtick_run(std::string_view text) {
   return longest;
 }
 
-// These mean something only at the start of a line, or after a number or `www`.
-bool special_here(std::string_view before, char byte) {
+bool is_word(char byte) {
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+         (byte >= '0' && byte <= '9');
+}
+
+// These mean something only in their place: at the start of a line, after a number or `www`, before
+// `//`, or at the edge of a word.
+bool special_here(std::string_view before, char byte, char next) {
   const bool at_start = before.find_first_not_of(' ') == std::string_view::npos;
   if (byte == '-' || byte == '+' || byte == '=') return at_start;
+  if (byte == ':') return next == '/';
+  if (byte == '_') return !is_word(next) || before.empty() || !is_word(before.back());
   if (byte != '.') return false;
   const bool number = before.find_first_not_of(" 0123456789") == std::string_view::npos;
   if (number || before.size() < 3) return number;
@@ -72,7 +80,7 @@ bool special_here(std::string_view before, char byte) {
 }  // namespace
 
 std::string markdown_text(std::string_view text) {
-  constexpr std::string_view kAlways = "\\`*_{}[]()#!|~:@$^";
+  constexpr std::string_view kAlways = "\\`*[]#!|~@$^";
   const std::string flat = flatten(text, false);
   std::string escaped;
   escaped.reserve(flat.size() + 16);
@@ -88,7 +96,8 @@ std::string markdown_text(std::string_view text) {
       escaped += "&quot;";
     } else {
       const bool special = kAlways.find(byte) != std::string_view::npos ||
-                           special_here(std::string_view(flat).substr(0, i), byte);
+                           special_here(std::string_view(flat).substr(0, i), byte,
+                                        i + 1 < flat.size() ? flat[i + 1] : ' ');
       if (special) escaped += '\\';
       escaped += byte;
     }

@@ -234,6 +234,20 @@ inline void write_producer(JsonWriter& json, const Producer& producer,
   json.end_object();
 }
 
+inline void write_one_advice(JsonWriter& json, const Advice& advice) {
+  json.begin_object().text("title", advice.title).text("text", advice.text);
+  write_texts(json, "preconditions", advice.preconditions);
+  write_texts(json, "record", advice.record);
+  write_texts(json, "commands", advice.commands);
+  json.text("snippet", advice.snippet).text("language", advice.language);
+  json.text("if_benign", advice.if_benign).text("if_suspicious", advice.if_suspicious);
+  json.text("if_gone", advice.if_gone);
+  if (advice.disruptive) json.key("disruptive").value(true);
+  json.text("blast_radius", advice.blast_radius).text("undo", advice.undo);
+  write_texts(json, "undo_commands", advice.undo_commands);
+  json.text("source", advice.source).end_object();
+}
+
 inline void write_advice(JsonWriter& json, const std::vector<Advice>& advice) {
   const std::pair<std::string_view, AdviceKind> kinds[] = {{"verify", AdviceKind::kVerify},
                                                            {"contain", AdviceKind::kContain},
@@ -244,11 +258,7 @@ inline void write_advice(JsonWriter& json, const std::vector<Advice>& advice) {
     json.key(name).begin_array();
     for (const Advice& next : advice) {
       if (next.kind != kind) continue;
-      json.begin_object().text("title", next.title).text("text", next.text);
-      write_texts(json, "commands", next.commands);
-      json.text("snippet", next.snippet).text("language", next.language);
-      write_texts(json, "preconditions", next.preconditions);
-      json.text("undo", next.undo).text("source", next.source).end_object();
+      write_one_advice(json, next);
     }
     json.end_array();
   }

@@ -3,13 +3,11 @@
 
 #include <fmt/format.h>
 #include <re2/re2.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <deque>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <set>
 #include <sstream>
@@ -17,7 +15,7 @@
 
 #include "base/error.h"
 #include "stages/report/attack.h"
-#include "stages/report/fill.h"
+#include "stages/report/playbook_reader.h"
 
 namespace gyre::stages {
 
@@ -27,249 +25,189 @@ extern const std::size_t kBuiltinPlaybookCount;
 namespace {
 
 using Problems = std::vector<std::string>;
+using Tags = google::protobuf::RepeatedPtrField<std::string>;
+using Steps = google::protobuf::RepeatedPtrField<playbook::Step>;
+using Set = std::vector<std::pair<std::string, playbook::File>>;
 
-// Reads one mapping whose keys are all known beforehand; what was not asked for is a problem.
-class Mapping {
- public:
-  Mapping(const YAML::Node& node, std::string file, std::string path, Problems& problems)
-      : node_(node), file_(std::move(file)), path_(std::move(path)), problems_(problems) {
-    if (!node_.IsMap()) {
-      problem(node_, "must be a mapping");
-      return;
-    }
-    std::set<std::string> seen;
-    for (const auto& entry : node_) {
-      if (!entry.first.IsScalar()) {
-        problem(entry.first, "a key must be a word");
-      } else if (!seen.insert(entry.first.Scalar()).second) {
-        problem(entry.first, fmt::format("key `{}` stands twice", entry.first.Scalar()));
-      }
-    }
+std::string folded(std::string_view text) {
+  std::string lower;
+  for (const char c : text) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  lower.erase(0, lower.find_first_not_of(' '));
+  lower.erase(lower.find_last_not_of(' ') + 1);
+  return lower;
+}
+
+template <typename List, typename Value>
+bool holds(const List& list, const Value& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+// How much of the technique the fallback names: T1557.002 beats T1557.
+std::size_t technique_match(const playbook::Fallback& fallback, std::string_view technique) {
+  std::size_t longest = 0;
+  for (const std::string& named : fallback.techniques()) {
+    const bool within = technique == named || technique.starts_with(named + ".");
+    if (within) longest = std::max(longest, named.size());
   }
+  return longest;
+}
 
-  void text(const char* key, std::string& into, bool required) {
-    const YAML::Node value = find(key, required);
-    if (!value.IsDefined()) return;
-    if (!value.IsScalar() || value.Scalar().empty()) {
-      problem(value, fmt::format("`{}` must be a text", key));
-      return;
-    }
-    into = value.Scalar();
-  }
+// Of more than five checks for one place, nobody makes the sixth.
+constexpr int kMostChecks = 5;
+using Platforms = std::vector<playbook::Step::Platform>;
+const std::vector<std::pair<std::string_view, Platforms>>& places() {
+  static const std::vector<std::pair<std::string_view, Platforms>> all = {
+      {"a pod", {playbook::Step::CONTAINER, playbook::Step::KUBERNETES}},
+      {"a Docker container", {playbook::Step::CONTAINER, playbook::Step::DOCKER}},
+      {"a host", {playbook::Step::HOST}},
+      {"a cloud object", {playbook::Step::CLOUD}}};
+  return all;
+}
 
-  void flag(const char* key, bool& into) {
-    const YAML::Node value = find(key, false);
-    if (!value.IsDefined()) return;
-    if (!value.IsScalar() || (value.Scalar() != "true" && value.Scalar() != "false")) {
-      problem(value, fmt::format("`{}` must be true or false", key));
-      return;
-    }
-    into = value.Scalar() == "true";
-  }
+bool is_for(const playbook::Step& step, const Platforms& platforms) {
+  return step.platforms().empty() ||
+         std::any_of(step.platforms().begin(), step.platforms().end(), [&](int platform) {
+           return platform == playbook::Step::ANY || holds(platforms, platform);
+         });
+}
 
-  void texts(const char* key, std::vector<std::string>& into) {
-    each(key, [&](const YAML::Node& item) {
-      if (!item.IsScalar() || item.Scalar().empty()) {
-        problem(item, fmt::format("`{}` must be a list of texts", key));
-      } else {
-        into.push_back(item.Scalar());
-      }
-    });
-  }
-
-  void each(const char* key, const std::function<void(const YAML::Node&)>& visit) {
-    const YAML::Node value = find(key, false);
-    if (!value.IsDefined()) return;
-    if (!value.IsSequence()) {
-      problem(value, fmt::format("`{}` must be a list", key));
-      return;
-    }
-    for (const YAML::Node& item : value) visit(item);
-  }
-
-  void nested(const char* key, const std::function<void(Mapping&)>& visit) {
-    const YAML::Node value = find(key, false);
-    if (!value.IsDefined()) return;
-    Mapping inner(value, file_, path_ + key + ".", problems_);
-    visit(inner);
-    inner.refuse_unknown();
-  }
-
-  void refuse_unknown() {
-    if (!node_.IsMap()) return;
-    for (const auto& entry : node_) {
-      if (entry.first.IsScalar() && known_.count(entry.first.Scalar()) == 0) {
-        problem(entry.first, fmt::format("unknown key `{}{}`", path_, entry.first.Scalar()));
-      }
-    }
-  }
-
-  void problem(const YAML::Node& node, const std::string& what) {
-    const YAML::Mark mark = node.Mark();
-    problems_.push_back(fmt::format("{}:{}:{}: {}", file_, mark.line + 1, mark.column + 1, what));
-  }
-  void problem(const std::string& what) { problem(node_, what); }
-
-  const std::string& file() const { return file_; }
-  Problems& problems() { return problems_; }
-
- private:
-  YAML::Node find(const char* key, bool required) {
-    known_.insert(key);
-    if (!node_.IsMap()) return YAML::Node(YAML::NodeType::Undefined);
-    const YAML::Node value = static_cast<const YAML::Node&>(node_)[key];
-    if (value.IsDefined()) return value;
-    if (required) problem(node_, fmt::format("key `{}{}` is missing", path_, key));
-    return YAML::Node(YAML::NodeType::Undefined);
-  }
-
-  YAML::Node node_;
-  std::string file_;
-  std::string path_;
-  Problems& problems_;
-  std::set<std::string> known_;
+// What makes a playbook fit: the lower the step, the better; then the longer. Step 0: it does not.
+struct Fit {
+  int step = 0;
+  std::size_t length = 0;
+  std::string because;
 };
 
-Signature read_signature(const YAML::Node& node, Mapping& parent) {
-  Signature signature;
-  Mapping map(node, parent.file(), "signatures.", parent.problems());
-  map.text("name", signature.name, true);
-  map.text("verdict", signature.verdict, true);
-  if (!signature.verdict.empty() && signature.verdict != "test" &&
-      signature.verdict != "likely_benign") {
-    map.problem("`verdict` must be test or likely_benign");
+Fit fit(const playbook::Fallback& fallback, std::string_view source, const Tags& tags) {
+  Fit best;
+  for (const std::string& tag : tags) {
+    const std::size_t length = technique_match(fallback, technique_of_tag(tag));
+    if (length > best.length) best = {1, length, "its tag " + tag};
   }
-  map.text("names_field", signature.names_field, true);
-  std::string pattern;
-  map.text("names_pattern", pattern, true);
-  signature.names_pattern = std::make_shared<const RE2>(pattern, RE2::Quiet);
-  if (!signature.names_pattern->ok())
-    map.problem("`names_pattern`: " + signature.names_pattern->error());
-  map.texts("images", signature.images);
-  map.texts("parents", signature.parents);
-  map.flag("images_required", signature.images_required);
-  if (signature.images_required && signature.images.empty()) {
-    map.problem("`images_required` without `images`");
-  }
-  map.refuse_unknown();
-  return signature;
-}
-
-Advice read_advice(const YAML::Node& node, Mapping& parent) {
-  Advice advice;
-  Mapping map(node, parent.file(), "advice.", parent.problems());
-  std::string kind;
-  map.text("kind", kind, true);
-  const std::pair<const char*, AdviceKind> kinds[] = {{"verify", AdviceKind::kVerify},
-                                                      {"contain", AdviceKind::kContain},
-                                                      {"harden", AdviceKind::kHarden},
-                                                      {"tune", AdviceKind::kTune}};
-  const auto* found = std::find_if(std::begin(kinds), std::end(kinds),
-                                   [&](const auto& entry) { return entry.first == kind; });
-  if (found != std::end(kinds)) {
-    advice.kind = found->second;
-  } else if (!kind.empty()) {
-    map.problem("`kind` must be verify, contain, harden or tune");
-  }
-  map.text("title", advice.title, true);
-  map.text("text", advice.text, true);
-  map.texts("commands", advice.commands);
-  map.text("snippet", advice.snippet, false);
-  map.text("language", advice.language, false);
-  map.texts("preconditions", advice.preconditions);
-  map.text("undo", advice.undo, false);
-  map.text("source", advice.source, false);
-  if (advice.kind == AdviceKind::kContain &&
-      (advice.preconditions.empty() || advice.undo.empty())) {
-    map.problem("advice of kind contain needs `preconditions` and `undo`");
-  }
-  std::vector<std::string> templates = advice.commands;
-  templates.push_back(advice.snippet);
-  for (const std::string& text : templates) {
-    for (const std::string& name : placeholders(text)) {
-      if (!is_placeholder(name)) map.problem(fmt::format("unknown placeholder `{{{}}}`", name));
-    }
-  }
-  map.refuse_unknown();
-  return advice;
-}
-
-Playbook read_playbook(const YAML::Node& node, const std::string& file, Problems& problems) {
-  Playbook playbook;
-  Mapping map(node, file, "", problems);
-  map.text("id", playbook.id, true);
-  map.texts("rules", playbook.rules);
-  map.text("family", playbook.family, true);
-  map.flag("strong", playbook.strong);
-  map.flag("fires_only_on_success", playbook.fires_only_on_success);
-  map.text("meaning", playbook.meaning, true);
-  map.text("blocked", playbook.blocked_text, true);
-  map.text("succeeded", playbook.succeeded_text, true);
-  map.nested("effect", [&](Mapping& effect) {
-    effect.text("field", playbook.effect_field, true);
-    effect.text("prefix", playbook.effect_prefix, true);
-  });
-  map.texts("benign_causes", playbook.benign_causes);
-  map.each("signatures", [&](const YAML::Node& item) {
-    playbook.signatures.push_back(read_signature(item, map));
-  });
-  map.each("advice",
-           [&](const YAML::Node& item) { playbook.advice.push_back(read_advice(item, map)); });
-  map.texts("decisive_fields", playbook.decisive_fields);
-  map.texts("tactics", playbook.tactics);
-  for (const std::string& tactic : playbook.tactics) {
-    if (tactic_name(tactic).empty()) map.problem(fmt::format("unknown tactic `{}`", tactic));
-  }
-  map.refuse_unknown();
-  return playbook;
+  if (best.step != 0) return best;
+  const auto tactic = [&](const std::string& tag) {
+    const std::string_view id = tactic_of_tag(tag);
+    return holds(fallback.tactics(), tag) || (!id.empty() && holds(fallback.tactics(), id));
+  };
+  for (const std::string& tag : tags)
+    if (tactic(tag)) return {2, 0, "its tag " + tag};
+  for (const std::string& tag : tags)
+    if (holds(fallback.tags(), tag)) return {3, 0, "its tag " + tag};
+  if (holds(fallback.sources(), source)) return {4, 0, "its source " + std::string(source)};
+  if (fallback.rest()) return {5, 0, "neither tag nor source leading to another"};
+  return {};
 }
 
 }  // namespace
 
 struct Playbooks::Impl {
-  std::deque<Playbook> playbooks;
+  std::vector<std::pair<std::string, Playbook>> all;
+  std::deque<Playbook> by_name_owned;
   std::map<std::string, const Playbook*, std::less<>> by_rule;
-  const Playbook* fallback = nullptr;
+  std::map<std::string, const Playbook*, std::less<>> by_folded;
+  std::map<std::string, Playbook> fallbacks;  // by id: a later set replaces
+  std::map<std::string, playbook::Step> checks, containment, hardening, tuning;
+  std::map<std::string, playbook::Source> sources_by_id;
+  std::vector<KnownSource> sources;
+
+  template <typename List, typename Into>
+  static void name_all(const List& list, const std::string& file, const char* what, Into& into,
+                       std::set<std::string>& seen, Problems& problems) {
+    for (const auto& item : list) {
+      if (!seen.insert(what + item.id()).second)
+        problems.push_back(fmt::format("{}: a second `{}` under {}", file, item.id(), what));
+      into[item.id()] = item;
+    }
+  }
 
   // A later set wins over an earlier one; within one set nothing may be claimed twice.
-  void add(std::vector<std::pair<std::string, Playbook>> set, Problems& problems) {
-    std::set<std::string> claimed;
-    for (auto& [file, playbook] : set) {
-      std::vector<std::string> claims = playbook.rules;
-      if (claims.empty()) claims.emplace_back();
-      playbooks.push_back(std::move(playbook));
-      for (const std::string& rule : claims) {
-        if (!claimed.insert(rule).second) {
-          problems.push_back(rule.empty()
-                                 ? file + ": a second playbook without `rules`"
-                                 : fmt::format("{}: rule `{}` has two playbooks", file, rule));
-        }
-        if (rule.empty()) {
-          fallback = &playbooks.back();
-        } else {
-          by_rule[rule] = &playbooks.back();
-        }
+  void add(const Set& set, Problems& problems) {
+    std::set<std::string> seen;
+    for (const auto& [file, content] : set) {
+      name_all(content.checks(), file, "checks", checks, seen, problems);
+      name_all(content.containment(), file, "containment", containment, seen, problems);
+      name_all(content.hardening(), file, "hardening", hardening, seen, problems);
+      name_all(content.tuning(), file, "tuning", tuning, seen, problems);
+      name_all(content.sources(), file, "sources", sources_by_id, seen, problems);
+    }
+    for (const auto& [file, content] : set)
+      for (const Playbook& book : content.playbooks()) add(file, book, seen, problems);
+  }
+
+  void add(const std::string& file, Playbook book, std::set<std::string>& seen,
+           Problems& problems) {
+    if (!seen.insert("playbook " + book.id()).second)
+      problems.push_back(fmt::format("{}: a second playbook `{}`", file, book.id()));
+    put_in(file, "checks", checks, *book.mutable_checks(), problems);
+    put_in(file, "containment", containment, *book.mutable_containment(), problems);
+    put_in(file, "hardening", hardening, *book.mutable_hardening(), problems);
+    put_in(file, "tuning", tuning, *book.mutable_tuning(), problems);
+    for (const auto& [place, platforms] : places()) {
+      const auto checks_there =
+          std::count_if(book.checks().begin(), book.checks().end(),
+                        [&](const playbook::Step& step) { return is_for(step, platforms); });
+      if (checks_there > kMostChecks)
+        problems.push_back(fmt::format("{}: playbook `{}` has {} checks for {}, at most {}", file,
+                                       book.id(), checks_there, place, kMostChecks));
+    }
+    std::erase_if(all, [&](const auto& entry) { return entry.second.id() == book.id(); });
+    all.emplace_back(file, book);
+    if (book.has_fallback()) fallbacks[book.id()] = book;
+    for (const playbook::Rule& rule : book.rules()) {
+      if (!seen.insert("rule " + rule.name()).second)
+        problems.push_back(fmt::format("{}: rule `{}` has two playbooks", file, rule.name()));
+      by_name_owned.push_back(of_rule(book, rule));
+      by_rule[rule.name()] = by_folded[folded(rule.name())] = &by_name_owned.back();
+    }
+  }
+
+  static void put_in(const std::string& file, const char* section,
+                     const std::map<std::string, playbook::Step>& named, Steps& steps,
+                     Problems& problems) {
+    for (playbook::Step& step : steps) {
+      if (step.use().empty()) continue;
+      const auto found = named.find(step.use());
+      if (found == named.end()) {
+        problems.push_back(fmt::format("{}:{}: no step `{}` is named under `{}`", file, step.line(),
+                                       step.use(), section));
+      } else {
+        step = found->second;
       }
+    }
+  }
+
+  static Playbook of_rule(const Playbook& book, const playbook::Rule& rule) {
+    Playbook own = book;
+    if (rule.has_meaning()) own.set_meaning(rule.meaning());
+    if (rule.has_fires_on()) own.set_fires_on(rule.fires_on());
+    if (rule.has_strong()) own.set_strong(rule.strong());
+    if (rule.has_succeeded()) own.set_succeeded(rule.succeeded());
+    if (rule.has_blocked()) own.set_blocked(rule.blocked());
+    if (rule.has_unknown()) own.set_unknown(rule.unknown());
+    if (!rule.attack().empty()) *own.mutable_attack() = rule.attack();
+    return own;
+  }
+
+  void finish(Problems& problems) {
+    const auto rest = std::count_if(fallbacks.begin(), fallbacks.end(), [](const auto& entry) {
+      return entry.second.fallback().rest();
+    });
+    if (rest != 1) problems.push_back(fmt::format("{} playbooks with `rest`, not one", rest));
+    for (const auto& [id, entry] : sources_by_id) {
+      KnownSource known{entry, {}};
+      for (const playbook::Names& names : entry.names())
+        known.names.push_back(std::make_shared<const RE2>(names.pattern(), RE2::Quiet));
+      sources.push_back(std::move(known));
     }
   }
 };
 
 namespace {
 
-void parse_into(const std::string& file, const std::string& text,
-                std::vector<std::pair<std::string, Playbook>>& set, Problems& problems) {
-  try {
-    set.emplace_back(file, read_playbook(YAML::Load(text), file, problems));
-  } catch (const YAML::Exception& error) {
-    problems.push_back(
-        fmt::format("{}:{}:{}: {}", file, error.mark.line + 1, error.mark.column + 1, error.msg));
-  }
-}
-
 std::vector<std::filesystem::path> yaml_files(const std::string& directory, Problems& problems) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
-  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
+  for (std::filesystem::recursive_directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
     const auto extension = it->path().extension();
     if (extension == ".yaml" || extension == ".yml") files.push_back(it->path());
@@ -279,31 +217,34 @@ std::vector<std::filesystem::path> yaml_files(const std::string& directory, Prob
   return files;
 }
 
+Set read_directory(const std::string& directory, Problems& problems) {
+  Set set;
+  for (const auto& path : yaml_files(directory, problems)) {
+    std::ifstream stream(path, std::ios::binary);
+    std::stringstream text;
+    text << stream.rdbuf();
+    if (!stream) {
+      problems.push_back(path.string() + ": cannot be read");
+      continue;
+    }
+    set.emplace_back(path.string(), read_playbook_file(path.string(), text.str(), problems));
+  }
+  return set;
+}
+
 }  // namespace
 
 Playbooks::Playbooks(const std::string& directory) : impl_(std::make_unique<Impl>()) {
   Problems problems;
-  std::vector<std::pair<std::string, Playbook>> builtin;
+  Set builtin;
   for (std::size_t i = 0; i < kBuiltinPlaybookCount; ++i) {
-    parse_into(std::string(kBuiltinPlaybooks[i].first), std::string(kBuiltinPlaybooks[i].second),
-               builtin, problems);
+    const std::string file(kBuiltinPlaybooks[i].first);
+    builtin.emplace_back(
+        file, read_playbook_file(file, std::string(kBuiltinPlaybooks[i].second), problems));
   }
-  impl_->add(std::move(builtin), problems);
-  if (!directory.empty()) {
-    std::vector<std::pair<std::string, Playbook>> own;
-    for (const auto& path : yaml_files(directory, problems)) {
-      std::ifstream stream(path, std::ios::binary);
-      std::stringstream text;
-      text << stream.rdbuf();
-      if (!stream) {
-        problems.push_back(path.string() + ": cannot be read");
-        continue;
-      }
-      parse_into(path.string(), text.str(), own, problems);
-    }
-    impl_->add(std::move(own), problems);
-  }
-  if (impl_->fallback == nullptr) problems.push_back("no playbook without `rules` (the fallback)");
+  impl_->add(builtin, problems);
+  if (!directory.empty()) impl_->add(read_directory(directory, problems), problems);
+  impl_->finish(problems);
   if (!problems.empty()) {
     throw ConfigError(fmt::format("playbooks:\n  {}", fmt::join(problems, "\n  ")));
   }
@@ -311,11 +252,34 @@ Playbooks::Playbooks(const std::string& directory) : impl_(std::make_unique<Impl
 
 Playbooks::~Playbooks() = default;
 
-const Playbook& Playbooks::for_rule(std::string_view rule) const {
-  const auto found = impl_->by_rule.find(rule);
-  return found == impl_->by_rule.end() ? *impl_->fallback : *found->second;
+const Playbook& Playbooks::of(const records::Series& series,
+                              const records::Summary& summary) const {
+  const auto exact = impl_->by_rule.find(series.rule());
+  if (exact != impl_->by_rule.end()) return *exact->second;
+  const auto similar = impl_->by_folded.find(folded(series.rule()));
+  if (similar != impl_->by_folded.end()) return *similar->second;
+  const Playbook* best = nullptr;
+  Fit best_fit;
+  for (const auto& [id, book] : impl_->fallbacks) {
+    Fit next = fit(book.fallback(), series.source(), summary.tags());
+    if (next.step == 0) continue;
+    const bool better = best == nullptr || next.step < best_fit.step ||
+                        (next.step == best_fit.step && next.length > best_fit.length);
+    if (!better) continue;
+    best = &book;
+    best_fit = std::move(next);
+  }
+  return *best;
 }
 
-std::size_t Playbooks::size() const { return impl_->playbooks.size(); }
+const std::vector<KnownSource>& Playbooks::sources() const { return impl_->sources; }
+
+const std::vector<std::pair<std::string, Playbook>>& Playbooks::all() const { return impl_->all; }
+
+std::string why_chosen(const Playbook& playbook, const records::Series& series,
+                       const records::Summary& summary) {
+  if (!playbook.has_fallback()) return {};
+  return fit(playbook.fallback(), series.source(), summary.tags()).because;
+}
 
 }  // namespace gyre::stages

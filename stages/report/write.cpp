@@ -22,20 +22,23 @@ std::string counted(std::uint64_t count, std::string_view noun) {
 
 // What the results mean, in the playbook's words only where they fit the error (ruling 24: not
 // every failure is a refusal).
-std::string outcome_text(const Facts& facts, const records::OutcomeCounts& outcome,
-                         const Judgement& judgement, const Playbook& playbook) {
+std::string outcome_text(const Facts& facts, const Judgement& judgement, const Playbook& playbook) {
+  const records::OutcomeCounts& outcome = judgement.outcome;
   std::string text = fmt::format("Results: {} succeeded, {} failed, {} unknown.",
                                  outcome.succeeded(), outcome.blocked(), outcome.unknown());
-  const bool refusal = !facts.any_of("evt.res", {"EACCES", "EPERM", "EROFS"}).empty();
-  if (outcome.blocked() > 0 && refusal) text += " " + playbook.blocked_text;
+  const bool refusal = !facts.any_of("evt.res", {"EACCES", "EPERM", "EROFS"}).empty() ||
+                       (!facts.has("evt.res") && outcome.blocked() > 0);
+  if (outcome.blocked() > 0 && refusal) text += " " + playbook.blocked();
   for (const std::string_view result : facts.values("evt.res")) {
     if (result == "SUCCESS" || (refusal && result == "EACCES")) continue;
     text += fmt::format(" {}: {}.", shown(result, 32), meaning_of_result(result));
   }
-  if (judgement.effect_observed && !playbook.effect_prefix.empty()) {
-    text += fmt::format(" A program below {} was seen running.", playbook.effect_prefix);
+  if (judgement.effect_observed && playbook.has_effect()) {
+    text += " " + playbook.effect().text();
   } else if (outcome.succeeded() > 0) {
-    text += " " + playbook.succeeded_text;
+    text += " " + playbook.succeeded();
+  } else if (outcome.unknown() > 0) {
+    text += " " + playbook.unknown();
   }
   return text;
 }
@@ -82,8 +85,7 @@ DocumentHead finding_text(const Finding& finding) {
   head.summary = fmt::format("**Verdict: {}** · severity {} · risk {}/100 · revision {} ({})\n\n",
                              markdown_text(verdict), to_string(judgement.severity), judgement.risk,
                              finding.revision.number, markdown_text(finding.revision.reason));
-  const std::string what =
-      outcome_text(finding.facts, counts.outcome(), judgement, finding.playbook);
+  const std::string what = outcome_text(finding.facts, judgement, finding.playbook);
   head.summary +=
       fmt::format("Rule {} fired in {}. {}\n\n{}", markdown_code(shown(finding.series.rule(), 256)),
                   markdown_text(where), markdown_text(when), markdown_text(what));
@@ -133,7 +135,7 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
              finding.revision);
   write_finding_labels(json, finding);
   if (!finding.sensor) {
-    write_outcome(json, finding.episode.counts().outcome());
+    write_outcome(json, judgement.outcome);
     write_judgement(json, judgement);
   }
   write_details(json, content, series.entity().kind() == records::Entity::CONTAINER);
@@ -158,17 +160,18 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
 
 schemas::Report write_finding(const records::Series& series, const records::Episode& episode,
                               const records::EntityState& entity, const Judgement& judgement,
-                              const Playbook& playbook, const Revision& revision,
+                              const Playbooks& playbooks, const Revision& revision,
                               const Producer& producer) {
-  const Finding finding{series,
-                        episode,
-                        judgement,
-                        playbook,
-                        revision,
-                        Facts(episode.summary(), entity),
-                        is_about_sensor(series),
-                        all_refused(episode.counts().outcome(), judgement.effect_observed,
-                                    !playbook.effect_prefix.empty())};
+  const Playbook& playbook = playbooks.of(series, episode.summary());
+  const Finding finding{
+      series,
+      episode,
+      judgement,
+      playbook,
+      revision,
+      Facts(episode.summary(), entity),
+      is_about_sensor(series),
+      all_refused(judgement.outcome, judgement.effect_observed, playbook.has_effect())};
   schemas::Report report;
   report.id = episode.id();
   report.time = revision.decided;

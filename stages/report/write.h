@@ -32,7 +32,7 @@ struct Revision {
 /// DESIGN 8.1.
 schemas::Report write_finding(const records::Series& series, const records::Episode& episode,
                               const records::EntityState& entity, const Judgement& judgement,
-                              const Playbook& playbook, const Revision& revision,
+                              const Playbooks& playbooks, const Revision& revision,
                               const Producer& producer);
 
 schemas::Report write_incident(const records::EntityState& entity,

@@ -44,7 +44,7 @@ class ContributionTest : public testing::Test {
   records::Episode& episode() { return *series_.mutable_episodes(0); }
   std::vector<records::Contribution> at(Second now) {
     std::vector<records::Contribution> said;
-    contribute("0123456789abcdef", series_, card_, now, playbooks_.for_rule("Rule A"), said);
+    contribute("0123456789abcdef", series_, card_, now, playbooks_, said);
     return said;
   }
   void card(const std::string& field, const std::string& value) {

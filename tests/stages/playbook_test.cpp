@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <re2/re2.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -43,52 +42,83 @@ class PlaybookDirectory : public testing::Test {
 };
 
 constexpr const char* kSmall =
-    "id: mine\nfamily: shell_exec\nmeaning: m\nblocked: b\nsucceeded: s\nrules: [My rule]\n";
+    "playbooks:\n"
+    "  - id: mine\n"
+    "    family: shell_exec\n"
+    "    rules: [{name: My rule}, {name: My other rule, strong: true, meaning: another one}]\n"
+    "    meaning: m\n"
+    "    succeeded: s\n"
+    "    blocked: b\n"
+    "    unknown: u\n"
+    "    benign: [{cause: c, proof: p}]\n"
+    "    key_fields: [{field: proc.name, look_for: l}]\n"
+    "    checks: [inspect_container]\n"
+    "    hardening: [restrict_pod]\n";
 
-TEST(Playbooks, KnowTheirRulesAndFallBackForOthers) {
-  const Playbooks playbooks;
-  EXPECT_EQ(playbooks.size(), 3U);
-  EXPECT_EQ(playbooks.for_rule("Execution from /dev/shm").id, "execution_from_dev_shm");
-  EXPECT_EQ(playbooks.for_rule("Detect Shell in Container").id, "detect_shell_in_container");
-  EXPECT_EQ(playbooks.for_rule("Any other rule").id, "general");
+const Playbook& of(const Playbooks& playbooks, const std::string& rule,
+                   const std::vector<std::string>& tags = {},
+                   const std::string& source = "syscall") {
+  records::Series series;
+  series.set_rule(rule);
+  series.set_source(source);
+  records::Summary summary;
+  for (const std::string& tag : tags) summary.add_tags(tag);
+  return playbooks.of(series, summary);
 }
 
-TEST(Playbooks, GiveNoCommandThatWeakensOrDestroys) {
-  const RE2 forbidden(
-      R"((?i)\b(chmod|chown|rm|dd|mkfs|shred|pkill|killall|kill|truncate|setenforce)\b|--privileged|privileged: *true|)"
-      R"(unconfined|exec\b.*-it|kubectl (exec|cp|debug|attach|delete)|docker (exec|attach|stop|kill|rm)\b|)"
-      R"(append: true|md5sum|remount|sed -i|curl|wget)");
+TEST(Playbooks, AreChosenByTheRulesNameElseByTagsAndSource) {
   const Playbooks playbooks;
-  for (const char* rule : {"Execution from /dev/shm", "Detect Shell in Container", "other"}) {
-    for (const Advice& advice : playbooks.for_rule(rule).advice) {
-      for (const std::string& command : advice.commands) {
-        EXPECT_FALSE(RE2::PartialMatch(command, forbidden)) << command;
-      }
-      EXPECT_FALSE(RE2::PartialMatch(advice.snippet, forbidden)) << advice.snippet;
-      if (advice.kind == AdviceKind::kContain) {
-        EXPECT_FALSE(advice.preconditions.empty());
-        EXPECT_FALSE(advice.undo.empty());
-      }
-    }
-  }
+  EXPECT_EQ(of(playbooks, "Execution from /dev/shm").id(), "execution_from_dev_shm");
+  EXPECT_EQ(of(playbooks, " execution FROM /dev/shm").id(), "execution_from_dev_shm");
+  EXPECT_EQ(of(playbooks, "Any other rule").id(), "other");
+  EXPECT_EQ(of(playbooks, "Any other rule", {"T1059.004"}).id(), "shell_exec");
+  EXPECT_EQ(of(playbooks, "Any other rule", {"mitre_execution"}).id(), "shell_exec");
+  EXPECT_EQ(of(playbooks, "Any other rule", {"container", "shell"}).id(), "shell_exec");
 }
 
-TEST_F(PlaybookDirectory, OverridesTheBuiltInOne) {
-  write("a.yaml", std::string(kSmall) + "strong: true\n");
-  write("general.yml", "id: g\nfamily: general\nmeaning: m\nblocked: b\nsucceeded: s\n");
+TEST(Playbooks, SayWhyOneWasTakenThatDoesNotNameTheRule) {
+  const Playbooks playbooks;
+  records::Series series;
+  series.set_rule("Any other rule");
+  records::Summary summary;
+  summary.add_tags("T1059.004");
+  EXPECT_EQ(why_chosen(playbooks.of(series, summary), series, summary), "its tag T1059.004");
+  series.set_rule("Execution from /dev/shm");
+  EXPECT_EQ(why_chosen(playbooks.of(series, summary), series, summary), "");
+}
+
+TEST_F(PlaybookDirectory, OverridesByRuleByStepAndByFallback) {
+  write("a.yaml", kSmall);
+  std::string rest = kSmall;
+  rest.replace(rest.find("mine"), 4, "other");
+  rest.replace(rest.find("rules:"), rest.find("meaning: m\n") - rest.find("rules:"),
+               "fallback: {rest: true}\n    ");
+  std::filesystem::create_directories(directory_ / "deeper");
+  write("deeper/rest.yml", rest);
+  write("steps.yaml",
+        "checks:\n  - {id: inspect_container, title: Ours, text: t, if_benign: b, "
+        "if_suspicious: s}\n");
   const Playbooks playbooks(directory_.string());
-  EXPECT_TRUE(playbooks.for_rule("My rule").strong);
-  EXPECT_EQ(playbooks.for_rule("unknown").id, "g");
+  EXPECT_FALSE(of(playbooks, "My rule").strong());
+  EXPECT_TRUE(of(playbooks, "My other rule").strong());
+  EXPECT_EQ(of(playbooks, "My other rule").meaning(), "another one");
+  EXPECT_EQ(of(playbooks, "My rule").checks(0).title(), "Ours");
+  EXPECT_EQ(of(playbooks, "unknown").meaning(), "m");
 }
 
 TEST_F(PlaybookDirectory, NamesEveryProblemWithFileLineAndColumn) {
-  write("a.yaml", std::string(kSmall) + "colour: red\nstrong: perhaps\ntactics: [TA9999]\n");
-  write("b.yaml", "id: other\n");
+  write("a.yaml", std::string(kSmall) + "    colour: red\n    strong: perhaps\n" +
+                      "    attack: [{tactic: TA9999}, {tactic: TA0001, technique: T1059}]\n" +
+                      "    containment: [no_such_step]\n");
+  write("b.yaml", "playbooks:\n  - id: lonely\n");
   const std::string text = problems();
-  EXPECT_THAT(text, HasSubstr("a.yaml:7:1: unknown key `colour`"));
-  EXPECT_THAT(text, HasSubstr("a.yaml:8:9: `strong` must be true or false"));
-  EXPECT_THAT(text, HasSubstr("unknown tactic `TA9999`"));
-  EXPECT_THAT(text, HasSubstr("b.yaml:1:1: key `family` is missing"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:13:5: unknown key `colour`"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:14:13: `strong` must be true or false"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:15:14: unknown tactic `TA9999`"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:15:32: T1059 belongs to TA0002"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:16: no step `no_such_step` is named under `containment`"));
+  EXPECT_THAT(text, HasSubstr("b.yaml:2:5: key `family` is missing"));
+  EXPECT_THAT(text, HasSubstr("b.yaml:2:5: a playbook has either `rules` or `fallback`"));
 }
 
 TEST_F(PlaybookDirectory, RefusesWhatIsNoYaml) {
@@ -96,21 +126,42 @@ TEST_F(PlaybookDirectory, RefusesWhatIsNoYaml) {
   EXPECT_THAT(problems(), HasSubstr("a.yaml:"));
 }
 
-TEST_F(PlaybookDirectory, RefusesUnknownPlaceholdersBadPatternsAndContainmentWithoutUndo) {
-  write("a.yaml",
-        std::string(kSmall) +
-            "advice:\n  - {kind: contain, title: t, text: x, commands: ['ls {proc.name}']}\n"
-            "signatures:\n  - {name: n, verdict: test, names_field: f, names_pattern: '('}\n");
+TEST_F(PlaybookDirectory, RefusesBadAdvice) {
+  write("a.yaml", std::string(kSmall) +
+                      "    containment:\n"
+                      "      - {title: t, text: x, commands: ['docker pause {proc.cmdline}']}\n"
+                      "    tuning:\n"
+                      "      - {title: t, text: This is a false positive., snippet: 'a: b', "
+                      "language: falco}\n");
+  write("b.yaml",
+        "sources:\n  - {id: n, name: n, verdict: test, confirm: c, names: [{field: f, "
+        "pattern: '('}]}\n");
   const std::string text = problems();
-  EXPECT_THAT(text, HasSubstr("unknown placeholder `{proc.name}`"));
-  EXPECT_THAT(text, HasSubstr("needs `preconditions` and `undo`"));
-  EXPECT_THAT(text, HasSubstr("`names_pattern`"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:14:40: unknown placeholder `{proc.cmdline}`"));
+  EXPECT_THAT(text, HasSubstr("key `undo` is missing"));
+  EXPECT_THAT(text, HasSubstr("key `preconditions` is missing"));
+  EXPECT_THAT(text, HasSubstr("D3: its commands interrupt"));
+  EXPECT_THAT(text, HasSubstr("a.yaml:16:26: T1: `false positive`"));
+  EXPECT_THAT(text, HasSubstr("a rules file is a list of items"));
+  EXPECT_THAT(text, HasSubstr("b.yaml:2:77: `pattern`"));
 }
 
 TEST_F(PlaybookDirectory, RefusesTwoPlaybooksForOneRule) {
   write("a.yaml", kSmall);
-  write("b.yaml", kSmall);
+  std::string twice = kSmall;
+  twice.replace(twice.find("mine"), 4, "your");
+  write("b.yaml", twice);
   EXPECT_THAT(problems(), HasSubstr("rule `My rule` has two playbooks"));
+}
+
+TEST_F(PlaybookDirectory, RefusesMoreChecksThanAnybodyMakes) {
+  std::string many = kSmall;
+  const std::string one = "checks: [inspect_container]";
+  many.replace(many.find(one), one.size(),
+               "checks: [inspect_container, read_pod, read_pod_logs, find_exec_in_audit_log, "
+               "inspect_container, read_pod]");
+  write("a.yaml", many);
+  EXPECT_THAT(problems(), HasSubstr("has 6 checks for a pod, at most 5"));
 }
 
 TEST(PlaybooksOfAMissingDirectory, AreAnError) {

@@ -11,6 +11,7 @@
 #include "stages/report/judge.h"
 #include "stages/report/markdown.h"
 #include "stages/report/write.h"
+#include "tests/stages/story.h"
 
 namespace gyre::stages {
 namespace {
@@ -23,71 +24,6 @@ constexpr const char* kShell = "Detect Shell in Container";
 constexpr const char* kGeneratorCommand =
     "sh -c /dev/shm/falco-event-generator-syscall-ExecutionFromDevShm-q7Zt2K.sh";
 constexpr const char* kLsmod = R"(bash -c /usr/sbin/lsmod | cut -d' ' -f1 | grep -qx "falco")";
-
-struct Story {
-  explicit Story(const std::string& rule, std::uint32_t priority = 4) {
-    series.set_rule(rule);
-    series.set_source("syscall");
-    series.set_shape("sh <random>");
-    series.set_shape_version(1);
-    records::Entity& who = *series.mutable_entity();
-    who.set_kind(records::Entity::CONTAINER);
-    who.set_tenant("default");
-    who.set_cluster("lab");
-    who.set_hostname("node-7");
-    who.set_id("0a1b2c3d4e5f");
-    *entity.mutable_entity() = who;
-    episode.set_id("00112233445566778899aabbccddeeff");
-    records::Summary& summary = *episode.mutable_summary();
-    summary.set_first(1'700'000'000'000'000'001);
-    summary.set_last(1'700'000'009'000'000'002);
-    summary.set_priority(priority);
-    summary.add_tags("T1059.004");
-    summary.add_tags("mitre_execution");
-    episode.mutable_counts()->set_alerts(2);
-  }
-
-  Story& field(const std::string& name, const std::string& value) {
-    fields[name].insert(value);
-    episode.mutable_summary()->clear_fields();
-    for (const auto& [key, values] : fields) {
-      records::Values& added = *episode.mutable_summary()->add_fields();
-      added.set_field(key);
-      for (const std::string& text : values) added.add_values(text);
-    }
-    return *this;
-  }
-  Story& card(const std::string& name, const std::string& value) {
-    records::Values& known = *entity.add_card();
-    known.set_field(name);
-    known.add_values(value);
-    return *this;
-  }
-  Story& outcome(std::uint64_t succeeded, std::uint64_t blocked, std::uint64_t unknown) {
-    auto& counts = *episode.mutable_counts()->mutable_outcome();
-    counts.set_succeeded(succeeded);
-    counts.set_blocked(blocked);
-    counts.set_unknown(unknown);
-    return *this;
-  }
-
-  const Playbook& playbook() const { return playbooks().for_rule(series.rule()); }
-  Judgement judged() const { return judge(series, episode, entity, playbook()); }
-  std::string json() const {
-    const Revision revision{1, "opened", 1'700'000'010, 1'700'000'910};
-    return write_finding(series, episode, entity, judged(), playbook(), revision, {"0.1", "c0ffee"})
-        .json;
-  }
-
-  static const Playbooks& playbooks() {
-    static const Playbooks all;
-    return all;
-  }
-  records::Series series;
-  records::Episode episode;
-  records::EntityState entity;
-  std::map<std::string, std::set<std::string>> fields;
-};
 
 Story refused_test() {
   Story story(kShm);
@@ -189,9 +125,7 @@ TEST(Attention, PagesOnlyForWhatHappened) {
 
 TEST(Attack, LeavesOutATechniqueUnderAForeignTactic) {
   Story story("Some rule");
-  story.episode.mutable_summary()->clear_tags();
-  story.episode.mutable_summary()->add_tags("T1565");
-  story.episode.mutable_summary()->add_tags("mitre_discovery");
+  story.tag("T1565").tag("mitre_discovery");
   const auto attack = story.judged().attack;
   ASSERT_EQ(attack.size(), 1U);
   EXPECT_EQ(attack[0].tactic, "TA0007");

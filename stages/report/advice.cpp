@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/report/advice.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/time.h"
+#include "stages/report/conditions.h"
+#include "stages/report/exception.h"
+#include "stages/report/fill.h"
+
+namespace gyre::stages {
+
+namespace {
+
+using playbook::Step;
+using Steps = google::protobuf::RepeatedPtrField<Step>;
+
+constexpr std::size_t kLinesPerCommand = 3;
+// Around the alerts, so that what led to them is seen.
+constexpr Second kMargin = 300;
+
+bool is_known(const Judgement& judgement) {
+  return (judgement.verdict == Verdict::kTest || judgement.verdict == Verdict::kLikelyBenign) &&
+         judgement.confidence != Confidence::kLow;
+}
+
+std::set<Step::Platform> platforms_of(const records::Entity& entity, const Facts& facts) {
+  std::set<Step::Platform> platforms = {Step::ANY};
+  switch (entity.kind()) {
+    case records::Entity::CONTAINER:
+      platforms.insert({Step::CONTAINER, Step::KUBERNETES});
+      // Without a pod it may be either: metadata comes late or never.
+      if (!facts.has("k8s.pod.name")) platforms.insert(Step::DOCKER);
+      break;
+    case records::Entity::HOST:
+      // Not on the host, only nobody knows in which container: commands that name it fall away.
+      if (entity.container_unknown()) {
+        platforms.insert({Step::CONTAINER, Step::KUBERNETES, Step::DOCKER});
+      } else {
+        platforms.insert(Step::HOST);
+      }
+      break;
+    case records::Entity::K8S_OBJECT:
+      platforms.insert(Step::KUBERNETES);
+      break;
+    default:
+      platforms.insert(Step::CLOUD);
+  }
+  return platforms;
+}
+
+std::string utc(Second second) {
+  std::string text = format_rfc3339_second(second);  // 2026-03-02T09:00:00Z
+  text.replace(text.find('T'), 1, " ");
+  text.replace(text.find('Z'), 1, " UTC");
+  return text;
+}
+
+// What of the entity and of the evidence may fill a placeholder.
+class Values {
+ public:
+  Values(const records::Series& series, const Facts& facts)
+      : entity_(series.entity()), facts_(facts) {}
+
+  std::vector<std::string> operator()(std::string_view name) const {
+    const Second since = second_of(facts_.summary().first()) - kMargin;
+    const Second until = second_of(facts_.summary().last()) + kMargin;
+    if (name == "since") return {format_rfc3339_second(since)};
+    if (name == "until") return {format_rfc3339_second(until)};
+    if (name == "since_utc") return {utc(since)};
+    if (name == "until_utc") return {utc(until)};
+    if (name == "node") return {entity_.hostname()};
+    const bool container =
+        entity_.kind() == records::Entity::CONTAINER && !entity_.container_unknown();
+    if (name == "container.id") {
+      return container ? std::vector<std::string>{entity_.id()} : std::vector<std::string>{};
+    }
+    const bool of_container = name.starts_with("container.") || name.starts_with("k8s.");
+    if ((of_container && !container) || facts_.capped(name)) return {};
+    const auto values = facts_.values(name);
+    return {values.begin(), values.end()};
+  }
+
+ private:
+  const records::Entity& entity_;
+  const Facts& facts_;
+};
+
+std::vector<std::string> fill_all(const google::protobuf::RepeatedPtrField<std::string>& commands,
+                                  const Values& values) {
+  std::vector<std::string> filled;
+  for (const std::string& command : commands) {
+    for (std::string& line : fill(command, values, kLinesPerCommand))
+      filled.push_back(std::move(line));
+  }
+  return filled;
+}
+
+class Writer {
+ public:
+  Writer(const records::Series& series, const Facts& facts, const Judgement& judgement)
+      : facts_(facts),
+        judgement_(judgement),
+        values_(series, facts),
+        platforms_(platforms_of(series.entity(), facts)) {}
+
+  void add(AdviceKind kind, const Steps& steps, std::vector<Advice>& into) const {
+    for (const Step& step : steps) {
+      if (applies(step)) add(kind, step, into);
+    }
+  }
+
+ private:
+  bool applies(const Step& step) const {
+    const auto& wanted = step.platforms();
+    const bool here =
+        wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](int platform) {
+          return platforms_.contains(static_cast<Step::Platform>(platform));
+        });
+    return here && all_proven(step.when(), facts_, judgement_.outcome, judgement_.effect_observed);
+  }
+
+  void add(AdviceKind kind, const Step& step, std::vector<Advice>& into) const {
+    Advice advice;
+    advice.kind = kind;
+    advice.commands = fill_all(step.commands(), values_);
+    if (advice.commands.empty() && !step.commands().empty()) return;
+    const auto snippets = fill(step.snippet(), values_, 1);
+    if (snippets.empty()) return;
+    advice.snippet = snippets.front();
+    advice.language = step.language() == "falco" ? "yaml" : step.language();
+    advice.record = fill_all(step.record(), values_);
+    advice.undo_commands = fill_all(step.undo_commands(), values_);
+    advice.title = step.title();
+    advice.text = step.text();
+    advice.preconditions.assign(step.preconditions().begin(), step.preconditions().end());
+    advice.if_benign = step.if_benign();
+    advice.if_suspicious = step.if_suspicious();
+    advice.if_gone = step.if_gone();
+    advice.disruptive = step.disruptive();
+    advice.blast_radius = step.blast_radius();
+    advice.undo = step.undo();
+    advice.source = step.source();
+    into.push_back(std::move(advice));
+  }
+
+  const Facts& facts_;
+  const Judgement& judgement_;
+  const Values values_;
+  const std::set<Step::Platform> platforms_;
+};
+
+}  // namespace
+
+std::vector<Advice> advise(const Playbook& playbook, const records::Series& series,
+                           const Facts& facts, const Judgement& judgement) {
+  std::vector<Advice> advice;
+  const Writer writer(series, facts, judgement);
+  writer.add(AdviceKind::kVerify, playbook.checks(), advice);
+  if (!is_known(judgement)) writer.add(AdviceKind::kContain, playbook.containment(), advice);
+  writer.add(AdviceKind::kHarden, playbook.hardening(), advice);
+  if (judgement.verdict == Verdict::kSuspicious) return advice;
+  if (const auto snippet = falco_exception(playbook, series, facts)) {
+    Advice exception;
+    exception.kind = AdviceKind::kTune;
+    exception.title = "Except exactly this in Falco";
+    exception.text =
+        "Made from the evidence of these alerts, as narrow as it allows; what differs in any of "
+        "its "
+        "fields still alerts. Falco 0.37 or newer; load it after the file that defines the rule.";
+    exception.preconditions = {"the checks show that this is wanted and stays so"};
+    exception.snippet = *snippet;
+    exception.language = "yaml";
+    advice.push_back(std::move(exception));
+  }
+  writer.add(AdviceKind::kTune, playbook.tuning(), advice);
+  return advice;
+}
+
+}  // namespace gyre::stages

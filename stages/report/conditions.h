@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+
+#include "schemas/playbook.pb.h"
+#include "schemas/records.pb.h"
+#include "stages/report/facts.h"
+
+namespace gyre::stages {
+
+/// What the alerts' results say once the rule's own knowledge is added: a rule that fires only on
+/// success proves it where an alert names no result (ruling 24, 7).
+inline records::OutcomeCounts outcome_under(const playbook::Playbook& playbook,
+                                            const records::OutcomeCounts& seen) {
+  records::OutcomeCounts outcome = seen;
+  if (playbook.fires_on() != playbook::Playbook::SUCCESS) return outcome;
+  outcome.set_succeeded(seen.succeeded() + seen.unknown());
+  outcome.set_unknown(0);
+  return outcome;
+}
+
+inline bool value_fits(const playbook::Condition& condition, std::string_view value) {
+  const auto any = [&](const auto& list, const auto& fits) {
+    return std::any_of(list.begin(), list.end(), fits);
+  };
+  if (condition.one_of_size() + condition.starts_with_size() + condition.contains_size() == 0) {
+    return true;
+  }
+  return any(condition.one_of(), [&](std::string_view text) { return value == text; }) ||
+         any(condition.starts_with(),
+             [&](std::string_view text) { return value.starts_with(text); }) ||
+         any(condition.contains(),
+             [&](std::string_view text) { return value.find(text) != std::string_view::npos; });
+}
+
+/// `effect`: whether ruling 25's effect was observed; false while that itself is being found out.
+inline bool is_proven(const playbook::Condition& condition, const Facts& facts,
+                      const records::OutcomeCounts& outcome, bool effect) {
+  switch (condition.outcome()) {
+    case playbook::Condition::SUCCEEDED:
+      return outcome.succeeded() > 0;
+    case playbook::Condition::BLOCKED:
+      return outcome.blocked() > 0;
+    case playbook::Condition::UNKNOWN:
+      return outcome.unknown() > 0;
+    case playbook::Condition::EFFECT:
+      return effect;
+    default:
+      break;
+  }
+  const auto values = facts.values(condition.field());
+  return std::any_of(values.begin(), values.end(),
+                     [&](std::string_view value) { return value_fits(condition, value); });
+}
+
+template <typename List>
+bool all_proven(const List& conditions, const Facts& facts, const records::OutcomeCounts& outcome,
+                bool effect) {
+  return std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
+    return is_proven(condition, facts, outcome, effect);
+  });
+}
+
+}  // namespace gyre::stages

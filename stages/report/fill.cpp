@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/report/fill.h"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "schemas/identity.h"
+
+namespace gyre::stages {
+
+namespace {
+
+constexpr std::size_t kLongestValue = 200;
+
+re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
+
+// Values of these forms need no quotes. No pattern lets a word begin with `-`.
+const std::map<std::string_view, RE2>& bare_patterns() {
+  static const std::map<std::string_view, RE2> patterns = [] {
+    constexpr const char* kSecond = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z";
+    constexpr const char* kLabel = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
+    constexpr const char* kName = "[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?";
+    constexpr const char* kAddress = "[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+";
+    std::map<std::string_view, RE2> compiled;
+    const auto add = [&](std::initializer_list<std::string_view> names, const char* pattern) {
+      for (const std::string_view name : names) compiled.try_emplace(name, pattern);
+    };
+    add({"since", "until"}, kSecond);
+    add({"node"}, "[A-Za-z0-9]([-.A-Za-z0-9]{0,251}[A-Za-z0-9])?");
+    add({"container.id"}, "[0-9a-f]{12}|[0-9a-f]{64}");
+    add({"container.image.repository"}, "[a-z0-9][a-z0-9._/:-]{0,254}");
+    add({"container.image.tag"}, "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}");
+    add({"container.image.digest"}, "sha256:[0-9a-f]{64}");
+    add({"k8s.ns.name", "ka.target.namespace"}, kLabel);
+    add({"k8s.pod.name", "ka.target.pod.name"}, kName);
+    add({"ka.target.resource", "ka.target.subresource", "ka.verb"}, "[a-z]{1,63}");
+    add({"proc.pid", "proc.ppid", "proc.vpid", "proc.sid", "user.uid", "user.loginuid",
+         "group.gid"},
+        "[0-9]{1,10}");
+    add({"fd.sport", "fd.cport", "fd.lport", "fd.rport"}, "[0-9]{1,5}");
+    add({"fd.sip", "fd.cip", "fd.lip", "fd.rip", "ct.srcip"}, kAddress);
+    add({"ct.region"}, "[a-z]{2}(-[a-z]+)+-[0-9]{1,2}");
+    return compiled;
+  }();
+  return patterns;
+}
+
+// What an alert was told to run, or may hold secrets: shown, never part of a command.
+constexpr std::array<std::string_view, 12> kNever = {
+    "proc.cmdline",  "proc.args",  "proc.pcmdline", "proc.acmdline", "proc.env",  "evt.args",
+    "proc.cmdnargs", "evt.buffer", "proc.sname",    "proc.pvpid",    "proc.aenv", "proc.exeline"};
+constexpr std::array<std::string_view, 12> kClasses = {"evt.",   "proc.",      "fd.",   "user.",
+                                                       "group.", "container.", "k8s.",  "ka.",
+                                                       "ct.",    "gcp.",       "okta.", "github."};
+constexpr std::array<std::string_view, 11> kPaths = {
+    "fd.name",         "fd.nameraw",      "fd.directory",     "proc.exepath",
+    "proc.pexepath",   "proc.cwd",        "evt.arg.filename", "evt.arg.path",
+    "evt.arg.oldpath", "evt.arg.newpath", "evt.arg.linkpath"};
+
+template <std::size_t N>
+bool is_one_of(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool may_be_quoted(std::string_view name, std::string_view value) {
+  static const RE2 text("[A-Za-z0-9_.:/@+%=][A-Za-z0-9_.:/@+%= -]*");
+  if (value.empty() || value.size() > kLongestValue || value == "<NA>") return false;
+  if (schemas::printable(value) != value || value.find("…") != std::string_view::npos) return false;
+  if (is_one_of(kPaths, name)) return value.front() == '/';
+  return RE2::FullMatch(piece(value), text);
+}
+
+std::string quoted(std::string_view value) {
+  std::string word = "'";
+  for (const char byte : value) word += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  return word + "'";
+}
+
+const RE2& placeholder_pattern() {
+  static const RE2 pattern(R"(\{([a-z][a-z0-9_.\[\]]*)\})");
+  return pattern;
+}
+
+// Is the byte at `at` inside quotes of a shell?
+bool in_quotes(std::string_view text, std::size_t at) {
+  char open = 0;
+  for (std::size_t i = 0; i < at; ++i) {
+    if (open == 0 && (text[i] == '\'' || text[i] == '"')) {
+      open = text[i];
+    } else if (text[i] == open) {
+      open = 0;
+    }
+  }
+  return open != 0;
+}
+
+}  // namespace
+
+bool is_bare(std::string_view name) { return bare_patterns().contains(name); }
+
+bool is_placeholder(std::string_view name) {
+  if (is_bare(name) || name == "since_utc" || name == "until_utc") return true;
+  const std::string_view field = name.substr(0, name.find('['));
+  if (is_one_of(kNever, field)) return false;
+  return std::any_of(kClasses.begin(), kClasses.end(), [&](std::string_view prefix) {
+    return name.size() > prefix.size() && name.starts_with(prefix);
+  });
+}
+
+std::optional<std::string> shell_word(std::string_view name, std::string_view value) {
+  if (!is_placeholder(name)) return std::nullopt;
+  if (const auto bare = bare_patterns().find(name); bare != bare_patterns().end()) {
+    return RE2::FullMatch(piece(value), bare->second) ? std::optional(std::string(value))
+                                                      : std::nullopt;
+  }
+  if (!may_be_quoted(name, value)) return std::nullopt;
+  return quoted(value);
+}
+
+std::vector<std::string> placeholders(std::string_view text) {
+  std::vector<std::string> names;
+  std::string name;
+  re2::StringPiece rest = piece(text);
+  while (RE2::FindAndConsume(&rest, placeholder_pattern(), &name)) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> wrong_placeholders(std::string_view text, bool snippet) {
+  std::vector<std::string> problems;
+  for (const std::string& name : placeholders(text)) {
+    const std::string hole = "{" + name + "}";
+    if (!is_placeholder(name)) {
+      problems.push_back(fmt::format("unknown placeholder `{}`", hole));
+    } else if (snippet && !is_bare(name)) {
+      problems.push_back(fmt::format("`{}` may hold anything and cannot stand in a snippet", hole));
+    } else if (snippet && text.find("\"" + hole + "\"") == std::string_view::npos) {
+      problems.push_back(fmt::format("`{}` needs double quotes around it in a snippet", hole));
+    } else if (!snippet && !is_bare(name) && in_quotes(text, text.find(hole))) {
+      problems.push_back(fmt::format("`{}` brings its own quotes; take away those around", hole));
+    }
+  }
+  return problems;
+}
+
+std::vector<std::string> fill(std::string_view text, const ValuesOf& values_of, std::size_t limit) {
+  std::map<std::string, std::vector<std::string>, std::less<>> words;
+  std::size_t lines = 1;
+  std::size_t ambiguous = 0;
+  for (const std::string& name : placeholders(text)) {
+    std::vector<std::string>& of_name = words[name];
+    if (!of_name.empty()) continue;
+    for (const std::string& value : values_of(name)) {
+      if (auto word = shell_word(name, value)) of_name.push_back(std::move(*word));
+    }
+    if (of_name.empty()) return {};
+    if (of_name.size() > 1) ++ambiguous;
+    lines = std::max(lines, std::min(of_name.size(), limit));
+  }
+  if (ambiguous > 1) return {};  // nobody knows which of one belongs to which of the other
+  std::vector<std::string> filled;
+  for (std::size_t i = 0; i < lines; ++i) {
+    // One pass: what stands in a value is no placeholder.
+    std::string line;
+    std::string_view rest = text;
+    for (const std::string& name : placeholders(text)) {
+      const std::size_t at = rest.find("{" + name + "}");
+      const std::vector<std::string>& of_name = words.find(name)->second;
+      line.append(rest.substr(0, at)).append(of_name[std::min(i, of_name.size() - 1)]);
+      rest.remove_prefix(at + name.size() + 2);
+    }
+    filled.push_back(line.append(rest));
+  }
+  return filled;
+}
+
+}  // namespace gyre::stages

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/report/playbook_rules.h"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+#include "stages/report/attack.h"
+#include "stages/report/fill.h"
+#include "stages/report/lint.h"
+#include "stages/report/playbook_falco_rules.h"
+
+namespace gyre::stages {
+
+namespace {
+
+using playbook::Playbook;
+using playbook::Step;
+using Texts = google::protobuf::RepeatedPtrField<std::string>;
+
+// Who names the one must say the other: half of the truth is bad advice.
+struct Mention {
+  std::string_view word;
+  std::string_view must_say;
+  std::string_view why;
+};
+constexpr std::array<Mention, 4> kMentions = {{
+    {"NetworkPolicy", "enforce", "a network plugin must enforce it"},
+    {"noexec", "interpreter", "it does not stop an interpreter that reads the file"},
+    {"hop limit", "hostNetwork", "it does not stop pods on the host's network"},
+    {"pod-security.kubernetes.io", "new pods", "it acts on new pods only"},
+}};
+
+class Checker {
+ public:
+  explicit Checker(const OnProblem& report) : report_(report) {}
+
+  void file(const playbook::File& file) {
+    each(file.playbooks(), "playbooks", [&](const Playbook& book) { playbook(book); });
+    each(file.checks(), "checks", [&](const Step& step) { named(step, &Checker::check); });
+    each(file.containment(), "containment",
+         [&](const Step& step) { named(step, &Checker::containment); });
+    each(file.hardening(), "hardening",
+         [&](const Step& step) { named(step, &Checker::hardening); });
+    each(file.tuning(), "tuning", [&](const Step& step) { named(step, &Checker::tuning); });
+    each(file.sources(), "sources", [&](const playbook::Source& item) { source(item); });
+  }
+
+ private:
+  template <typename List, typename Visit>
+  void each(const List& list, const char* key, const Visit& visit) {
+    for (int i = 0; i < list.size(); ++i) {
+      path_.push_back({key, i});
+      visit(list.Get(i));
+      path_.pop_back();
+    }
+  }
+
+  void problem(const std::string& what) { report_(path_, what); }
+  void problem(const char* key, const std::string& what) {
+    path_.push_back({key});
+    report_(path_, what);
+    path_.pop_back();
+  }
+  void demand(bool there, const char* key) {
+    if (!there) problem(fmt::format("key `{}` is missing", key));
+  }
+  void refuse(bool there, const char* key, const char* where) {
+    if (there) problem(key, fmt::format("`{}` does not belong {}", key, where));
+  }
+
+  void words(const std::string& text, const char* key, LintOf kind) {
+    for (const std::string& what : lint(text, kind)) problem(key, what);
+  }
+
+  void attack(const google::protobuf::RepeatedPtrField<playbook::Attack>& list) {
+    each(list, "attack", [&](const playbook::Attack& entry) {
+      if (tactic_name(entry.tactic()).empty()) {
+        problem(fmt::format("unknown tactic `{}`", entry.tactic()));
+      } else if (entry.technique().empty()) {
+        return;
+      } else if (find_technique(entry.technique()) == nullptr) {
+        problem(fmt::format("unknown technique `{}`", entry.technique()));
+      } else if (tactics_of_technique(entry.technique()).find(entry.tactic()) ==
+                 std::string_view::npos) {
+        problem(fmt::format("{} belongs to {}", entry.technique(),
+                            tactics_of_technique(entry.technique())));
+      }
+    });
+  }
+
+  void conditions(const google::protobuf::RepeatedPtrField<playbook::Condition>& list) {
+    each(list, "when", [&](const playbook::Condition& condition) {
+      const bool by_value =
+          condition.one_of_size() + condition.starts_with_size() + condition.contains_size() > 0;
+      const bool by_outcome = condition.outcome() != playbook::Condition::NONE;
+      if (condition.field().empty() != by_outcome)
+        problem("a condition has either `field` or `outcome`");
+      if (by_outcome && by_value) problem("`outcome` has no values");
+    });
+  }
+
+  void playbook(const Playbook& book) {
+    demand(!book.id().empty(), "id");
+    demand(!book.family().empty(), "family");
+    demand(!book.meaning().empty(), "meaning");
+    demand(!book.succeeded().empty(), "succeeded");
+    if (book.rules().empty() != book.has_fallback())
+      problem("a playbook has either `rules` or `fallback`");
+    if (book.has_fallback() && book.fires_on() == Playbook::SUCCESS)
+      problem("fires_on", "what a rule without a playbook fires on is not known");
+    if (book.fires_on() != Playbook::SUCCESS) {
+      demand(!book.blocked().empty(), "blocked");
+      demand(!book.unknown().empty(), "unknown");
+    }
+    demand(!book.benign().empty(), "benign");
+    demand(!book.key_fields().empty(), "key_fields");
+    demand(!book.checks().empty(), "checks");
+    demand(!book.hardening().empty(), "hardening");
+    claims(book);
+    attack(book.attack());
+    each(book.rules(), "rules", [&](const playbook::Rule& rule) {
+      demand(!rule.name().empty(), "name");
+      words(rule.meaning(), "meaning", LintOf::kClaim);
+      words(rule.succeeded(), "succeeded", LintOf::kClaim);
+      words(rule.blocked(), "blocked", LintOf::kClaim);
+      words(rule.unknown(), "unknown", LintOf::kClaim);
+      attack(rule.attack());
+    });
+    steps(book);
+    if (book.has_exception() && !book.exception().known().empty())
+      demand(book.exception().fields_size() > 0, "exception.fields");
+  }
+
+  void claims(const Playbook& book) {
+    words(book.meaning(), "meaning", LintOf::kClaim);
+    words(book.succeeded(), "succeeded", LintOf::kClaim);
+    words(book.blocked(), "blocked", LintOf::kClaim);
+    words(book.unknown(), "unknown", LintOf::kClaim);
+    if (book.has_effect()) {
+      path_.push_back({"effect"});
+      demand(!book.effect().when().empty(), "when");
+      demand(!book.effect().text().empty(), "text");
+      words(book.effect().text(), "text", LintOf::kClaim);
+      conditions(book.effect().when());
+      path_.pop_back();
+    }
+    each(book.benign(), "benign", [&](const playbook::Benign& benign) {
+      demand(!benign.cause().empty(), "cause");
+      demand(!benign.proof().empty(), "proof");
+      words(benign.cause(), "cause", LintOf::kClaim);
+      words(benign.proof(), "proof", LintOf::kProse);
+    });
+    each(book.key_fields(), "key_fields", [&](const playbook::KeyField& key) {
+      demand(!key.field().empty(), "field");
+      demand(!key.look_for().empty(), "look_for");
+      words(key.look_for(), "look_for", LintOf::kProse);
+    });
+    each(book.impact(), "impact", [&](const playbook::Impact& impact) {
+      demand(!impact.text().empty(), "text");
+      demand(!impact.when().empty(), "when");
+      words(impact.text(), "text", LintOf::kClaim);
+      conditions(impact.when());
+    });
+  }
+
+  void steps(const Playbook& book) {
+    each(book.checks(), "checks", [&](const Step& step) { own(step, &Checker::check); });
+    each(book.containment(), "containment",
+         [&](const Step& step) { own(step, &Checker::containment); });
+    each(book.hardening(), "hardening", [&](const Step& step) { own(step, &Checker::hardening); });
+    each(book.tuning(), "tuning", [&](const Step& step) { own(step, &Checker::tuning); });
+  }
+
+  using Section = void (Checker::*)(const Step&);
+
+  void named(const Step& step, Section section) {
+    demand(!step.id().empty(), "id");
+    if (!step.use().empty()) problem("a named step cannot be another one's name");
+    body(step, section);
+  }
+
+  void own(const Step& step, Section section) {
+    if (!step.use().empty()) return;
+    if (!step.id().empty()) problem("id", "only named steps have an `id`");
+    body(step, section);
+  }
+
+  void body(const Step& step, Section section) {
+    demand(!step.title().empty(), "title");
+    demand(!step.text().empty(), "text");
+    if (step.title().size() > 80) problem("title", "a title has at most 80 bytes");
+    conditions(step.when());
+    for (const auto& [text, key] : {std::pair(&step.title(), "title"),
+                                    {&step.text(), "text"},
+                                    {&step.if_benign(), "if_benign"},
+                                    {&step.if_suspicious(), "if_suspicious"},
+                                    {&step.if_gone(), "if_gone"},
+                                    {&step.blast_radius(), "blast_radius"},
+                                    {&step.undo(), "undo"}}) {
+      words(*text, key, LintOf::kProse);
+    }
+    each(step.preconditions(), "preconditions", [&](const std::string& text) {
+      for (const std::string& what : lint(text, LintOf::kProse)) problem(what);
+    });
+    commands(step.record(), "record", LintOf::kReadOnly);
+    snippet(step);
+    (this->*section)(step);
+  }
+
+  void commands(const Texts& list, const char* key, LintOf kind) {
+    each(list, key, [&](const std::string& command) {
+      if (command.find('\n') != std::string::npos) problem("a command is one line");
+      for (const std::string& what : wrong_placeholders(command, false)) problem(what);
+      for (const std::string& what : lint(command, kind)) problem(what);
+    });
+  }
+
+  void snippet(const Step& step) {
+    if (step.snippet().empty() != step.language().empty())
+      problem("`snippet` and `language` go together");
+    if (step.snippet().empty()) return;
+    for (const std::string& what : wrong_placeholders(step.snippet(), true))
+      problem("snippet", what);
+    for (const std::string& what : lint(step.snippet(), LintOf::kSnippet)) problem("snippet", what);
+    if (step.language() != "falco") return;
+    for (const std::string& what : wrong_in_falco_rules(step.snippet())) problem("snippet", what);
+  }
+
+  void mentions(const Step& step) {
+    std::string all = step.title() + "\n" + step.text() + "\n" + step.snippet();
+    for (const std::string& text : step.preconditions()) all += "\n" + text;
+    for (const std::string& text : step.commands()) all += "\n" + text;
+    for (const Mention& mention : kMentions) {
+      if (all.find(mention.word) != std::string::npos &&
+          all.find(mention.must_say) == std::string::npos) {
+        problem(fmt::format("T9: who names `{}` must say `{}`: {}", mention.word, mention.must_say,
+                            mention.why));
+      }
+    }
+  }
+
+  void check(const Step& step) {
+    commands(step.commands(), "commands", LintOf::kReadOnly);
+    demand(!step.if_benign().empty(), "if_benign");
+    demand(!step.if_suspicious().empty(), "if_suspicious");
+    const char* where = "in a check: checks change nothing";
+    refuse(!step.record().empty(), "record", where);
+    refuse(step.disruptive(), "disruptive", where);
+    refuse(!step.blast_radius().empty(), "blast_radius", where);
+    refuse(!step.undo().empty(), "undo", where);
+    refuse(!step.undo_commands().empty(), "undo_commands", where);
+    bool live = false;
+    for (const std::string& command : step.commands())
+      for (const char* name : {"{container.id}", "{k8s.pod.name}", "{proc.pid}", "{proc.ppid}"})
+        live = live || command.find(name) != std::string::npos;
+    if (live) demand(!step.if_gone().empty(), "if_gone");
+  }
+
+  void changes(const Step& step, LintOf kind) {
+    commands(step.commands(), "commands", kind);
+    commands(step.undo_commands(), "undo_commands", kind);
+    refuse(!step.if_benign().empty(), "if_benign", "outside checks");
+    refuse(!step.if_suspicious().empty(), "if_suspicious", "outside checks");
+    const bool interrupts =
+        std::any_of(step.commands().begin(), step.commands().end(),
+                    [](const std::string& command) { return is_disruptive(command); });
+    if (interrupts && !step.disruptive())
+      problem("D3: its commands interrupt somebody's work: `disruptive: true`");
+  }
+
+  void containment(const Step& step) {
+    mentions(step);
+    changes(step, LintOf::kContainment);
+    demand(!step.preconditions().empty(), "preconditions");
+    demand(!step.blast_radius().empty(), "blast_radius");
+    demand(!step.undo().empty(), "undo");
+  }
+
+  void hardening(const Step& step) {
+    mentions(step);
+    changes(step, LintOf::kHardening);
+    demand(!step.platforms().empty(), "platforms");
+  }
+
+  void tuning(const Step& step) {
+    refuse(!step.commands().empty(), "commands", "in tuning");
+    refuse(!step.record().empty(), "record", "in tuning");
+  }
+
+  void source(const playbook::Source& source) {
+    demand(!source.id().empty(), "id");
+    demand(!source.name().empty(), "name");
+    demand(!source.confirm().empty(), "confirm");
+    words(source.name(), "name", LintOf::kClaim);
+    words(source.confirm(), "confirm", LintOf::kProse);
+    if (source.verdict() == playbook::Source::NONE) problem("key `verdict` is missing");
+    demand(!source.names().empty(), "names");
+    each(source.names(), "names", [&](const playbook::Names& names) {
+      demand(!names.field().empty(), "field");
+      demand(!names.pattern().empty(), "pattern");
+      const RE2 pattern(names.pattern(), RE2::Quiet);
+      if (!pattern.ok()) problem("pattern", "`pattern`: " + pattern.error());
+    });
+    if (source.images_required()) demand(!source.images().empty(), "images");
+  }
+
+  const OnProblem& report_;
+  Path path_;
+};
+
+}  // namespace
+
+void check_playbook_file(const playbook::File& file, const OnProblem& problem) {
+  Checker(problem).file(file);
+}
+
+}  // namespace gyre::stages
