@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,8 @@ using Id128 = std::array<char, 16>;
 inline std::string_view view(const Id128& id) { return {id.data(), id.size()}; }
 std::string to_hex(std::string_view bytes);
 std::string to_base64(std::string_view bytes);
+/// RFC 4648, with or without padding, white space left out; nothing where another character stands.
+std::optional<std::string> from_base64(std::string_view text);
 
 /// Fast and stable, not collision-resistant: for tables, partitions and order-independent choices.
 std::uint64_t fast_hash(std::string_view bytes);

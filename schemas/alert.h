@@ -85,9 +85,11 @@ struct ParseLimits {
       65'536;  ///< of one string; the rest is cut at a character, flagged kTruncated
 };
 
-/// Reads Falco's own JSON and falcosidekick's (facts: falco userspace/engine/formats.cpp,
-/// falcosidekick types/types.go). Keeps its buffers between calls. One thread. Never throws on any
-/// input.
+/// Reads one alert as Falco and falcosidekick write it (falco userspace/engine/formats.cpp,
+/// falcosidekick types/types.go), its keys in any order beside any others; what wraps an alert is
+/// AlertReader's. Where `time` is missing, `@timestamp` or `date` beside the alert's own keys is
+/// its time: Fluent Bit moves it there. The first of two equal keys counts. Keeps its buffers
+/// between calls. One thread. Never throws on any input.
 class AlertParser {
  public:
   explicit AlertParser(ParseLimits limits = {});
@@ -95,9 +97,9 @@ class AlertParser {
   AlertParser(const AlertParser&) = delete;
   AlertParser& operator=(const AlertParser&) = delete;
 
-  /// Parses one record's value into `alert`, whose content is undefined when a rejection is
-  /// returned.
-  tl::expected<void, Rejection> parse(std::string_view record, Alert& alert);
+  /// Parses one JSON object, and nothing beside it but white space, into `alert`, whose content is
+  /// undefined when a rejection is returned.
+  tl::expected<void, Rejection> parse(std::string_view json, Alert& alert);
 
  private:
   struct Impl;

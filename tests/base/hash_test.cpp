@@ -35,6 +35,18 @@ TEST(IdHasher, IsStable) {
 
 TEST(ToHex, WritesEveryByte) { EXPECT_EQ(to_hex(std::string_view("\x00\x7f\xff", 3)), "007fff"); }
 
+TEST(FromBase64, ReadsBackEveryLengthAndRefusesTheRest) {
+  std::string bytes;
+  for (int length = 0; length < 300; ++length) {
+    ASSERT_EQ(from_base64(to_base64(bytes)), bytes);
+    bytes += static_cast<char>(length * 7);
+  }
+  EXPECT_EQ(from_base64("YW\r\nJj"), "abc");
+  EXPECT_EQ(from_base64("YWI"), "ab");
+  EXPECT_EQ(from_base64("Y=WI"), std::nullopt);
+  EXPECT_EQ(from_base64("Y-_I"), std::nullopt);
+}
+
 // The values of Kafka's own test of its murmur2.
 TEST(Murmur2, IsKafkas) {
   EXPECT_EQ(static_cast<std::int32_t>(murmur2("21")), -973932308);

@@ -121,16 +121,6 @@ TEST_F(Parse, TimesByMagnitude) {
     EXPECT_EQ(error("{\"rule\":\"r\",\"time\":" + std::string(bad) + "}"), "no_time") << bad;
 }
 
-TEST_F(Parse, APrefixStandsOnlyBeforeTheObject) {
-  const std::string alert(kPlain);
-  EXPECT_EQ(error("\xEF\xBB\xBF" + alert + "\r\n"), "");
-  EXPECT_EQ(error("<14>Jan  2 03:04:05 node falco[1]: " + alert), "");
-  for (const auto* tail : {"x", "{}", " ]", "}", ",", "\"", " 1"})
-    EXPECT_EQ(error(alert + tail), "not_json") << tail;
-  EXPECT_EQ(error("[" + alert + "]"), "not_json");
-  EXPECT_EQ(error("{x " + alert), "not_json");
-}
-
 TEST_F(Parse, EveryTruncationIsDead) {
   for (std::size_t size = 0; size < kPlain.size(); ++size)
     ASSERT_EQ(error(kPlain.substr(0, size)), "not_json") << size;

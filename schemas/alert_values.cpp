@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schemas/alert_values.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "schemas/json_text.h"
+
+namespace gyre::schemas {
+
+namespace {
+
+constexpr std::array<std::string_view, 8> kPriorities = {
+    "Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"};
+
+// Fields with an argument in brackets.
+constexpr std::array<std::string_view, 18> kBracketed = {
+    "proc.aname",        "proc.aexe",        "proc.aexepath",
+    "proc.apid",         "proc.acmdline",    "proc.aenv",
+    "proc.env",          "evt.arg",          "evt.rawarg",
+    "ka.uri.param",      "jevt.value",       "json.value",
+    "container.label",   "k8s.pod.label",    "k8s.ns.label",
+    "k8smeta.pod.label", "k8smeta.ns.label", "k8smeta.deployment.label"};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view without_zone_after_z(std::string_view text) {
+  const auto z = text.find_first_of("Zz");
+  if (z == std::string_view::npos || z + 1 == text.size()) return text;
+  const std::string_view zone = text.substr(z + 1);
+  const bool is_zone = zone.size() <= 6 && (zone[0] == '+' || zone[0] == '-') &&
+                       zone.find_first_not_of("0123456789:", 1) == std::string_view::npos;
+  return is_zone ? text.substr(0, z + 1) : text;
+}
+
+std::optional<Instant> parse_date(std::string_view text) {
+  text = without_zone_after_z(text);
+  const auto time = parse_rfc3339(text);
+  if (!time) return std::nullopt;
+  Nanos unit = kNanosPerSecond;
+  constexpr std::size_t kSeconds = std::string_view("2026-01-02T03:04:05").size();
+  for (std::size_t i = kSeconds + 1; i < text.size() && is_digit(text[i]) && unit > 1; ++i)
+    if (text[kSeconds] == '.' || text[kSeconds] == ',') unit /= 10;
+  return Instant{*time, unit};
+}
+
+// Digit by digit: a double would round nanoseconds.
+std::optional<Instant> parse_epoch(std::string_view text) {
+  if (text.empty() || !is_json_number(text)) return std::nullopt;
+  std::int64_t whole = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, whole);
+  if (result.ec != std::errc() || whole <= 0) return std::nullopt;
+  Nanos unit = 1;
+  if (whole < 10'000'000'000) {
+    unit = 1'000'000'000;
+  } else if (whole < 10'000'000'000'000) {
+    unit = 1'000'000;
+  } else if (whole < 10'000'000'000'000'000) {
+    unit = 1'000;
+  }
+  Nanos nanos = 0;
+  if (__builtin_mul_overflow(whole, unit, &nanos)) return std::nullopt;
+  const char* rest = result.ptr;
+  if (rest != end && *rest == '.') {
+    for (++rest; rest != end && is_digit(*rest); ++rest) {
+      if (unit == 1) continue;
+      unit /= 10;
+      if (__builtin_add_overflow(nanos, (*rest - '0') * unit, &nanos)) return std::nullopt;
+    }
+  }
+  if (rest == end) return Instant{nanos, unit};
+  double value = 0;  // an exponent: whoever wrote it had a double already
+  std::from_chars(text.data(), end, value);
+  if (!(value < 1e18)) return std::nullopt;
+  std::array<char, 64> fixed{};
+  const auto written =
+      std::to_chars(fixed.data(), fixed.data() + fixed.size(), value, std::chars_format::fixed);
+  if (written.ec != std::errc()) return std::nullopt;
+  const std::string_view plain(fixed.data(), static_cast<std::size_t>(written.ptr - fixed.data()));
+  return plain.find_first_of("eE") == std::string_view::npos ? parse_epoch(plain) : std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(Priority priority) {
+  return kPriorities[static_cast<std::size_t>(priority)];
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kWhitespace = " \t\r\n";
+  const auto first = text.find_first_not_of(kWhitespace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kWhitespace) - first + 1);
+}
+
+AlertKey alert_key(std::string_view name) {
+  switch (name.size()) {
+    case 4:
+      return name == "rule"   ? kRule
+             : name == "time" ? kTime
+             : name == "tags" ? kTags
+             : name == "uuid" ? kUuid
+             : name == "date" ? kDate
+                              : kOther;
+    case 6:
+      return name == "output" ? kOutput : name == "source" ? kSource : kOther;
+    case 8:
+      return name == "priority" ? kPriority : name == "hostname" ? kHostname : kOther;
+    case 10:
+      return name == "@timestamp" ? kTimestamp : kOther;
+    case 12:
+      return name == "outputFields" ? kOutputFields : kOther;  // gRPC's, as protobuf's JSON has it
+    case 13:
+      return name == "output_fields" ? kOutputFields : kOther;
+    default:
+      return kOther;
+  }
+}
+
+std::optional<Instant> parse_instant(std::string_view text) {
+  text = trimmed(text);
+  auto instant = parse_date(text);
+  return instant ? instant : parse_epoch(text);
+}
+
+std::optional<Instant> parse_timestamp(std::string_view seconds, std::string_view nanos) {
+  const auto whole = parse_epoch(trimmed(seconds));
+  if (!whole || whole->unit != kNanosPerSecond) return std::nullopt;
+  Nanos fraction = 0;
+  if (nanos.empty()) nanos = "0";
+  const char* end = nanos.data() + nanos.size();
+  const auto read = std::from_chars(nanos.data(), end, fraction);
+  if (read.ec != std::errc() || read.ptr != end || fraction < 0 || fraction >= kNanosPerSecond)
+    return std::nullopt;
+  return Instant{whole->time + fraction, 1};
+}
+
+std::optional<Priority> parse_priority(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() == 1 && text[0] >= '0' && text[0] <= '7')
+    return static_cast<Priority>(text[0] - '0');
+  if (equal_ignoring_case(text, "Info")) return Priority::kInformational;
+  for (std::size_t i = 0; i < kPriorities.size(); ++i)
+    if (equal_ignoring_case(text, kPriorities[i])) return static_cast<Priority>(i);
+  return std::nullopt;
+}
+
+std::optional<std::size_t> replaced_bracket(std::string_view name) {
+  const auto at = name.find('_');
+  if (at == std::string_view::npos || at + 1 == name.size()) return std::nullopt;
+  const bool known =
+      std::find(kBracketed.begin(), kBracketed.end(), name.substr(0, at)) != kBracketed.end();
+  if (!known || name.find('[') != std::string_view::npos) return std::nullopt;
+  return at;
+}
+
+}  // namespace gyre::schemas

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gyre::schemas::envelope {
+
+/// The log records of OTLP/JSON's `resourceLogs` as one JSON array.
+std::string log_records(std::string_view resource_logs);
+
+/// OpenTelemetry's AnyValue (`{"stringValue":"x"}`) as the JSON value that it stands for; what is
+/// none, or nested deeper than any alert, is null.
+std::string plain_json(std::string_view any_value);
+
+}  // namespace gyre::schemas::envelope

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schemas/json_text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+
+#include "schemas/utf8.h"
+
+namespace gyre::schemas {
+
+namespace {
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// Reads one value without recursion: a record may nest as deep as it is long.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : at_(text.data()), end_(at_ + text.size()) {}
+
+  const char* at() const { return at_; }
+
+  void spaces() {
+    while (at_ != end_ && is_space(*at_)) ++at_;
+  }
+
+  bool value() {
+    for (;;) {
+      spaces();
+      if (at_ == end_) return false;
+      if (*at_ == '{' || *at_ == '[') {
+        open_ += *at_++;
+        spaces();
+        if (!at_close()) {
+          if (open_.back() == '{' && !key()) return false;
+          continue;
+        }
+      } else if (!scalar()) {
+        return false;
+      }
+      while (!open_.empty()) {
+        spaces();
+        if (at_close()) {
+          ++at_;
+          open_.pop_back();
+          continue;
+        }
+        if (!take(',')) return false;
+        if (open_.back() == '{' && !key()) return false;
+        break;
+      }
+      if (open_.empty()) return true;
+    }
+  }
+
+ private:
+  bool at_close() const { return at_ != end_ && *at_ == (open_.back() == '{' ? '}' : ']'); }
+
+  bool take(char c) {
+    if (at_ == end_ || *at_ != c) return false;
+    ++at_;
+    return true;
+  }
+
+  bool key() {
+    spaces();
+    if (at_ == end_ || !string()) return false;
+    spaces();
+    return take(':');
+  }
+
+  bool scalar() {
+    if (*at_ == '"') return string();
+    if (*at_ == '-' || is_digit(*at_)) {
+      const char* from = at_;
+      while (at_ != end_ && (is_digit(*at_) || std::string_view("+-.eE").find(*at_) != std::string_view::npos)) ++at_;
+      return is_json_number({from, at_});
+    }
+    for (const std::string_view word : {"true", "false", "null"}) {
+      if (!std::string_view(at_, end_).starts_with(word)) continue;
+      at_ += word.size();
+      return true;
+    }
+    return false;
+  }
+
+  bool string() {
+    if (!take('"')) return false;
+    while (at_ != end_) {
+      const char c = *at_++;
+      if (c == '"') return true;
+      if (static_cast<unsigned char>(c) < 0x20) return false;
+      if (c == '\\' && !escape()) return false;
+    }
+    return false;
+  }
+
+  bool escape() {
+    if (at_ == end_) return false;
+    const char c = *at_++;
+    if (c != 'u') return std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos;
+    for (int i = 0; i < 4; ++i, ++at_)
+      if (at_ == end_ || !is_hex(*at_)) return false;
+    return true;
+  }
+
+  const char* at_;
+  const char* end_;
+  std::string open_;
+};
+
+std::uint32_t code_unit(std::string_view token, std::size_t at) {
+  std::uint32_t unit = 0;
+  if (at + 6 <= token.size() && token[at] == '\\' && token[at + 1] == 'u')
+    std::from_chars(token.data() + at + 2, token.data() + at + 6, unit, 16);
+  return unit;
+}
+
+char control(char escape) {
+  switch (escape) {
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    default:
+      return escape;
+  }
+}
+
+}  // namespace
+
+bool is_json_number(std::string_view text) {
+  const auto digits = [&] {
+    const std::size_t before = text.size();
+    while (!text.empty() && is_digit(text.front())) text.remove_prefix(1);
+    return before - text.size();
+  };
+  const auto skip = [&](std::string_view any_of) {
+    const bool found = !text.empty() && any_of.find(text.front()) != std::string_view::npos;
+    if (found) text.remove_prefix(1);
+    return found;
+  };
+  skip("-");
+  const bool zero = text.starts_with('0');
+  const std::size_t whole = digits();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  if (skip(".") && digits() == 0) return false;
+  if (skip("eE")) {
+    skip("+-");
+    if (digits() == 0) return false;
+  }
+  return text.empty();
+}
+
+std::optional<std::string_view> take_json(std::string_view& text) {
+  Scanner scanner(text);
+  scanner.spaces();
+  const char* from = scanner.at();
+  if (!scanner.value()) return std::nullopt;
+  const std::string_view value(from, scanner.at());
+  scanner.spaces();
+  text.remove_prefix(static_cast<std::size_t>(scanner.at() - text.data()));
+  return value;
+}
+
+bool is_json(std::string_view text) { return take_json(text) && text.empty(); }
+
+std::optional<JsonItem> take_item(std::string_view& rest) {
+  while (!rest.empty() && (is_space(rest.front()) || rest.front() == ',')) rest.remove_prefix(1);
+  if (rest.empty() || rest.front() == ']' || rest.front() == '}') return std::nullopt;
+  auto value = take_json(rest);
+  if (!value || !rest.starts_with(':')) return value ? std::optional(JsonItem{{}, *value}) : std::nullopt;
+  rest.remove_prefix(1);
+  const std::string_view key = *value;
+  value = take_json(rest);
+  return value ? std::optional(JsonItem{key, *value}) : std::nullopt;
+}
+
+std::string_view member_of(std::string_view object, std::string_view key) {
+  if (!object.starts_with('{')) return {};
+  object.remove_prefix(1);
+  while (const auto item = take_item(object))
+    if (unescaped(item->key) == key) return item->value;
+  return {};
+}
+
+bool append_unescaped(std::string_view token, std::string& to) {
+  token = token.substr(1, token.size() - 2);
+  bool repaired = false;
+  for (std::size_t i = 0; i < token.size();) {
+    const std::size_t plain = std::min(token.find('\\', i), token.size());
+    to += token.substr(i, plain - i);
+    i = plain;
+    if (i == token.size()) break;
+    if (token[i + 1] != 'u') {
+      to += control(token[i + 1]);
+      i += 2;
+      continue;
+    }
+    std::uint32_t point = code_unit(token, i);
+    i += 6;
+    if (point >= 0xD800 && point <= 0xDFFF) {
+      const std::uint32_t low = code_unit(token, i);
+      if (point <= 0xDBFF && low >= 0xDC00 && low <= 0xDFFF) {
+        point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
+        i += 6;
+      } else {
+        point = 0xFFFD;
+        repaired = true;
+      }
+    }
+    append_utf8(point, to);
+  }
+  return repaired;
+}
+
+std::string unescaped(std::string_view token) {
+  std::string text;
+  append_unescaped(token, text);
+  return text;
+}
+
+}  // namespace gyre::schemas

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gyre::schemas {
+
+/// A number as RFC 8259 spells it, of any size.
+bool is_json_number(std::string_view text);
+
+/// The well-formed JSON value at the front of `text`, taken off it with the white space around it;
+/// nothing, if there is none. Linear in time, of any depth; UTF-8 is not looked at.
+std::optional<std::string_view> take_json(std::string_view& text);
+
+/// One well-formed value and nothing else.
+bool is_json(std::string_view text);
+
+/// The next member of an object, or element of an array (then without key), of a well-formed text
+/// whose opening bracket was taken off.
+struct JsonItem {
+  std::string_view key;  ///< a string token, with its quotes
+  std::string_view value;
+};
+std::optional<JsonItem> take_item(std::string_view& rest);
+
+/// The value of the first member of that name in a well-formed object; empty: none.
+std::string_view member_of(std::string_view object, std::string_view key);
+
+/// Appends what a well-formed string token, with its quotes, says. A lone surrogate becomes U+FFFD;
+/// true if there was one.
+bool append_unescaped(std::string_view token, std::string& to);
+std::string unescaped(std::string_view token);
+
+}  // namespace gyre::schemas

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gyre::schemas {
+
+/// Every byte that belongs to no well-formed sequence becomes U+FFFD (ruling 12).
+std::string repaired_utf8(std::string_view text);
+
+/// In a JSON text, a surrogate escape without its other half becomes \ufffd, of the same length;
+/// true if there was one. simdjson would refuse the string, or make invalid UTF-8 of it.
+bool repair_surrogates(std::string& json);
+
+/// At most `bytes` of valid UTF-8, cut before a character.
+std::string_view cut_utf8(std::string_view text, std::size_t bytes);
+
+void append_utf8(std::uint32_t code_point, std::string& to);
+
+}  // namespace gyre::schemas
