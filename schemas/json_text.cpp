@@ -13,9 +13,7 @@ namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 // Reads one value without recursion: a record may nest as deep as it is long.
 class Scanner {
@@ -77,7 +75,9 @@ class Scanner {
     if (*at_ == '"') return string();
     if (*at_ == '-' || is_digit(*at_)) {
       const char* from = at_;
-      while (at_ != end_ && (is_digit(*at_) || std::string_view("+-.eE").find(*at_) != std::string_view::npos)) ++at_;
+      while (at_ != end_ &&
+             (is_digit(*at_) || std::string_view("+-.eE").find(*at_) != std::string_view::npos))
+        ++at_;
       return is_json_number({from, at_});
     }
     for (const std::string_view word : {"true", "false", "null"}) {
@@ -179,7 +179,8 @@ std::optional<JsonItem> take_item(std::string_view& rest) {
   while (!rest.empty() && (is_space(rest.front()) || rest.front() == ',')) rest.remove_prefix(1);
   if (rest.empty() || rest.front() == ']' || rest.front() == '}') return std::nullopt;
   auto value = take_json(rest);
-  if (!value || !rest.starts_with(':')) return value ? std::optional(JsonItem{{}, *value}) : std::nullopt;
+  if (!value || !rest.starts_with(':'))
+    return value ? std::optional(JsonItem{{}, *value}) : std::nullopt;
   rest.remove_prefix(1);
   const std::string_view key = *value;
   value = take_json(rest);

@@ -46,8 +46,7 @@ constexpr std::array kRecognisers = {
                Payload::kBytes,
                {"__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"}},
     // Vector's sources kubernetes_logs, docker_logs, file, journald, syslog ...
-    Recogniser{
-        "vector", {"source_type"}, {}, {"message", "log"}, Payload::kJson, {"timestamp"}},
+    Recogniser{"vector", {"source_type"}, {}, {"message", "log"}, Payload::kJson, {"timestamp"}},
     // Logstash's codec json.
     Recogniser{"logstash",
                {"@version"},
@@ -180,8 +179,8 @@ Nanos time_of(const Recogniser& form, const Members& members) {
   for (const std::string_view key : form.times) {
     const std::string_view value = members[key];
     if (value.empty()) continue;
-    const auto instant = value.starts_with('"') ? parse_instant(unescaped(value))
-                                                : parse_instant(value);
+    const auto instant =
+        value.starts_with('"') ? parse_instant(unescaped(value)) : parse_instant(value);
     if (instant) return instant->latest();
   }
   return kNoTime;

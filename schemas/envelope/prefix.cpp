@@ -27,9 +27,10 @@ constexpr std::array kForms = {
     Form{"syslog", R"((?:<\d{1,3}>)?(?:T|[A-Z][a-z]{2} [ \d]?\d \d\d:\d\d:\d\d) H G: ?)",
          "RFC 3164, rsyslog's files, journalctl: <14>Jan  2 03:04:05 node falco[7]: "},
     Form{"syslog", R"((?:<\d{1,3}>)G: ?)", "RFC 3164 without time and host: <14>falco: "},
-    Form{"syslog",
-         R"(<\d{1,3}>1 (?:T|-) \S+ \S+ \S+ \S+ (?:-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+) ?(?:\xEF\xBB\xBF)?)",
-         "RFC 5424: <14>1 2026-01-02T03:04:05.1Z node falco 7 - [a@1 b=\"c\"] "},
+    Form{
+        "syslog",
+        R"(<\d{1,3}>1 (?:T|-) \S+ \S+ \S+ \S+ (?:-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+) ?(?:\xEF\xBB\xBF)?)",
+        "RFC 5424: <14>1 2026-01-02T03:04:05.1Z node falco 7 - [a@1 b=\"c\"] "},
     Form{"cri", R"(T std(?:out|err) F )",
          "containerd and CRI-O: 2026-01-02T03:04:05.1Z stdout F ; a part (P) is no whole line"},
     Form{"line", R"(T (?:H )?)", "docker logs -t; Logstash's codec `plain` adds the host"},

@@ -155,17 +155,11 @@ TEST_F(ReaderTest, NothingInABrokenRecordIsRead) {
   const std::string forged = alert("forged");
   for (const std::string& broken :
        {R"({"rule":"A","output":"x )" + forged + "}",
-        R"({"rule":"A","output_fields":{"proc.cmdline":)" + forged,
-        R"({"log":)" + forged,
-        R"({"log":)" + as_json(forged),
-        R"({"a":tru,"log":)" + forged + "}",
-        R"({"a":[1}],"log":)" + forged + "}",
-        R"({"a":{"b":[}},"message":)" + forged + "}",
-        "[" + forged,
-        "[" + forged + ",]",
-        "[" + forged + "}",
-        forged + "\n{\"rule\":",
-        "\"" + forged + "\""})
+        R"({"rule":"A","output_fields":{"proc.cmdline":)" + forged, R"({"log":)" + forged,
+        R"({"log":)" + as_json(forged), R"({"a":tru,"log":)" + forged + "}",
+        R"({"a":[1}],"log":)" + forged + "}", R"({"a":{"b":[}},"message":)" + forged + "}",
+        "[" + forged, "[" + forged + ",]", "[" + forged + "}",
+        forged + "\n{\"rule\":", "\"" + forged + "\""})
     EXPECT_EQ(rules(broken), "<not_json>") << broken;
 }
 
@@ -207,8 +201,9 @@ TEST_F(ReaderTest, FluentBitAndFluentd) {
 // Fluent Bit's parser takes Time_Key out of the record unless told to keep it.
 TEST_F(ReaderTest, AMergedAlertWithoutTimeHasTheShippers) {
   for (const auto* key : {"@timestamp", "date"})
-    EXPECT_EQ(read_all(fmt::format(R"({{"{}":1767323046.25,"rule":"A shell","log":"x"}})", key))[0].time,
-              *parse_rfc3339("2026-01-02T03:04:06.25Z"));
+    EXPECT_EQ(
+        read_all(fmt::format(R"({{"{}":1767323046.25,"rule":"A shell","log":"x"}})", key))[0].time,
+        *parse_rfc3339("2026-01-02T03:04:06.25Z"));
   EXPECT_EQ(rules(R"({"date":1767323046.25,"rule":"A shell","time":"never"})"), "<no_time>");
   EXPECT_EQ(rules(R"({"date":1767323046.25,"log":{"rule":"A shell"}})"), "<no_time>");
 }
@@ -221,7 +216,8 @@ TEST_F(ReaderTest, Vector) {
 }
 
 TEST_F(ReaderTest, FilebeatAndElastic) {
-  const std::string head = R"({"@timestamp":"2026-01-02T03:04:06.123Z","agent":{"type":"filebeat"},)";
+  const std::string head =
+      R"({"@timestamp":"2026-01-02T03:04:06.123Z","agent":{"type":"filebeat"},)";
   const std::string_view time = "2026-01-02T03:04:06.123999999Z";
   expect(head + R"("message":)" + as_json(alert()) + "}", "elastic", time);
   expect(head + R"("event":{"kind":"alert","original":)" +
@@ -236,17 +232,22 @@ TEST_F(ReaderTest, ElasticsFieldsGetFalcosNames) {
       R"({"@timestamp":"2026-01-02T03:04:06.123Z","falco":{"rule":"A shell","time":"2026-01-02T03:04:05.1Z","output_fields":{"client":{"ip":"10.0.0.1"},"destination":{"ip":"10.0.0.2"},"container":{"id":"0123456789ab","image":{"name":"a/b:1"}},"process":{"pid":7,"parent":{"pid":1}},"proc":{"name":"sh"},"fd":{"name":"x"}}},"rule":{"name":"A shell"}})");
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all[0].envelope, "elastic");
-  const decltype(Alert::fields) want = {
-      {"container.id", "0123456789ab"}, {"container.image", "a/b:1"}, {"fd.cip", "10.0.0.1"},
-      {"fd.name", "x"},                 {"fd.rip", "10.0.0.2"},       {"proc.name", "sh"},
-      {"proc.pid", "7"},                {"proc.ppid", "1"}};
+  const decltype(Alert::fields) want = {{"container.id", "0123456789ab"},
+                                        {"container.image", "a/b:1"},
+                                        {"fd.cip", "10.0.0.1"},
+                                        {"fd.name", "x"},
+                                        {"fd.rip", "10.0.0.2"},
+                                        {"proc.name", "sh"},
+                                        {"proc.pid", "7"},
+                                        {"proc.ppid", "1"}};
   EXPECT_EQ(all[0].alert.fields, want);
 }
 
 TEST_F(ReaderTest, Logstash) {
-  expect(R"({"@timestamp":"2026-01-02T03:04:06.123Z","@version":"1","host":{"name":"h"},"message":)" +
-             as_json(alert()) + "}",
-         "logstash", "2026-01-02T03:04:06.123999999Z");
+  expect(
+      R"({"@timestamp":"2026-01-02T03:04:06.123Z","@version":"1","host":{"name":"h"},"message":)" +
+          as_json(alert()) + "}",
+      "logstash", "2026-01-02T03:04:06.123999999Z");
 }
 
 TEST_F(ReaderTest, JournaldJson) {
@@ -310,9 +311,10 @@ TEST_F(ReaderTest, OtherShippers) {
   expect(R"({"version":"1.1","host":"h","short_message":)" + text + R"(,"timestamp":1767323046.5})",
          "gelf", "2026-01-02T03:04:06.599999999Z");
   expect(R"({"logName":"l","jsonPayload":)" + alert() + "}", "gcp");
-  expect(R"({"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","timestamp":1767323046000,"message":)" +
-             text + "}]}",
-         "cloudwatch/array/field", "2026-01-02T03:04:06.000999999Z");
+  expect(
+      R"({"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","timestamp":1767323046000,"message":)" +
+          text + "}]}",
+      "cloudwatch/array/field", "2026-01-02T03:04:06.000999999Z");
   expect(R"({"schema":{"type":"string"},"payload":)" + text + "}", "connect");
 }
 
@@ -336,8 +338,8 @@ TEST_F(ReaderTest, ArraysAndWhatIsBadInThem) {
   expect("[" + alert() + "]", "array");
   EXPECT_EQ(rules("[]"), "");
   EXPECT_EQ(rules(" [ ] "), "");
-  const auto all = read_all("[" + alert("one") + ",7,{},[" + alert("nested") + "]," +
-                        R"({"log":)" + as_json(alert("two")) + "}," + as_json(alert("three")) + "]");
+  const auto all = read_all("[" + alert("one") + ",7,{},[" + alert("nested") + "]," + R"({"log":)" +
+                            as_json(alert("two")) + "}," + as_json(alert("three")) + "]");
   std::string text;
   for (const Read& one : all) text += one.rule + " " + one.detail + "\n";
   EXPECT_EQ(text,
@@ -355,8 +357,7 @@ TEST_F(ReaderTest, DeadLettersOfOneRecordAreBounded) {
   ASSERT_EQ(all.size(), 2U + 17U);
   EXPECT_EQ(all[0].rule, "first");
   EXPECT_EQ(all[17].rule, "last");
-  EXPECT_EQ(all[18].detail,
-            "99984 more; the last: array: element 100000: no object in it");
+  EXPECT_EQ(all[18].detail, "99984 more; the last: array: element 100000: no object in it");
 }
 
 TEST_F(ReaderTest, ObjectsOneBelowTheOther) {
