@@ -250,6 +250,8 @@ std::vector<Key> table() {
       one("findings.incident_gap", AT(findings.incident_gap), seconds(60, kDay)),
       one("findings.incident_max_age", AT(findings.incident_max_age), seconds(60, 30 * kDay)),
       one("findings.incident_risk", AT(findings.incident_risk), integer<std::uint32_t>(1, 100)),
+      one("findings.shapes", AT(findings.shapes), integer<std::uint32_t>(1, 1024)),
+      one("findings.per_entity", AT(findings.per_entity), integer<std::uint32_t>(1, 1024)),
       one("reports.close", AT(findings.close_all), choice("changed", "all")),
       one("playbooks", AT(playbooks), any),
   };

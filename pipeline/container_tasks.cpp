@@ -205,6 +205,7 @@ class ContainerTasks : public StageTasks {
     const records::Counters& before = task.told;
     options_.telemetry.folded(now.folded() - before.folded(), now.duplicate() - before.duplicate(),
                               now.late() - before.late(), now.heartbeats() - before.heartbeats());
+    options_.telemetry.overflowed(now.overflowed() - before.overflowed());
     if (now.replays_dropped() > before.replays_dropped())
       options_.telemetry.replays_dropped(now.replays_dropped() - before.replays_dropped());
     task.told = now;

@@ -160,6 +160,9 @@ struct Telemetry::Impl {
   prometheus::Counter& duplicates =
       counter(registry, "gyre_alerts_duplicate_total", "Exact copies of an alert that was counted.")
           .Add({});
+  prometheus::Counter& overflowed =
+      counter(registry, "gyre_alerts_overflowed_total",
+              "Alerts folded into an overflow finding: a limit of findings was reached.");
   prometheus::Counter& late =
       counter(registry, "gyre_alerts_late_total", "Alerts folded after their window had passed.")
           .Add({});
@@ -252,6 +255,10 @@ void Telemetry::folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint
   impl_->duplicates.Increment(static_cast<double>(duplicates));
   impl_->late.Increment(static_cast<double>(late));
   impl_->heartbeats.Increment(static_cast<double>(heartbeats));
+}
+
+void Telemetry::overflowed(std::uint64_t alerts) {
+  impl_->overflowed.Increment(static_cast<double>(alerts));
 }
 
 void Telemetry::replays_dropped(std::uint64_t bundles) {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "schemas/sensor.h"
 
 namespace gyre::schemas {
 
@@ -151,7 +152,8 @@ bool is_sensor_health(const Alert& alert) {
 }
 
 bool is_heartbeat(const Alert& alert) {
-  return is_sensor_health(alert) && alert.rule == "Falco internal: metrics snapshot";
+  return is_sensor_health(alert) && alert.rule == "Falco internal: metrics snapshot" &&
+         !loss_of(alert);
 }
 
 ImageReference split_image(std::string_view reference) {

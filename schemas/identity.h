@@ -76,7 +76,7 @@ std::uint32_t rule_partition(const Id128& rule_key, std::uint32_t partitions);
 
 /// `source: internal` and falcosidekick's `Test rule`: about the sensor, never about a container.
 bool is_sensor_health(const Alert& alert);
-/// A sensor_health alert that says all is well: the metrics snapshot.
+/// A sensor_health alert that says all is well: the metrics snapshot without a new loss.
 bool is_heartbeat(const Alert& alert);
 
 /// An image reference's parts: `registry:5000/team/app`, `1.2`, `sha256:...`; empty where it has

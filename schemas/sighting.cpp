@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "schemas/sensor.h"
 
 namespace gyre::schemas {
 
@@ -61,14 +62,18 @@ bool always_kept(std::string_view name) {
                                                "evt.res",
                                                "evt.type",
                                                "fd.name",
+                                               "k8s.deployment.name",
                                                "k8s.ns.name",
                                                "k8s.pod.name",
+                                               "k8s.rs.name",
                                                "proc.cmdline",
                                                "proc.exe",
                                                "proc.exepath",
                                                "proc.name",
                                                "proc.pcmdline",
                                                "proc.pname",
+                                               "rule",
+                                               "shape",
                                                "user.loginuid",
                                                "user.name",
                                                "user.uid"};
@@ -129,6 +134,13 @@ void widen(records::Summary& summary, Nanos first, Nanos last, std::uint32_t pri
   summary.set_priority(empty ? priority : std::min(summary.priority(), priority));
 }
 
+void worsen(records::Summary& summary, const records::Loss& loss) {
+  if (summary.has_loss())
+    merge(*summary.mutable_loss(), loss);
+  else
+    *summary.mutable_loss() = loss;
+}
+
 }  // namespace
 
 AlertEntry alert_entry(std::string_view alerts, std::size_t index) {
@@ -168,6 +180,12 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
     add_sample(summary, sample);
   }
   for (const std::string& tag : alert.tags) add_tag(summary, std::string(cut(tag, kValueBytes)));
+  if (const auto loss = loss_of(alert)) worsen(summary, *loss);
+}
+
+void add_value(records::Summary& into, std::string_view field, std::string_view value) {
+  add_value(field_of(into, field), value);
+  cap_fields(into);
 }
 
 void add_value(records::Values& into, std::string_view value) {
@@ -197,6 +215,7 @@ void merge(records::Summary& into, const records::Summary& from) {
   cap_fields(into);
   for (const records::Sample& sample : from.samples()) add_sample(into, sample);
   for (const std::string& tag : from.tags()) add_tag(into, tag);
+  if (from.has_loss()) worsen(into, from.loss());
 }
 
 void merge(records::Counts& into, const records::Counts& from) {

@@ -41,6 +41,7 @@ void merge(records::Counts& into, const records::Counts& from);
 /// Union, capped at the k values of smallest hash.
 void merge(records::Values& into, const records::Values& from);
 void add_value(records::Values& into, std::string_view value);
+void add_value(records::Summary& into, std::string_view field, std::string_view value);
 
 /// The field's values, or none.
 const records::Values* find_field(const records::Summary& summary, std::string_view field);

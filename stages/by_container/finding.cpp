@@ -2,11 +2,12 @@
 #include "stages/by_container/finding.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 
 #include "base/hash.h"
 #include "schemas/sighting.h"
+#include "stages/by_container/blind_spots.h"
+#include "stages/by_container/episodes.h"
 
 namespace gyre::stages {
 
@@ -15,19 +16,10 @@ namespace {
 constexpr Second kNever = std::numeric_limits<Second>::max();
 constexpr Second kLateBackoff = 60;
 
-// Everything that one decision needs; lives for the call.
-struct Decision {
-  std::string_view finding_key;
-  records::Series& series;
-  const records::EntityState& entity;
-  Second now;
-  const FindingConfig& config;
-  const Playbooks& playbooks;
-  const Producer& producer;
-  std::int64_t& open_findings;
-  std::vector<schemas::Report>& reports;
-  std::vector<Told>& told;
-};
+template <typename Enumeration>
+std::uint32_t number(Enumeration value) {
+  return static_cast<std::uint32_t>(value);
+}
 
 Second settling(std::uint32_t priority, const FindingConfig& config) {
   switch (static_cast<schemas::Priority>(priority)) {
@@ -45,8 +37,7 @@ Second settling(std::uint32_t priority, const FindingConfig& config) {
 }
 
 Second backoff(const records::Episode& episode, const FindingConfig& config) {
-  const bool record =
-      episode.published().attention() == static_cast<std::uint32_t>(Attention::kRecord);
+  const bool record = episode.published().attention() == number(Attention::kRecord);
   const auto& steps = record ? config.backoff_record : config.backoff_attention;
   return steps[std::min<std::size_t>(episode.backoff_step(), steps.size() - 1)];
 }
@@ -72,194 +63,218 @@ Second max_age_at(const records::Episode& episode, const FindingConfig& config) 
   return second_of(episode.summary().first()) + config.max_age + config.lateness + 1;
 }
 
-bool touches(const records::Episode& episode, const records::Summary& summary,
-             const FindingConfig& config) {
-  const Nanos gap = config.gap * kNanosPerSecond;
-  return summary.first() >= episode.summary().first() - gap &&
-         summary.first() <= episode.summary().last() + gap &&
-         summary.first() - episode.summary().first() < config.max_age * kNanosPerSecond;
+// Lower than what the last revision said: ruling 31 lets it be said only as a change of verdict.
+bool fell(const Judgement& judgement, const records::Published& said) {
+  return number(judgement.severity) < said.severity() ||
+         static_cast<std::uint32_t>(judgement.risk) < said.risk() ||
+         number(judgement.attention) < said.attention();
 }
 
-void fold(records::Episode& into, const records::Summary& summary, const records::Counts& counts) {
-  schemas::merge(*into.mutable_summary(), summary);
-  schemas::merge(*into.mutable_counts(), counts);
-  if (counts.alerts() > 0) into.set_dirty(true);
-}
-
-// Late alerts can bring two episodes within the gap of each other: an unpublished one is swallowed,
-// a published one stays (ruling 21).
-void swallow_neighbours(Decision& decision) {
-  auto& episodes = *decision.series.mutable_episodes();
-  for (int i = 0; i + 1 < episodes.size();) {
-    records::Episode& left = episodes[i];
-    records::Episode& right = episodes[i + 1];
-    const bool mergeable = (left.revision() == 0 || right.revision() == 0) && !left.closed() &&
-                           !right.closed() && touches(left, right.summary(), decision.config);
-    if (!mergeable) {
-      ++i;
-      continue;
-    }
-    if (left.revision() == 0) std::swap(left, right);
-    fold(left, right.summary(), right.counts());
-    left.set_opened_second(std::min(left.opened_second(), right.opened_second()));
-    episodes.erase(episodes.begin() + i + 1);
-    --decision.open_findings;
-  }
-}
-
-void join(Decision& decision, const records::Sighting& sighting) {
-  auto& episodes = *decision.series.mutable_episodes();
-  const auto found =
-      std::find_if(episodes.begin(), episodes.end(), [&](const records::Episode& episode) {
-        return touches(episode, sighting.summary(), decision.config);
-      });
-  if (found != episodes.end()) {
-    fold(*found, sighting.summary(), sighting.counts());
-  } else {
-    records::Episode episode;
-    episode.set_opened_second(decision.now);
-    episode.set_born_late(sighting.counts().late() > 0);
-    fold(episode, sighting.summary(), sighting.counts());
-    *episodes.Add() = std::move(episode);
-    ++decision.open_findings;
-  }
-  std::stable_sort(episodes.begin(), episodes.end(),
-                   [](const records::Episode& a, const records::Episode& b) {
-                     return a.summary().first() < b.summary().first();
-                   });
-  swallow_neighbours(decision);
-}
-
-std::string episode_id(const Decision& decision, const records::Episode& episode) {
-  IdHasher hasher;
-  hasher.add("finding")
-      .add(decision.finding_key)
-      .add(second_of(episode.summary().first()) / decision.config.gap);
-  // An episode born late may lie in the same unit of time as one that was forgotten (ruling 20).
-  if (episode.born_late())
-    hasher.add((decision.now - decision.config.lateness) / decision.config.gap);
-  return to_hex(view(hasher.finish()));
-}
-
-void publish(Decision& decision, records::Episode& episode, const Judgement& judgement,
-             std::string_view reason) {
-  if (episode.revision() == 0) {
-    episode.set_id(episode_id(decision, episode));
-    episode.set_previous_id(decision.series.last_id());
-    decision.series.set_last_id(episode.id());
-  }
-  episode.set_revision(episode.revision() + 1);
-  episode.set_published_second(decision.now);
-  episode.set_dirty(false);
-  records::Published& said = *episode.mutable_published();
-  said.set_alerts(episode.counts().alerts());
-  said.set_duplicates(episode.counts().duplicates());
-  said.set_succeeded(episode.counts().outcome().succeeded());
-  said.set_blocked(episode.counts().outcome().blocked());
-  said.set_severity(static_cast<std::uint32_t>(judgement.severity));
-  said.set_verdict(static_cast<std::uint32_t>(judgement.verdict));
-  said.set_attention(static_cast<std::uint32_t>(judgement.attention));
-  said.set_users(users_of(episode));
-  const Revision revision{
-      .number = episode.revision(),
-      .reason = reason,
-      .decided = decision.now,
-      .closes_after = std::min(second_of(episode.summary().last()) + decision.config.gap,
-                               second_of(episode.summary().first()) + decision.config.max_age)};
-  decision.reports.push_back(write_finding(decision.series, episode, decision.entity, judgement,
-                                           decision.playbooks, revision, decision.producer));
-  decision.told.push_back({std::string(decision.finding_key), episode.id()});
-}
-
-// The reason to say it now; empty if the next revision can wait for its back-off.
+// The reason to say it now; empty if the next revision can wait for its back-off. What fell without
+// another class of verdict waits: a share of failures may cross a border many times.
 std::string_view break_through(const records::Episode& episode, const Judgement& judgement) {
   const records::Published& said = episode.published();
-  if (static_cast<std::uint32_t>(judgement.severity) > said.severity()) return "severity";
-  if (said.succeeded() == 0 && said.blocked() > 0 && episode.counts().outcome().succeeded() > 0)
-    return "success";
+  if (!said.effect() && judgement.effect_observed && said.blocked() > 0) return "success";
+  if (number(judgement.severity) > said.peak_severity()) return "severity";
   if (users_of(episode) > said.users()) return "new_actor";
-  if (static_cast<std::uint32_t>(judgement.verdict) != said.verdict()) return "verdict";
+  if (number(judgement.verdict) != said.verdict() ||
+      number(judgement.confidence) != said.confidence())
+    return "verdict";
   if (magnitude(episode.counts().alerts()) > magnitude(said.alerts())) return "volume";
   return {};
 }
 
-void close(Decision& decision, records::Episode& episode, const Judgement& judgement) {
-  const bool quiet = quiet_at(episode, decision.config) <= decision.now;
-  const bool changed =
-      episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
-  const bool noticed =
-      episode.published().attention() > static_cast<std::uint32_t>(Attention::kRecord);
-  episode.set_closed(true);
-  episode.set_closed_because(quiet ? "quiet" : "max_age");
-  episode.set_closed_second(decision.now);
-  --decision.open_findings;
-  if (decision.config.close_all || changed || noticed)
-    publish(decision, episode, judgement, "closed");
-}
+// One key at one second.
+class KeyDecision {
+ public:
+  KeyDecision(std::string_view key, records::Series& series, const FindingContext& context,
+              std::vector<schemas::Report>& reports)
+      : key_(key), series_(series), context_(context), reports_(reports) {}
 
-// Decides an open episode; returns when to look again.
-Second decide_open(Decision& decision, records::Episode& episode) {
-  const Judgement judgement = judge(decision.series, episode, decision.entity, decision.playbooks);
-  const Second closes =
-      std::min(quiet_at(episode, decision.config), max_age_at(episode, decision.config));
-  if (episode.revision() == 0) {
-    const Second settled =
-        episode.opened_second() + settling(episode.summary().priority(), decision.config);
-    if (decision.now < settled && decision.now < closes) return std::min(settled, closes);
-    publish(decision, episode, judgement, "opened");
-  } else if (episode.dirty()) {
-    const std::string_view reason = break_through(episode, judgement);
-    const bool due = decision.now >= episode.published_second() + backoff(episode, decision.config);
-    if (!reason.empty()) {
-      publish(decision, episode, judgement, reason);
-    } else if (due) {
-      episode.set_backoff_step(episode.backoff_step() + 1);
-      publish(decision, episode, judgement, "periodic");
+  // Returns when to look again.
+  Second decide(records::Episode& episode) {
+    if (!episode.closed() && episode.revision() > 0 && context_.card_changed)
+      episode.set_card_changed(true);
+    return episode.closed() ? decide_closed(episode) : decide_open(episode);
+  }
+
+  bool can_drop(const records::Episode& episode) const {
+    return episode.closed() &&
+           context_.now >= episode.closed_second() + context_.config.keep_closed;
+  }
+
+  std::vector<Told> take_told() { return std::move(told_); }
+
+ private:
+  const FindingConfig& config() const { return context_.config; }
+
+  Judgement judged(const records::Episode& episode) const {
+    return judge(series_, episode, context_.entity, context_.playbooks);
+  }
+
+  std::vector<records::BlindSpot> blind_spots(const records::Episode& episode) const {
+    if (context_.sensor == nullptr || series_.source() == "internal") return {};
+    return blind_spots_within(*context_.sensor, episode.summary().first(),
+                              episode.summary().last());
+  }
+
+  static std::uint64_t seconds_of(const std::vector<records::BlindSpot>& spots) {
+    std::uint64_t seconds = 0;
+    for (const records::BlindSpot& spot : spots)
+      seconds += static_cast<std::uint64_t>(spot.last() - spot.first() + 1);
+    return seconds;
+  }
+
+  std::string id_of(const records::Episode& episode) const {
+    IdHasher hasher;
+    hasher.add("finding").add(key_).add(second_of(episode.summary().first()) / config().gap);
+    // An episode born late may lie in the same unit of time as one that was forgotten (ruling 20).
+    if (episode.born_late()) hasher.add((context_.now - config().lateness) / config().gap);
+    return to_hex(view(hasher.finish()));
+  }
+
+  // Names the episode, for ever, and the one before it in time.
+  void name(records::Episode& episode) {
+    episode.set_id(id_of(episode));
+    const Nanos first = episode.summary().first();
+    if (!series_.last_id().empty() && series_.last_first() < first)
+      episode.set_previous_id(series_.last_id());
+    else
+      for (const records::Episode& other : series_.episodes())
+        if (other.revision() > 0 && other.summary().first() < first)
+          episode.set_previous_id(other.id());
+    if (series_.last_id().empty() || series_.last_first() < first) {
+      series_.set_last_id(episode.id());
+      series_.set_last_first(first);
     }
   }
-  if (decision.now >= closes) {
-    close(decision, episode, judgement);
-    return decision.now + decision.config.keep_closed;
-  }
-  const Second update =
-      episode.dirty() ? episode.published_second() + backoff(episode, decision.config) : kNever;
-  return std::min(update, closes);
-}
 
-// Decides a closed episode; `now` or earlier means that it can be dropped.
-Second decide_closed(Decision& decision, records::Episode& episode) {
-  const Second drop = episode.closed_second() + decision.config.keep_closed;
-  const bool news =
-      episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
-  const Second say = episode.dirty() ? episode.published_second() +
-                                           std::max(kLateBackoff, backoff(episode, decision.config))
-                                     : drop;
-  if (news && decision.now >= std::min(say, drop))
-    publish(decision, episode, judge(decision.series, episode, decision.entity, decision.playbooks),
-            "late_data");
-  return episode.dirty() ? std::min(say, drop) : drop;
-}
+  void publish(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
+    if (episode.revision() == 0) name(episode);
+    const auto spots = blind_spots(episode);
+    episode.set_revision(episode.revision() + 1);
+    episode.set_published_second(context_.now);
+    episode.set_dirty(false);
+    episode.set_card_changed(false);
+    episode.set_incident_changed(false);
+    records::Published& said = *episode.mutable_published();
+    said.set_alerts(episode.counts().alerts());
+    said.set_duplicates(episode.counts().duplicates());
+    said.set_blocked(episode.counts().outcome().blocked());
+    said.set_effect(judgement.effect_observed);
+    said.set_severity(number(judgement.severity));
+    said.set_peak_severity(std::max(said.peak_severity(), said.severity()));
+    said.set_verdict(number(judgement.verdict));
+    said.set_confidence(number(judgement.confidence));
+    said.set_risk(static_cast<std::uint32_t>(judgement.risk));
+    said.set_attention(number(judgement.attention));
+    said.set_peak_attention(std::max(said.peak_attention(), said.attention()));
+    said.set_users(users_of(episode));
+    said.set_blind_seconds(seconds_of(spots));
+    const Revision revision{
+        .number = episode.revision(),
+        .reason = reason,
+        .decided = context_.now,
+        .closes_after = std::min(second_of(episode.summary().last()) + config().gap,
+                                 second_of(episode.summary().first()) + config().max_age),
+        .blind_spots = spots};
+    reports_.push_back(write_finding(series_, episode, context_.entity, judgement,
+                                     context_.playbooks, revision, context_.producer));
+    told_.push_back({std::string(key_), episode.id()});
+  }
+
+  // Says it, and says a fall as what it is.
+  void say(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
+    const bool lower = episode.revision() > 0 && fell(judgement, episode.published());
+    publish(episode, judgement, lower ? "verdict" : reason);
+  }
+
+  bool has_news(const records::Episode& episode) const {
+    return episode.dirty() || episode.card_changed() || episode.incident_changed() ||
+           episode.counts().duplicates() != episode.published().duplicates() ||
+           seconds_of(blind_spots(episode)) != episode.published().blind_seconds();
+  }
+
+  void close(records::Episode& episode) {
+    const Judgement judgement = judged(episode);
+    const bool news = has_news(episode);
+    const bool noticed = episode.published().peak_attention() > number(Attention::kRecord);
+    if (news && fell(judgement, episode.published())) publish(episode, judgement, "verdict");
+    episode.set_closed(true);
+    episode.set_closed_because(quiet_at(episode, config()) <= context_.now ? "quiet" : "max_age");
+    episode.set_closed_second(context_.now);
+    if (config().close_all || news || noticed) publish(episode, judgement, "closed");
+  }
+
+  Second decide_open(records::Episode& episode) {
+    const Second now = context_.now;
+    const Second closes = std::min(quiet_at(episode, config()), max_age_at(episode, config()));
+    if (episode.revision() == 0) {
+      const Second settled =
+          episode.opened_second() + settling(episode.summary().priority(), config());
+      if (now < settled && now < closes) return std::min(settled, closes);
+      publish(episode, judged(episode), "opened");
+    } else if (episode.dirty() || episode.card_changed()) {
+      update(episode);
+    }
+    if (now >= closes) {
+      close(episode);
+      return now + config().keep_closed;
+    }
+    const bool waits = episode.dirty() || episode.card_changed();
+    return waits ? std::min(episode.published_second() + backoff(episode, config()), closes)
+                 : closes;
+  }
+
+  void update(records::Episode& episode) {
+    const Judgement judgement = judged(episode);
+    if (const auto reason = break_through(episode, judgement); !reason.empty()) {
+      say(episode, judgement, reason);
+    } else if (context_.now >= episode.published_second() + backoff(episode, config())) {
+      episode.set_backoff_step(episode.backoff_step() + 1);
+      say(episode, judgement, "periodic");
+    }
+  }
+
+  Second decide_closed(records::Episode& episode) {
+    const Second drop = episode.closed_second() + config().keep_closed;
+    const bool news =
+        episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
+    const Second due =
+        episode.dirty() ? std::min(drop, episode.published_second() +
+                                             std::max(kLateBackoff, backoff(episode, config())))
+                        : drop;
+    if (!news || context_.now < due) return due;
+    if (episode.dirty()) episode.set_backoff_step(episode.backoff_step() + 1);
+    say(episode, judged(episode), "late_data");
+    return drop;
+  }
+
+  std::string_view key_;
+  records::Series& series_;
+  const FindingContext& context_;
+  std::vector<schemas::Report>& reports_;
+  std::vector<Told> told_;
+};
 
 }  // namespace
 
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
-                                 const records::EntityState& entity, Second now,
-                                 const FindingConfig& config, const Playbooks& playbooks,
-                                 const Producer& producer, std::int64_t& open_findings,
+                                 const FindingContext& context, std::int64_t& open_findings,
                                  std::vector<schemas::Report>& reports) {
-  std::vector<Told> told;
-  Decision decision{finding_key, series,   entity,        now,     config,
-                    playbooks,   producer, open_findings, reports, told};
-  for (const records::Sighting& sighting : sightings) join(decision, sighting);
+  for (const records::Sighting& sighting : sightings)
+    open_findings += join(sighting, context.now, context.config, series);
 
+  KeyDecision decision(finding_key, series, context, reports);
   Second due = kNever;
   auto& episodes = *series.mutable_episodes();
   for (int i = 0; i < episodes.size();) {
     records::Episode& episode = episodes[i];
-    const Second next =
-        episode.closed() ? decide_closed(decision, episode) : decide_open(decision, episode);
-    if (episode.closed() && now >= episode.closed_second() + config.keep_closed) {
+    const bool open = !episode.closed();
+    const Second next = decision.decide(episode);
+    if (open && episode.closed()) --open_findings;
+    if (decision.can_drop(episode)) {
       episodes.erase(episodes.begin() + i);
       continue;
     }
@@ -267,7 +282,7 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
     ++i;
   }
   series.set_due(due == kNever ? 0 : due);
-  return told;
+  return decision.take_told();
 }
 
 }  // namespace gyre::stages

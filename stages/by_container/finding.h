@@ -18,15 +18,24 @@ struct Told {
   std::string id;
 };
 
-/// Decides one finding key at event-time second `now` on the sightings of seconds up to it: joins
-/// them to episodes (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7),
-/// appends the revisions due. `series` is changed in place, its `due` is set; no episodes and `due`
-/// 0 mean that it can be erased. `open_findings` follows the number of open episodes.
+/// What the decision of one finding key at one event-time second stands in.
+struct FindingContext {
+  Second now;
+  const FindingConfig& config;
+  const Playbooks& playbooks;
+  const Producer& producer;
+  const records::EntityState& entity;
+  const records::EntityState* sensor;  ///< of the host whose sensor saw it; null: none
+  bool card_changed;                   ///< the entity's card, at this second
+};
+
+/// Decides one finding key on the sightings of seconds up to `context.now`: joins them to episodes
+/// (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7), appends the
+/// revisions due. `series` is changed in place, its `due` is set; no episodes and `due` 0 mean that
+/// it can be erased. `open_findings` follows the number of open episodes.
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
-                                 const records::EntityState& entity, Second now,
-                                 const FindingConfig& config, const Playbooks& playbooks,
-                                 const Producer& producer, std::int64_t& open_findings,
+                                 const FindingContext& context, std::int64_t& open_findings,
                                  std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

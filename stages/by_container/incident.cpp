@@ -23,7 +23,6 @@ const records::Episode* find_episode(const records::Series& series, std::string_
 void describe(records::Member& member, const records::Series& series,
               const records::Episode& episode, const Judgement& judgement) {
   member.set_rule(series.rule());
-  member.set_title(series.rule() + ": " + series.shape());
   member.clear_tactics();
   for (const Technique& technique : judgement.attack)
     if (member.tactics().empty() || *member.tactics().rbegin() != technique.tactic)
@@ -130,7 +129,9 @@ class Decision {
       continue_open();
     else
       try_open();
-    const Second forget = entity_.touched() + config_.max_age;
+    constexpr Second kLookAgain = 3600;
+    Second forget = entity_.touched() + config_.max_age;
+    if (forget <= now_ && !entity_.places().empty()) forget = now_ + kLookAgain;
     entity_.set_due(open() ? closes_at() : forget > now_ ? forget : 0);
   }
 

@@ -31,6 +31,8 @@ struct FindingConfig {
   Second incident_gap = 60 * 60;
   Second incident_max_age = 24 * 3600;
   std::uint32_t incident_risk = 60;
+  std::uint32_t shapes = 64;       ///< live findings of one entity and rule; then they overflow
+  std::uint32_t per_entity = 256;  ///< live findings of one entity; then they overflow
   bool close_all = false;  ///< reports.close: all (else changed), ruling 4
 };
 

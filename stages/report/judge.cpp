@@ -233,9 +233,9 @@ void apply_attention(Verdict scored, Judgement& judgement) {
   }
 }
 
-Judgement judge_sensor(const records::Series& series) {
+Judgement judge_sensor(const records::Episode& episode) {
   Judgement judgement;
-  const bool test = series.rule() == "Test rule";
+  const bool test = schemas::single(episode.summary(), "rule") == "Test rule";
   judgement.counts_for_incidents = false;
   judgement.severity = test ? Severity::kInformational : Severity::kLow;
   judgement.attention = test ? Attention::kRecord : Attention::kTicket;
@@ -283,7 +283,7 @@ std::string_view to_string(Attention attention) {
 
 Judgement judge(const records::Series& series, const records::Episode& episode,
                 const records::EntityState& entity, const Playbooks& playbooks) {
-  if (is_about_sensor(series)) return judge_sensor(series);
+  if (is_about_sensor(series)) return judge_sensor(episode);
   const Facts facts(episode.summary(), entity);
   const Playbook& playbook = playbooks.of(series, episode.summary());
   const records::OutcomeCounts outcome = outcome_under(playbook, episode.counts().outcome());
@@ -297,7 +297,8 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
   const bool critical = priority <= schemas::Priority::kCritical && judgement.effect_observed;
   const bool suspicious = playbook.strong() || critical;
   const auto& sources = playbooks.sources();
-  const bool labelled = std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
+  // Of the many patterns that an overflow finding holds, the values kept show a few only.
+  const bool labelled = !series.overflow() && std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
     return apply_source(source, series, facts, judgement);
   });
   if (!labelled && suspicious) {

@@ -11,6 +11,7 @@
 #include "stages/report/attack.h"
 #include "stages/report/document.h"
 #include "stages/report/parts.h"
+#include "stages/report/sensor.h"
 
 namespace gyre::stages {
 
@@ -54,6 +55,11 @@ struct Finding {
   bool refused;
 };
 
+constexpr std::string_view kOverflowText =
+    "More patterns than the limits findings.shapes and findings.per_entity allow: what found no "
+    "finding of its own is counted here, exactly. Some of the patterns stand under "
+    "evidence.fields.shape.";
+
 std::string finding_title(const Finding& finding) {
   return shown(fmt::format("{} — {}", shown(finding.series.rule(), 120),
                            entity_name(finding.series.entity(), &finding.facts)),
@@ -77,6 +83,8 @@ DocumentHead finding_text(const Finding& finding) {
   if (finding.sensor) {
     head.summary = fmt::format("The sensor reported on itself: {}. {}", markdown_text(where),
                                markdown_text(when));
+    const records::Summary& said = finding.facts.summary();
+    if (said.has_loss()) head.summary += "\n\n" + markdown_text(loss_text(said.loss())) + "\\.";
     head.conclusion = markdown_text("This is about the sensor, not about a workload. " + next);
     return head;
   }
@@ -86,6 +94,7 @@ DocumentHead finding_text(const Finding& finding) {
                              markdown_text(verdict), to_string(judgement.severity), judgement.risk,
                              finding.revision.number, markdown_text(finding.revision.reason));
   const std::string what = outcome_text(finding.facts, judgement, finding.playbook);
+  if (finding.series.overflow()) head.summary += markdown_text(kOverflowText) + "\n\n";
   head.summary +=
       fmt::format("Rule {} fired in {}. {}\n\n{}", markdown_code(shown(finding.series.rule(), 256)),
                   markdown_text(where), markdown_text(when), markdown_text(what));
@@ -116,6 +125,13 @@ void write_finding_labels(JsonWriter& json, const Finding& finding) {
   write_counts(json, finding.episode.counts());
 }
 
+// The finding holds what found no place of its own: a limit that bit is said.
+void write_caps(JsonWriter& json, const records::Series& series) {
+  if (!series.overflow()) return;
+  json.key("caps").begin_array().begin_object().text("what", "shapes");
+  json.text("text", std::string(kOverflowText)).end_object().end_array();
+}
+
 std::string finding_json(const Finding& finding, const Producer& producer, const Limits& limits) {
   const records::Series& series = finding.series;
   const Judgement& judgement = finding.judgement;
@@ -138,6 +154,9 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
     write_outcome(json, judgement.outcome);
     write_judgement(json, judgement);
   }
+  write_caps(json, series);
+  write_worst_loss(json, finding.facts.summary());
+  write_blind_spots(json, finding.revision.blind_spots);
   write_details(json, content, series.entity().kind() == records::Entity::CONTAINER);
   write_content(json, content);
   write_evidence(json, finding.facts.summary(), limits);
@@ -151,7 +170,9 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
     }
     json.end_array();
   }
-  json.text("markdown", document(finding_text(finding), content, judgement, finding.sensor));
+  DocumentHead head = finding_text(finding);
+  head.conclusion += blind_spots_markdown(finding.revision.blind_spots);
+  json.text("markdown", document(head, content, judgement, finding.sensor));
   json.end_object();
   return json.take();
 }

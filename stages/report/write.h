@@ -25,6 +25,7 @@ struct Revision {
   std::string_view reason;  ///< of the fixed list of DESIGN 8.1
   Second decided = 0;       ///< `time`
   Second closes_after = 0;  ///< when it closes unless something comes; not written once closed
+  std::vector<records::BlindSpot> blind_spots = {};  ///< of its sensor, within its span
 };
 
 /// A finding or, when the rule is about the sensor (`is_sensor_health`), a sensor_health report

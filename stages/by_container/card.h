@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "schemas/records.pb.h"
+
+namespace gyre::stages {
+
+/// Learns from a sighting what is known of its container (DESIGN 7: name, image, pod arrive late,
+/// or in another rule's alert). Values that disagree are all kept, capped as values are. Returns
+/// whether the card changed.
+bool learn_card(const records::Sighting& sighting, records::EntityState& entity);
+
+}  // namespace gyre::stages

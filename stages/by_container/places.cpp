@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/by_container/places.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "schemas/alert.h"
+#include "schemas/identity.h"
+#include "schemas/sighting.h"
+#include "stages/by_container/stage.h"
+
+namespace gyre::stages {
+
+namespace {
+
+auto position(records::EntityState& entity, std::string_view key) {
+  auto& places = *entity.mutable_places();
+  return std::lower_bound(
+      places.begin(), places.end(), key,
+      [](const records::Place& place, std::string_view name) { return place.finding_key() < name; });
+}
+
+bool has_place(records::EntityState& entity, std::string_view key) {
+  const auto at = position(entity, key);
+  return at != entity.mutable_places()->end() && at->finding_key() == key;
+}
+
+void take_place(records::EntityState& entity, const records::Sighting& sighting, bool urgent,
+                bool overflow) {
+  auto& places = *entity.mutable_places();
+  const auto at = position(entity, sighting.finding_key()) - places.begin();
+  records::Place& place = *places.Add();
+  place.set_finding_key(sighting.finding_key());
+  place.set_rule(fast_hash(sighting.rule()));
+  place.set_urgent(urgent);
+  place.set_overflow(overflow);
+  for (int i = places.size() - 1; i > at; --i) places.SwapElements(i, i - 1);
+}
+
+// What it was stays as evidence.
+void move_to(records::Sighting& sighting, std::string_view rule) {
+  if (sighting.rule() != rule)
+    schemas::add_value(*sighting.mutable_summary(), "rule", sighting.rule());
+  if (sighting.shape() != kOtherShapes)
+    schemas::add_value(*sighting.mutable_summary(), "shape", sighting.shape());
+  sighting.set_rule(std::string(rule));
+  sighting.set_shape(std::string(kOtherShapes));
+  const Id128 key = schemas::finding_key(sighting.entity(), rule, kOtherShapes);
+  sighting.set_finding_key(std::string(view(key)));
+}
+
+}  // namespace
+
+bool find_place(const FindingConfig& config, records::Sighting& sighting,
+                records::EntityState& entity) {
+  if (has_place(entity, sighting.finding_key())) return false;
+  // A copy of what overflowed goes where the first one went.
+  if (sighting.counts().alerts() == 0) {
+    records::Sighting copy = sighting;
+    for (const std::string& rule : {sighting.rule(), std::string(kOtherRules)}) {
+      move_to(copy, rule);
+      if (!has_place(entity, copy.finding_key())) continue;
+      sighting = std::move(copy);
+      return true;
+    }
+  }
+  const bool urgent = sighting.summary().priority() <=
+                      static_cast<std::uint32_t>(schemas::Priority::kCritical);
+  const std::uint64_t rule = fast_hash(sighting.rule());
+  std::uint32_t of_rule = 0;
+  std::uint32_t of_entity = 0;
+  std::uint32_t overflowing = 0;
+  for (const records::Place& place : entity.places()) {
+    if (place.overflow()) {
+      ++overflowing;
+    } else if (place.urgent() == urgent) {
+      ++of_entity;
+      if (place.rule() == rule) ++of_rule;
+    }
+  }
+  if (of_rule < config.shapes && of_entity < config.per_entity) {
+    take_place(entity, sighting, urgent, false);
+    return false;
+  }
+  move_to(sighting, std::string(sighting.rule()));
+  if (has_place(entity, sighting.finding_key())) return true;
+  // The last of these places is that of the other rules.
+  if (overflowing + 1 >= config.shapes) {
+    move_to(sighting, kOtherRules);
+    if (has_place(entity, sighting.finding_key())) return true;
+  }
+  take_place(entity, sighting, urgent, true);
+  return true;
+}
+
+void free_place(std::string_view finding_key, records::EntityState& entity) {
+  const auto at = position(entity, finding_key);
+  if (at != entity.mutable_places()->end() && at->finding_key() == finding_key)
+    entity.mutable_places()->erase(at);
+}
+
+}  // namespace gyre::stages

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/by_container/second.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "schemas/identity.h"
+#include "schemas/sighting.h"
+#include "stages/by_container/blind_spots.h"
+#include "stages/by_container/card.h"
+#include "stages/by_container/contribution.h"
+#include "stages/by_container/incident.h"
+#include "stages/by_container/places.h"
+
+namespace gyre::stages {
+
+namespace {
+
+bool is_of_sensor(const records::Sighting& sighting) { return sighting.source() == "internal"; }
+
+}  // namespace
+
+void SecondDecision::decide(records::Counters& counters) {
+  std::vector<records::Sighting> sightings = state_.take_pending(now_);
+  for (const records::Sighting& sighting : sightings) learn(sighting);
+  // In the order of the keys, then of the seconds: who gets a place depends on nothing else.
+  for (records::Sighting& sighting : sightings) place(std::move(sighting), counters);
+  wake();
+  for (const auto& [key, of_key] : findings_) decide_key(key, of_key, counters);
+  for (auto& [hash, work] : entities_) decide_entity(hash, work);
+}
+
+SecondDecision::Work& SecondDecision::work(const std::string& entity_hash) {
+  const auto [at, added] = entities_.try_emplace(entity_hash);
+  if (added) at->second.entity = state_.entity(entity_hash).value_or(records::EntityState());
+  return at->second;
+}
+
+SecondDecision::Work& SecondDecision::work(const records::Entity& entity) {
+  return work(std::string(view(schemas::entity_hash(entity))));
+}
+
+void SecondDecision::learn(const records::Sighting& sighting) {
+  constexpr Second kTouchEvery = 3600;
+  Work& known = work(sighting.entity());
+  records::EntityState& entity = known.entity;
+  if (!entity.has_entity() || now_ - entity.touched() >= kTouchEvery) {
+    *entity.mutable_entity() = sighting.entity();
+    entity.set_touched(now_);
+    known.changed = known.due = true;
+  }
+  if (is_of_sensor(sighting)) {
+    if (!sighting.summary().has_loss()) return;
+    const Second oldest = now_ - config_.max_age - config_.lateness - config_.keep_closed;
+    note_blind_spot(sighting.second(), sighting.summary().loss(), oldest, entity);
+    known.changed = true;
+  } else if (learn_card(sighting, entity)) {
+    known.changed = known.card_changed = true;
+  }
+}
+
+void SecondDecision::place(records::Sighting sighting, records::Counters& counters) {
+  Work& known = work(sighting.entity());
+  const int before = known.entity.places_size();
+  if (find_place(config_, sighting, known.entity))
+    counters.set_overflowed(counters.overflowed() + sighting.counts().alerts());
+  if (known.entity.places_size() != before) known.changed = true;
+  auto& of_key = findings_[sighting.finding_key()];
+  const auto same = std::find_if(of_key.begin(), of_key.end(), [&](const auto& other) {
+    return other.second() == sighting.second();
+  });
+  if (same == of_key.end())
+    of_key.push_back(std::move(sighting));
+  else
+    schemas::merge(*same, sighting);
+}
+
+// What has to be looked at though nothing was sighted: timers, and findings whose entity's card
+// changed.
+void SecondDecision::wake() {
+  for (const auto& [kind, key] : state_.take_timers(now_)) {
+    if (kind == state::Kind::kSeries) {
+      const auto series = state_.series(key);
+      if (series && series->armed() == now_) findings_.try_emplace(key);
+    } else {
+      const auto entity = state_.entity(key);
+      if (entity && entity->armed() == now_) work(key).due = true;
+    }
+  }
+  for (const auto& [hash, work] : entities_) {
+    if (!work.card_changed) continue;
+    for (const records::Place& place : work.entity.places())
+      findings_.try_emplace(place.finding_key());
+  }
+}
+
+void SecondDecision::decide_key(const std::string& key,
+                                const std::vector<records::Sighting>& sightings,
+                                records::Counters& counters) {
+  auto stored = state_.series(key);
+  records::Series series = stored ? std::move(*stored) : records::Series();
+  if (!stored) {
+    CHECK(!sightings.empty());
+    const records::Sighting& first = sightings.front();
+    *series.mutable_entity() = first.entity();
+    series.set_rule(first.rule());
+    series.set_source(first.source());
+    series.set_shape(first.shape());
+    series.set_shape_version(first.shape_version());
+    series.set_overflow(first.shape() == kOtherShapes);
+  }
+  Work& of_entity = work(series.entity());
+  const bool of_sensor = series.source() == "internal";
+  const auto host = of_sensor ? std::nullopt : sensor_host(series.entity());
+  if (series.armed() <= now_) series.set_armed(0);
+  const FindingContext context{.now = now_,
+                               .config = config_,
+                               .playbooks = playbooks_,
+                               .producer = producer_,
+                               .entity = of_entity.entity,
+                               .sensor = host ? &work(*host).entity : nullptr,
+                               .card_changed = of_entity.card_changed};
+  std::int64_t open = counters.findings_open();
+  std::vector<Told> told = decide_finding(key, series, sightings, context, open, reports_);
+  counters.set_findings_open(open);
+  contribute(key, series, of_entity.entity, now_, playbooks_, contributions_);
+  if (series.episodes().empty()) {
+    state_.erase_series(key);
+    free_place(key, of_entity.entity);
+    of_entity.changed = true;
+  } else {
+    state_.put(key, series);
+  }
+  if (!of_sensor) of_entity.told.insert(of_entity.told.end(), told.begin(), told.end());
+}
+
+void SecondDecision::decide_entity(const std::string& hash, Work& work) {
+  if (!work.changed && !work.due && work.told.empty()) return;
+  records::EntityState& entity = work.entity;
+  if (entity.armed() <= now_) entity.set_armed(0);
+  decide_incident(hash, entity, work.told, now_, config_, playbooks_, producer_, state_, reports_);
+  if (entity.due() == 0)
+    state_.erase_entity(hash);
+  else
+    state_.put(hash, entity);
+}
+
+}  // namespace gyre::stages

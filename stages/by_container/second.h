@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "schemas/records.pb.h"
+#include "schemas/report.h"
+#include "stages/by_container/finding.h"
+#include "stages/by_container/stage.h"
+#include "state/transaction.h"
+
+namespace gyre::stages {
+
+/// One second's decisions of a task, in the order of DESIGN 6: cards and blind spots, findings
+/// with their contributions, incidents; whoever is named by another is published first. An object a second.
+class SecondDecision {
+ public:
+  SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,
+                 const Producer& producer, state::Transaction& state,
+                 std::vector<schemas::Report>& reports,
+                 std::vector<records::Contribution>& contributions)
+      : now_(now),
+        config_(config),
+        playbooks_(playbooks),
+        producer_(producer),
+        state_(state),
+        reports_(reports),
+        contributions_(contributions) {}
+
+  void decide(records::Counters& counters);
+
+ private:
+  struct Work {
+    records::EntityState entity;
+    std::vector<Told> told;
+    bool changed = false;
+    bool card_changed = false;
+    bool due = false;
+  };
+
+  Work& work(const records::Entity& entity);
+  Work& work(const std::string& entity_hash);
+  void learn(const records::Sighting& sighting);
+  void place(records::Sighting sighting, records::Counters& counters);
+  void wake();
+  void decide_key(const std::string& key, const std::vector<records::Sighting>& sightings,
+                  records::Counters& counters);
+  void decide_entity(const std::string& hash, Work& work);
+
+  Second now_;
+  const FindingConfig& config_;
+  const Playbooks& playbooks_;
+  const Producer& producer_;
+  state::Transaction& state_;
+  std::vector<schemas::Report>& reports_;
+  std::vector<records::Contribution>& contributions_;
+  std::map<std::string, std::vector<records::Sighting>> findings_;
+  std::map<std::string, Work> entities_;
+};
+
+}  // namespace gyre::stages
