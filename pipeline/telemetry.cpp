@@ -162,7 +162,8 @@ struct Telemetry::Impl {
           .Add({});
   prometheus::Counter& overflowed =
       counter(registry, "gyre_alerts_overflowed_total",
-              "Alerts folded into an overflow finding: a limit of findings was reached.");
+              "Alerts folded into an overflow finding: a limit of findings was reached.")
+          .Add({});
   prometheus::Counter& late =
       counter(registry, "gyre_alerts_late_total", "Alerts folded after their window had passed.")
           .Add({});

@@ -20,8 +20,8 @@ std::optional<std::uint64_t> count_in(const Alert& alert, std::string_view field
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (error != std::errc() || end == text.data()) return std::nullopt;
   const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  const bool whole = rest.empty() || (rest.front() == '.' && rest.find_first_not_of('0', 1) ==
-                                                                 std::string_view::npos);
+  const bool whole = rest.empty() || (rest.front() == '.' &&
+                                      rest.find_first_not_of('0', 1) == std::string_view::npos);
   return whole ? std::optional(count) : std::nullopt;
 }
 

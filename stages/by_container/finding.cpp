@@ -240,10 +240,10 @@ class KeyDecision {
     const Second drop = episode.closed_second() + config().keep_closed;
     const bool news =
         episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
-    const Second due =
-        episode.dirty() ? std::min(drop, episode.published_second() +
-                                             std::max(kLateBackoff, backoff(episode, config())))
-                        : drop;
+    const Second due = episode.dirty()
+                           ? std::min(drop, episode.published_second() +
+                                                std::max(kLateBackoff, backoff(episode, config())))
+                           : drop;
     if (!news || context_.now < due) return due;
     if (episode.dirty()) episode.set_backoff_step(episode.backoff_step() + 1);
     say(episode, judged(episode), "late_data");

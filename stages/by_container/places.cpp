@@ -15,9 +15,10 @@ namespace {
 
 auto position(records::EntityState& entity, std::string_view key) {
   auto& places = *entity.mutable_places();
-  return std::lower_bound(
-      places.begin(), places.end(), key,
-      [](const records::Place& place, std::string_view name) { return place.finding_key() < name; });
+  return std::lower_bound(places.begin(), places.end(), key,
+                          [](const records::Place& place, std::string_view name) {
+                            return place.finding_key() < name;
+                          });
 }
 
 bool has_place(records::EntityState& entity, std::string_view key) {
@@ -64,8 +65,8 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
       return true;
     }
   }
-  const bool urgent = sighting.summary().priority() <=
-                      static_cast<std::uint32_t>(schemas::Priority::kCritical);
+  const bool urgent =
+      sighting.summary().priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical);
   const std::uint64_t rule = fast_hash(sighting.rule());
   std::uint32_t of_rule = 0;
   std::uint32_t of_entity = 0;

@@ -16,9 +16,9 @@ inline constexpr std::string_view kOtherRules = "*";
 
 /// Finds a place for a finding key that has no live series: its own one, while its rule has fewer
 /// than `findings.shapes` and its entity fewer than `findings.per_entity` live findings; else the
-/// overflow finding of that rule and entity, else (`findings.shapes` rules overflow already) that of
-/// the entity. Findings opened by Critical and above have places of their own number, so that noise
-/// can't take them. Moves `sighting` to the key it is to be folded under; true if that is an
+/// overflow finding of that rule and entity, else (`findings.shapes` rules overflow already) that
+/// of the entity. Findings opened by Critical and above have places of their own number, so that
+/// noise can't take them. Moves `sighting` to the key it is to be folded under; true if that is an
 /// overflow finding. Callers ask in the order of the keys' hashes, second by second: the choice is
 /// the same for every order of arrival.
 bool find_place(const FindingConfig& config, records::Sighting& sighting,

@@ -14,7 +14,8 @@
 namespace gyre::stages {
 
 /// One second's decisions of a task, in the order of DESIGN 6: cards and blind spots, findings
-/// with their contributions, incidents; whoever is named by another is published first. An object a second.
+/// with their contributions, incidents; whoever is named by another is published first. An object a
+/// second.
 class SecondDecision {
  public:
   SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,

@@ -33,7 +33,7 @@ struct FindingConfig {
   std::uint32_t incident_risk = 60;
   std::uint32_t shapes = 64;       ///< live findings of one entity and rule; then they overflow
   std::uint32_t per_entity = 256;  ///< live findings of one entity; then they overflow
-  bool close_all = false;  ///< reports.close: all (else changed), ruling 4
+  bool close_all = false;          ///< reports.close: all (else changed), ruling 4
 };
 
 /// Groups by container: drops exact duplicates, folds sightings into findings, findings into

@@ -298,9 +298,10 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
   const bool suspicious = playbook.strong() || critical;
   const auto& sources = playbooks.sources();
   // Of the many patterns that an overflow finding holds, the values kept show a few only.
-  const bool labelled = !series.overflow() && std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
-    return apply_source(source, series, facts, judgement);
-  });
+  const bool labelled =
+      !series.overflow() && std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
+        return apply_source(source, series, facts, judgement);
+      });
   if (!labelled && suspicious) {
     judgement.verdict = Verdict::kSuspicious;
     judgement.confidence = Confidence::kMedium;

@@ -60,9 +60,9 @@ inline std::string blind_spots_markdown(const std::vector<records::BlindSpot>& s
       "\n### Blind spots of the sensor\n\nWhat happened then may be missing here, and fields may "
       "be unknown for it.\n\n";
   for (const records::BlindSpot& spot : spots)
-    out += fmt::format("- {} to {}: {}\n", format_rfc3339_second(spot.first() - 1),
-                       format_rfc3339_second(spot.last() + 1),
-                       markdown_text(loss_text(spot.worst())));
+    out +=
+        fmt::format("- {} to {}: {}\n", format_rfc3339_second(spot.first() - 1),
+                    format_rfc3339_second(spot.last() + 1), markdown_text(loss_text(spot.worst())));
   return out;
 }
 

@@ -4,101 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "schemas/alert.h"
-#include "schemas/sighting.h"
-#include "state/store.h"
+#include "tests/stages/container_task.h"
 
 namespace gyre::stages {
 namespace {
 
-constexpr Second kStart = 1'800'000'000;
-
-// A task that is fed bundles of one source partition.
-class ByContainerTest : public testing::Test {
- protected:
-  struct Given {
-    Second at = 0;  // seconds after kStart
-    std::int64_t id = 0;
-    std::string rule = "Rule A";
-    schemas::Priority priority = schemas::Priority::kWarning;
-    std::string tag = "mitre_execution";
-    std::string container = "c0ffee000001";
-  };
-
-  static records::Sighting sighting(const Given& given) {
-    schemas::Alert alert;
-    alert.rule = given.rule;
-    alert.time = (kStart + given.at) * kNanosPerSecond;
-    alert.priority = given.priority;
-    alert.tags = {given.tag};
-    alert.output = "something happened";
-    alert.fields = {{"container.name", "web"}, {"proc.name", "sh"}};
-    const Id128 id = IdHasher().add(given.id).finish();
-    records::Sighting one;
-    one.set_finding_key(
-        std::string(view(IdHasher().add(given.rule).add(given.container).finish())));
-    one.mutable_entity()->set_tenant("default");
-    one.mutable_entity()->set_cluster("default");
-    one.mutable_entity()->set_hostname("node-1");
-    one.mutable_entity()->set_id(given.container);
-    one.set_rule(given.rule);
-    one.set_source("syscall");
-    one.set_shape("sh");
-    one.set_second(kStart + given.at);
-    schemas::summarise(alert, alert.time, id, schemas::Outcome::kUnknown, *one.mutable_summary());
-    schemas::append_alert_entry(*one.mutable_alerts(),
-                                {view(id), alert.time, schemas::Outcome::kUnknown});
-    one.set_arrivals(1);
-    return one;
-  }
-
-  // Feeds the sightings and a tick that decides everything up to `decided` seconds after kStart.
-  void feed(const std::vector<Given>& given, Second decided) {
-    records::Bundle bundle;
-    bundle.set_sources(1);
-    bundle.set_parts(1);
-    records::SourceRange& range = *bundle.add_ranges();
-    range.set_first(next_);
-    next_ += static_cast<std::int64_t>(given.size());
-    range.set_next(next_);
-    range.set_progress((kStart + decided + 3) * kNanosPerSecond);
-    range.set_arrivals(given.size());
-    sent_ += given.size();
-    range.set_sent(sent_);
-    for (const Given& one : given) *bundle.add_sightings() = sighting(one);
-    feed(bundle);
-  }
-
-  void feed(const records::Bundle& bundle) {
-    stage_.process(bundle, state_, reports_, contributions_);
-    state_.commit(++offset_, std::nullopt);
-  }
-
-  std::vector<std::string> said() const {
-    std::vector<std::string> lines;
-    for (const schemas::Report& report : reports_) {
-      const std::string key = "\"reason\":\"";
-      const std::size_t at = report.json.find(key) + key.size();
-      lines.push_back(report.kind + " " + report.json.substr(at, report.json.find('"', at) - at) +
-                      " @" + std::to_string(report.time - kStart));
-    }
-    return lines;
-  }
-
-  records::Counters counters() const { return state_.checkpoint().counters(); }
-
-  FindingConfig config_{.close_all = true};
-  Playbooks playbooks_;
-  state::StoreMemory memory_{8 << 20};
-  state::Store store_{"", memory_};
-  state::Transaction state_{store_};
-  ByContainer stage_{config_, playbooks_, {.version = "test", .config_hash = "0"}};
-  std::vector<schemas::Report> reports_;
-  std::vector<records::Contribution> contributions_;
-  std::int64_t next_ = 0;
-  std::uint64_t sent_ = 0;
-  std::int64_t offset_ = 0;
-};
+class ByContainerTest : public ContainerTask {};
 
 using Lines = std::vector<std::string>;
 
