@@ -141,6 +141,13 @@ int dispatch(const std::string& name, const Options& options) {
   return topics(config);
 }
 
+/// What was printed may still be in a buffer, and a full disk must not look like a success.
+int printed(int code) {
+  std::cout.flush();
+  if (code == kFine && !std::cout) throw Failure("cannot write to standard output");
+  return code;
+}
+
 int main_of(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("gyre"));  // standard output is for reports
   CLI::App app("Turns Falco alerts into few correct reports.", "gyre");
@@ -154,12 +161,15 @@ int main_of(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::cerr << "gyre: " << error.what() << "; try gyre --help\n";
-    return kUsage;
+    if (error.get_exit_code() != 0) {
+      std::cerr << "gyre: " << error.what() << "; try gyre --help\n";
+      return kUsage;
+    }
+    app.exit(error);  // prints --help, --version
+    return std::cout.flush() ? kFine : kFailed;
   }
   try {
-    return dispatch(app.get_subcommands().front()->get_name(), options);
+    return printed(dispatch(app.get_subcommands().front()->get_name(), options));
   } catch (const ConfigError& error) {
     std::cerr << "gyre: the configuration is wrong:\n" << error.what() << '\n';
     return kBadConfig;

@@ -11,9 +11,9 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <mutex>
-#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -65,14 +65,9 @@ class Stop {
  public:
   const std::atomic<bool>& flag() const { return stop_; }
 
-  void fail(const std::string& why) {
+  void request(std::exception_ptr why = nullptr) {
     const std::lock_guard lock(mutex_);
-    if (!why_) why_ = why;
-    stop_ = true;
-    changed_.notify_all();
-  }
-  void request() {
-    const std::lock_guard lock(mutex_);
+    if (!why_) why_ = std::move(why);
     stop_ = true;
     changed_.notify_all();
   }
@@ -80,16 +75,17 @@ class Stop {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, time, [&] { return stop_.load(); });
   }
-  std::optional<std::string> why() {
+  /// Throws what ended it, so that the exit code tells of it; after a signal nothing.
+  void rethrow() {
     const std::lock_guard lock(mutex_);
-    return why_;
+    if (why_) std::rethrow_exception(why_);
   }
 
  private:
   std::atomic<bool> stop_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<std::string> why_;
+  std::exception_ptr why_;
 };
 
 KafkaStage kafka_stage(const Config& config, const std::string& stage, int worker) {
@@ -131,12 +127,12 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                  .records = config.batch.records,
                  .bytes = config.batch.bytes});
     loop.run(shared.stop.flag(), [&](std::chrono::milliseconds time) { shared.stop.wait(time); });
-  } catch (const Failure& failure) {
-    shared.stop.fail(failure.what());  // before the loop began: no broker, no topic
-  } catch (const Refusal& refusal) {
-    shared.stop.fail(refusal.what());
-  } catch (const ConfigError& error) {
-    shared.stop.fail(error.what());
+  } catch (const Failure&) {
+    shared.stop.request(std::current_exception());  // before the loop began: no broker, no topic
+  } catch (const Refusal&) {
+    shared.stop.request(std::current_exception());
+  } catch (const ConfigError&) {
+    shared.stop.request(std::current_exception());
   }
 }
 
@@ -182,7 +178,7 @@ int run(const Config& config) {
       threads.emplace_back([&shared, stage, worker] { run_stage(shared, stage, worker); });
   wait_for_end(signals, stop, telemetry);
   for (std::thread& thread : threads) thread.join();
-  if (const auto why = stop.why()) throw Refusal(*why);
+  stop.rethrow();
   return 0;
 }
 
