@@ -15,14 +15,14 @@ constexpr std::size_t kPendingBytes = 16 << 10;
 
 EVP_MD_CTX* digest(void* context) { return static_cast<EVP_MD_CTX*>(context); }
 // Looking SHA-256 up by name costs more than hashing a short id.
-const EVP_MD* sha256() {
+const EVP_MD* algorithm() {
   static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return md;
 }
 }  // namespace
 
 IdHasher::IdHasher() : context_(EVP_MD_CTX_new()) {
-  CHECK(context_ != nullptr && EVP_DigestInit_ex2(digest(context_), sha256(), nullptr) == 1);
+  CHECK(context_ != nullptr && EVP_DigestInit_ex2(digest(context_), algorithm(), nullptr) == 1);
 }
 
 IdHasher::~IdHasher() { EVP_MD_CTX_free(digest(context_)); }
@@ -53,10 +53,17 @@ Id128 IdHasher::finish() {
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   CHECK(EVP_DigestFinal_ex(digest(context_), out, &size) == 1 && size == 32);
-  CHECK(EVP_DigestInit_ex2(digest(context_), sha256(), nullptr) == 1);
+  CHECK(EVP_DigestInit_ex2(digest(context_), algorithm(), nullptr) == 1);
   Id128 id;
   std::memcpy(id.data(), out, id.size());
   return id;
+}
+
+std::string sha256(std::string_view bytes) {
+  std::string out(32, '\0');
+  CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()),
+                   nullptr, algorithm(), nullptr) == 1);
+  return out;
 }
 
 std::string to_hex(std::string_view bytes) {

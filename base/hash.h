@@ -35,6 +35,9 @@ class IdHasher {
 using Id128 = std::array<char, 16>;
 
 inline std::string_view view(const Id128& id) { return {id.data(), id.size()}; }
+/// The 32 bytes that `sha256sum` prints in hex.
+std::string sha256(std::string_view bytes);
+
 std::string to_hex(std::string_view bytes);
 std::string to_base64(std::string_view bytes);
 /// RFC 4648, with or without padding, white space left out; nothing where another character stands.

@@ -39,6 +39,23 @@ struct OutRecord {
   Headers headers;
 };
 
+/// What the broker counts of a record: key, value and headers, names included.
+std::size_t size_of(const OutRecord& record);
+/// Throws Refusal if a topic that takes records of up to `largest` bytes cannot take this one.
+void refuse_larger(const OutRecord& record, std::size_t largest);
+
+/// The largest record of a topic with Kafka's default max.message.bytes, with room for what frames
+/// it. Every value of ours but a dead letter is smaller by construction.
+inline constexpr std::size_t kLargestRecord = 1'000'000;
+/// Of the dead-letter topic, which is made to take more: it holds what others could send.
+inline constexpr std::size_t kLargestDeadLetter = 10'000'000;
+
+/// A topic that a stage writes to.
+struct OutputTopic {
+  std::string name;
+  std::size_t largest_record = kLargestRecord;
+};
+
 /// The assignment this member holds since the last poll. `partitions` are of the stage's input
 /// topic.
 struct Assignment {
@@ -83,6 +100,8 @@ class Broker {
   virtual void resume(std::span<const PartitionOffset> from) = 0;
 
   virtual void begin() = 0;
+  /// A record larger than its topic takes is a Refusal: read again, the batch would give the same
+  /// one, and a rollback would stop the stage without a word.
   virtual void send(OutRecord record) = 0;
   /// Sends the input offsets in the transaction and commits it. Refused before it is sent if this
   /// consumer is not a living member of its group (rule T1 of the engine's design: a commit with

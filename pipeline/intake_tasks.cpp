@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/time.h"
 #include "pipeline/task.h"
 #include "schemas/alert.h"
@@ -13,6 +14,9 @@ namespace gyre::pipeline {
 namespace {
 
 constexpr char kBundleVersion = 1;
+
+// What a dead letter keeps of a record; the rest is room for its key and headers.
+constexpr std::size_t kDeadLetterValue = kLargestDeadLetter - (16 << 10);
 
 std::string_view header(const Headers& headers, std::string_view name) {
   for (const auto& [key, value] : headers)
@@ -203,6 +207,11 @@ class IntakeTasks : public StageTasks {
                          {"gyre-source-offset", format_offset(dead.offset)}};
       if (dead.record_time != kNoTime)
         headers.emplace_back("gyre-source-time", format_rfc3339(dead.record_time));
+      if (dead.value.size() > kDeadLetterValue) {
+        headers.emplace_back("gyre-truncated", std::to_string(dead.value.size()));
+        headers.emplace_back("gyre-sha256", to_hex(sha256(dead.value)));
+        dead.value.resize(kDeadLetterValue);
+      }
       outbox.records.push_back({.topic = config_.output.dead_letter_topic,
                                 .partition = -1,
                                 .key = fmt::format("{}-{}", dead.partition, dead.offset),

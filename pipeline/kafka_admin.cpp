@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/kafka_admin.h"
 
+#include <charconv>
 #include <set>
 #include <sstream>
 
@@ -26,6 +27,12 @@ std::set<std::string> items(const std::string& value) {
   std::istringstream stream(value);
   for (std::string item; std::getline(stream, item, ',');) result.insert(item);
   return result;
+}
+
+std::int64_t number(const std::string& text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
 }
 
 class Admin {
@@ -58,12 +65,18 @@ class Admin {
   }
 
  private:
+  static std::map<std::string, std::string> settings(const TopicSpec& spec) {
+    std::map<std::string, std::string> all = spec.config;
+    for (const auto& [name, value] : spec.at_least) all.emplace(name, std::to_string(value));
+    return all;
+  }
+
   std::string create_command(const TopicSpec& spec) const {
     std::string command = "kafka-topics --bootstrap-server " + client_.brokers +
                           " --create --topic " + spec.name + " --partitions " +
                           std::to_string(spec.partitions) + " --replication-factor " +
                           std::to_string(spec.replication_factor);
-    for (const auto& [name, value] : spec.config) command += " --config " + name + "=" + value;
+    for (const auto& [name, value] : settings(spec)) command += " --config " + name + "=" + value;
     return command;
   }
 
@@ -100,7 +113,7 @@ class Admin {
       problems_.push_back("topic " + spec.name + ": " + reason.data());
       return false;
     }
-    for (const auto& [name, value] : spec.config) {
+    for (const auto& [name, value] : settings(spec)) {
       const auto code = rd_kafka_NewTopic_set_config(topic.get(), name.c_str(), value.c_str());
       CHECK(code == RD_KAFKA_RESP_ERR_NO_ERROR);
     }
@@ -176,12 +189,14 @@ class Admin {
     // Only what we demand or write to: of the user's own input the right to read must be enough.
     if (spec.config.empty() && !spec.create) return;
     const auto actual = describe(spec.name);
-    for (const auto& [name, wanted] : spec.config) {
+    for (const auto& [name, wanted] : settings(spec)) {
       const auto found = actual.find(name);
       const std::string value = found == actual.end() ? "" : found->second;
-      if (items(value) == items(wanted)) continue;
+      const bool least = spec.at_least.contains(name);
+      if (least ? number(value) >= spec.at_least.at(name) : items(value) == items(wanted)) continue;
       problems_.push_back("topic " + spec.name + " has " + name + "=" + value + ", must be " +
-                          wanted + ". Cure: kafka-configs --bootstrap-server " + client_.brokers +
+                          (least ? "at least " : "") + wanted +
+                          ". Cure: kafka-configs --bootstrap-server " + client_.brokers +
                           " --alter --entity-type topics --entity-name " + spec.name +
                           " --add-config " + name + "=[" + wanted + "]");
     }

@@ -19,7 +19,7 @@ struct KafkaStage {
   std::string input_topic;
   std::string group;
   std::string id;  ///< transactional.id and group.instance.id, stable over restarts
-  std::vector<std::string> output_topics;  ///< warmed before the first transaction
+  std::vector<OutputTopic> output_topics;  ///< warmed before the first transaction
 };
 
 /// Broker over librdkafka, with the settings of docs/decisions (static membership,

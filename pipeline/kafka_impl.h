@@ -51,6 +51,7 @@ class KafkaBroker final : public Broker {
   struct Output {
     kafka::Topic topic;
     std::int32_t partitions = 0;
+    std::size_t largest_record = kLargestRecord;
   };
 
   static void on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
@@ -85,6 +86,7 @@ class KafkaBroker final : public Broker {
   bool replace_producer_ = false;
   bool fenced_ = false;
   std::string failed_delivery_;  // the first of this transaction
+  std::string too_large_;        // the topic that refused a record for its size
   kafka::Clock::time_point producer_made_;
   kafka::Clock::time_point begun_;
   std::map<std::pair<rd_kafka_topic_t*, std::int32_t>, std::int64_t> delivered_;

@@ -17,7 +17,6 @@ namespace {
 constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
 constexpr std::chrono::seconds kTransaction{10};
 constexpr std::chrono::seconds kPingPong{30};
-constexpr std::size_t kLargestRecord = 1'000'000;
 
 }  // namespace
 
@@ -36,6 +35,9 @@ void KafkaBroker::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, vo
   }
   // The next transaction of this producer would fail with skipped sequence numbers.
   broker.replace_producer_ = true;
+  if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+    broker.too_large_ = rd_kafka_topic_name(message->rkt);
+  }
   if (broker.failed_delivery_.empty()) {
     broker.failed_delivery_ = std::string(rd_kafka_topic_name(message->rkt)) + " [" +
                               std::to_string(message->partition) + "]: " + text(message->err);
@@ -57,7 +59,9 @@ void KafkaBroker::make_producer() {
       {{"transactional.id", stage_.id},
        {"client.id", stage_.id},
        {"transaction.timeout.ms", std::to_string(std::chrono::milliseconds(kTransaction).count())},
-       {"message.max.bytes", std::to_string(kLargestRecord + 10'000)},
+       // Of the largest record of all; what one topic takes is checked in `send`.
+       {"message.max.bytes", std::to_string(kLargestDeadLetter + 10'000)},
+       {"batch.size", std::to_string(kLargestRecord)},
        {"delivery.report.only.error", "false"},
        {"allow.auto.create.topics", "false"}});
   rd_kafka_conf_set_opaque(conf.get(), this);
@@ -73,7 +77,9 @@ void KafkaBroker::make_producer() {
     }
   }
   producer_made_ = Clock::now();
-  for (const std::string& topic : stage_.output_topics) output(topic);
+  for (const OutputTopic& topic : stage_.output_topics) {
+    output(topic.name).largest_record = topic.largest_record;
+  }
   replace_producer_ = false;
   fenced_ = false;
 }
@@ -82,7 +88,7 @@ KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
   const auto found = outputs_.find(name);
   if (found != outputs_.end()) return found->second;
   // Kept and asked about before its first record: else that one waits up to a second.
-  Output output{kafka::make_topic(producer_.get(), name), 0};
+  Output output{.topic = kafka::make_topic(producer_.get(), name)};
   output.partitions = kafka::partition_count(client_, producer_.get(), output.topic.get());
   return outputs_.emplace(name, std::move(output)).first->second;
 }
@@ -103,6 +109,11 @@ void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
       refuse_twin(doing + ": fenced soon after start");
     }
   }
+  if (!too_large_.empty()) {
+    throw Refusal("topic " + too_large_ +
+                  " takes no record as large as gyre writes; tried again, it would be refused " +
+                  "again. `gyre topics` says which max.message.bytes it needs");
+  }
   std::string message = doing + " (" + stage_.id + "): " + text(error);
   if (!failed_delivery_.empty()) message += "; first failed delivery: " + failed_delivery_;
   throw Failure(message);
@@ -113,6 +124,7 @@ void KafkaBroker::begin() {
   if (replace_producer_) make_producer();
   delivered_.clear();
   failed_delivery_.clear();
+  too_large_.clear();
   begun_ = Clock::now();
   if (const kafka::Error error(rd_kafka_begin_transaction(producer_.get())); error) {
     fail("begin_transaction", error);
@@ -122,13 +134,8 @@ void KafkaBroker::begin() {
 
 void KafkaBroker::send(OutRecord record) {
   CHECK(in_transaction_);
-  std::size_t size = record.key.size() + (record.value ? record.value->size() : 0);
-  for (const auto& [name, value] : record.headers) size += name.size() + value.size();
-  if (size > kLargestRecord) {
-    throw Failure("a record of " + std::to_string(size) + " bytes for topic " + record.topic +
-                  " is larger than a Kafka record may be (1,000,000)");
-  }
   Output& output = this->output(record.topic);
+  refuse_larger(record, output.largest_record);
   if (record.partition < 0) {
     record.partition = static_cast<std::int32_t>((murmur2(record.key) & 0x7fffffffU) %
                                                  static_cast<std::uint32_t>(output.partitions));

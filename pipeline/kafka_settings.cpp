@@ -68,6 +68,7 @@ const std::map<std::string, std::string>& owned_properties() {
       {"delivery.timeout.ms", kTransactions},
       {"queuing.strategy", kTransactions},
       {"message.max.bytes", "larger records are refused before they can abort a transaction"},
+      {"batch.size", "a batch must be no larger than every topic takes"},
       {"delivery.report.only.error", "checkpoints are made of the offsets delivered"},
       {"partitioner", "keys are placed by murmur2, as Java clients do"},
   };

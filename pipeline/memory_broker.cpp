@@ -154,6 +154,7 @@ void MemoryBroker::send(OutRecord record) {
     record.partition = static_cast<std::int32_t>((murmur2(record.key) & 0x7fffffff) % count);
   }
   Partition& log = cluster_->at(record.topic, record.partition);
+  refuse_larger(record, log.largest_record);
   const std::int64_t offset = log.high();
   log.undecided.try_emplace(producer.transaction, offset);
   log.entries.push_back({.key = std::move(record.key),
@@ -264,10 +265,12 @@ bool MemoryBroker::at_end(std::int32_t partition) {
 MemoryCluster::MemoryCluster() : impl_(std::make_shared<Impl>()) {}
 MemoryCluster::~MemoryCluster() = default;
 
-void MemoryCluster::create_topic(const std::string& name, std::int32_t partitions) {
+void MemoryCluster::create_topic(const std::string& name, std::int32_t partitions,
+                                 std::size_t largest_record) {
   CHECK(partitions > 0);
   const auto count = static_cast<std::size_t>(partitions);
   const auto [topic, added] = impl_->topics.try_emplace(name, count);
+  for (Partition& partition : topic->second) partition.largest_record = largest_record;
   if (!added && topic->second.size() != count) {
     throw Failure("topic " + name + " exists with " + std::to_string(topic->second.size()) +
                   " partitions, not " + std::to_string(partitions));

@@ -34,7 +34,9 @@ class MemoryCluster {
   MemoryCluster();
   ~MemoryCluster();
 
-  void create_topic(const std::string& name, std::int32_t partitions);
+  /// `largest_record` binds what a Broker sends, not what is appended.
+  void create_topic(const std::string& name, std::int32_t partitions,
+                    std::size_t largest_record = kLargestRecord);
   /// Appends outside any transaction (a producer that is not ours). Returns the offset.
   std::int64_t append(const std::string& topic, std::int32_t partition, std::string value,
                       Nanos timestamp, Headers headers = {},

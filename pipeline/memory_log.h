@@ -35,6 +35,7 @@ inline std::size_t size_of(const Entry& entry) {
 
 // A deque, so that trimming the front of a long input frees its memory.
 struct Partition {
+  std::size_t largest_record = kLargestRecord;
   std::int64_t low = 0;
   std::deque<Entry> entries;
   std::map<std::int64_t, std::int64_t> undecided;  // transaction -> its first offset here

@@ -187,7 +187,7 @@ class Replay {
     for (const std::string& topic : inner_topics())
       cluster_.create_topic(topic, config_.inner.partitions);
     cluster_.create_topic(config_.output.topic, 1);
-    cluster_.create_topic(config_.output.dead_letter_topic, 1);
+    cluster_.create_topic(config_.output.dead_letter_topic, 1, kLargestDeadLetter);
   }
 
   int run() {
@@ -308,7 +308,9 @@ class Replay {
       schemas::JsonWriter json;
       json.begin_object()
           .text("error", header(record, "gyre-error"))
-          .text("detail", header(record, "gyre-detail"));
+          .text("detail", header(record, "gyre-detail"))
+          .text("truncated", header(record, "gyre-truncated"))
+          .text("sha256", header(record, "gyre-sha256"));
       json.key("source").value(feed_.name(origin.source));
       json.key("line").number(static_cast<std::int64_t>(origin.line));
       json.key(ascii ? "value" : "value_base64")

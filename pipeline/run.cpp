@@ -93,13 +93,15 @@ KafkaStage kafka_stage(const Config& config, const std::string& stage, int worke
     return {.input_topic = config.input.topic,
             .group = config.group(stage),
             .id = config.client_id(stage, worker),
-            .output_topics = {config.by_container_topic(), config.output.dead_letter_topic,
-                              config.intake_changelog()}};
-  return {.input_topic = config.by_container_topic(),
-          .group = config.group(stage),
-          .id = config.client_id(stage, worker),
-          .output_topics = {config.output.topic, config.by_container_changelog(),
-                            config.by_container_ids()}};
+            .output_topics = {{config.by_container_topic()},
+                              {config.output.dead_letter_topic, kLargestDeadLetter},
+                              {config.intake_changelog()}}};
+  return {
+      .input_topic = config.by_container_topic(),
+      .group = config.group(stage),
+      .id = config.client_id(stage, worker),
+      .output_topics = {
+          {config.output.topic}, {config.by_container_changelog()}, {config.by_container_ids()}}};
 }
 
 struct Shared {

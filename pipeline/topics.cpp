@@ -15,6 +15,10 @@ using Settings = std::map<std::string, std::string>;
 
 /// Of topics that others read too: more partitions than consumers are likely to want at once.
 constexpr std::int32_t kOutputPartitions = 8;
+/// What a topic must take at once: Kafka's default, and a large dead letter with what frames it.
+constexpr std::int64_t kBatchBytes = 1'048'588;
+constexpr std::int64_t kDeadLetterBatchBytes = 10 << 20;
+static_assert(kBatchBytes > kLargestRecord && kDeadLetterBatchBytes > kLargestDeadLetter);
 constexpr const char* kSmallSegment = "16777216";
 
 /// Ids are needed for the horizon of event time, but are kept by the broker's clock; four times
@@ -28,14 +32,21 @@ std::string ids_retention(const Config& config) {
 
 std::vector<TopicSpec> topic_specs(const Config& config) {
   const auto inner = [&](const std::string& name, Settings settings) {
-    return TopicSpec{name, config.inner.partitions, true, config.inner.replication_factor,
-                     std::move(settings)};
+    return TopicSpec{.name = name,
+                     .partitions = config.inner.partitions,
+                     .exact = true,
+                     .replication_factor = config.inner.replication_factor,
+                     .config = std::move(settings),
+                     .at_least = {{"max.message.bytes", kBatchBytes}}};
   };
   // Stamped with the time of an event, a report about an old alert would fall to time retention at
   // once.
-  const auto output = [&](const std::string& name) {
-    return TopicSpec{name, kOutputPartitions, false, config.inner.replication_factor,
-                     Settings{{"message.timestamp.type", "LogAppendTime"}}};
+  const auto output = [&](const std::string& name, std::int64_t batch_bytes) {
+    return TopicSpec{.name = name,
+                     .partitions = kOutputPartitions,
+                     .replication_factor = config.inner.replication_factor,
+                     .config = {{"message.timestamp.type", "LogAppendTime"}},
+                     .at_least = {{"max.message.bytes", batch_bytes}}};
   };
   TopicSpec input{.name = config.input.topic, .config = {}, .create = false};
   return {
@@ -49,8 +60,8 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
       inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
                                         {"retention.ms", ids_retention(config)},
                                         {"message.timestamp.type", "LogAppendTime"}}),
-      output(config.output.topic),
-      output(config.output.dead_letter_topic),
+      output(config.output.topic, kBatchBytes),
+      output(config.output.dead_letter_topic, kDeadLetterBatchBytes),
   };
 }
 

@@ -14,6 +14,11 @@ TEST(IdHasher, KeepsPartsApart) {
   EXPECT_NE(one, hasher.add("a").add("bc").add("").finish());
 }
 
+TEST(Sha256, IsWhatOtherToolsPrint) {
+  EXPECT_EQ(to_hex(sha256("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 TEST(IdHasher, StartsAfreshAfterFinish) {
   IdHasher hasher;
   const Id128 first = hasher.add("x").add(std::int64_t{-1}).finish();

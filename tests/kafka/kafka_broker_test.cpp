@@ -95,7 +95,7 @@ class KafkaBrokerTest : public testing::Test {
     writer.flush();
   }
   KafkaStage stage(const std::string& id = "worker-0") const {
-    return {name("in"), name("group"), name(id), {name("out")}};
+    return {name("in"), name("group"), name(id), {{name("out")}}};
   }
   std::vector<std::string> values(const std::string& what) const {
     std::vector<std::string> result;
@@ -361,7 +361,7 @@ TEST_F(KafkaBrokerTest, RefusesToCommitBeforeItIsAMember) {
   EXPECT_THAT(values("out"), IsEmpty());
 }
 
-TEST_F(KafkaBrokerTest, GoesOnAfterARecordTheBrokerRejects) {
+TEST_F(KafkaBrokerTest, ARecordTooLargeForItsTopicIsRefusedAndNeverTriedAgain) {
   create("in", 1);
   create("out", 1, {{"max.message.bytes", "2000"}});
   const auto broker =
@@ -369,7 +369,8 @@ TEST_F(KafkaBrokerTest, GoesOnAfterARecordTheBrokerRejects) {
   start(*broker, 1);
   broker->begin();
   broker->send({name("out"), 0, "k", std::string(5'000, 'x'), {}});
-  EXPECT_THAT(message_of<Failure>([&] { broker->commit({}); }), HasSubstr("first failed delivery"));
+  EXPECT_THAT(message_of<Refusal>([&] { broker->commit({}); }),
+              testing::AllOf(HasSubstr(name("out")), HasSubstr("max.message.bytes")));
   broker->recover();
   broker->begin();
   broker->send({name("out"), 0, "k", "innocent", {}});
@@ -377,11 +378,24 @@ TEST_F(KafkaBrokerTest, GoesOnAfterARecordTheBrokerRejects) {
   EXPECT_THAT(values("out"), ElementsAre("innocent"));
 
   broker->begin();
-  EXPECT_THAT(message_of<Failure>([&] {
+  EXPECT_THAT(message_of<Refusal>([&] {
                 broker->send({name("out"), 0, "k", std::string(1'000'001, 'x'), {}});
               }),
               HasSubstr(name("out")));
   broker->recover();
+}
+
+TEST_F(KafkaBrokerTest, ATopicMadeForLargeRecordsTakesThem) {
+  create("in", 1);
+  create("out", 1, {{"max.message.bytes", "10485760"}});
+  KafkaStage large = stage();
+  large.output_topics = {{name("out"), kLargestDeadLetter}};
+  const auto broker = make_kafka_broker({client().brokers, {{"compression.codec", "none"}}}, large);
+  start(*broker, 1);
+  broker->begin();
+  broker->send({name("out"), 0, "k", std::string(kLargestDeadLetter - 1, 'x'), {}});
+  broker->commit({});
+  EXPECT_EQ(values("out").at(0).size(), kLargestDeadLetter - 1);
 }
 
 TEST_F(KafkaBrokerTest, NamesAMissingTopic) {
@@ -403,6 +417,13 @@ TEST_F(KafkaBrokerTest, CreatesAndVerifiesTopics) {
               ElementsAre("created " + name("inner") + " (3 partitions)"));
   EXPECT_THAT(ensure_topics(client(), {spec}),
               ElementsAre("ok " + name("inner") + " (3 partitions)"));
+  TopicSpec large = spec;
+  large.at_least = {{"max.message.bytes", 1'000'000}};
+  EXPECT_THAT(ensure_topics(client(), {large}),
+              ElementsAre("ok " + name("inner") + " (3 partitions)"));
+  large.at_least = {{"max.message.bytes", 10'000'000}};
+  EXPECT_THAT(message_of<Refusal>([&] { ensure_topics(client(), {large}); }),
+              HasSubstr("max.message.bytes=1048588, must be at least 10000000"));
 }
 
 TEST_F(KafkaBrokerTest, NamesEveryProblemOfTheTopicsWithItsCure) {

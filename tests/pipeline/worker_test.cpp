@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "pipeline/memory_broker.h"
 
 namespace gyre::pipeline {
@@ -121,7 +122,7 @@ class WorkerTest : public testing::Test {
                                      config_.by_container_changelog(), config_.by_container_ids()})
       made->create_topic(topic, kTasks);
     made->create_topic(config_.output.topic, 2);
-    made->create_topic(config_.output.dead_letter_topic, 2);
+    made->create_topic(config_.output.dead_letter_topic, 2, kLargestDeadLetter);
     for (int i = 0; i < alerts; ++i) {
       const int copy_of = i % 10 == 9 ? i - 1 : i;
       made->append(
@@ -211,6 +212,31 @@ TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
       EXPECT_EQ(instance->container_tasks->counters().replays_dropped(), 0U);
     }
   }
+}
+
+TEST_F(WorkerTest, ARecordOfAnySizeBecomesADeadLetterAndHoldsUpNothing) {
+  auto log = cluster(0);
+  const std::string large(1'000'100, 'A');
+  const std::string huge(12'000'000, 'A');
+  log->append(config_.input.topic, 0, large, kNoTime);
+  log->append(config_.input.topic, 0, huge, kNoTime);
+  log->append(config_.input.topic, 0, "garbage", kNoTime);
+  auto instance = start(*log);
+  finish(*instance);
+  EXPECT_EQ(instance->intake_tasks->counters().dead(), 3U);
+  std::map<std::string, Record> dead;
+  for (std::int32_t partition = 0; partition < 2; ++partition)
+    for (Record& record : log->read(config_.output.dead_letter_topic, partition))
+      dead.emplace(*record.key, std::move(record));
+  ASSERT_EQ(dead.size(), 3U);
+  EXPECT_EQ(dead.at("0-0").value, large);
+  EXPECT_EQ(dead.at("0-2").value, "garbage");
+  const Record& cut = dead.at("0-1");
+  EXPECT_GT(cut.value->size(), 9'000'000U);
+  EXPECT_TRUE(huge.starts_with(*cut.value));
+  const std::map<std::string, std::string> headers(cut.headers.begin(), cut.headers.end());
+  EXPECT_EQ(headers.at("gyre-truncated"), "12000000");
+  EXPECT_EQ(headers.at("gyre-sha256"), to_hex(sha256(huge)));
 }
 
 TEST_F(WorkerTest, CountersAddUp) {
