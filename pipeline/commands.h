@@ -54,6 +54,14 @@ struct ReportsOptions {
 };
 int reports(const Config& config, const ReportsOptions& options);
 
+struct ExplainOptions {
+  std::string file;   ///< `-` is standard input; a record a line, or one JSON value over many lines
+  bool json = false;  ///< an object an alert, else text for people
+};
+/// What Gyre makes of each alert alone, and why: envelope, entity, duplicate id, shape, finding,
+/// outcome, playbook, verdict; of what is no alert the reason.
+int explain(const Config& config, const ExplainOptions& options);
+
 struct CheckOptions {
   std::optional<std::string> playbooks;  ///< the directory of playbooks, instead of the config's
   bool coverage = false;                 ///< print which rule has which playbook, as Markdown

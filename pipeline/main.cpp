@@ -22,6 +22,7 @@ struct Options {
   GenerateOptions generate;
   ReportsOptions reports;
   CheckOptions check;
+  ExplainOptions explain;
 };
 
 CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
@@ -102,6 +103,15 @@ void add_generate(CLI::App& app, Options& options) {
   sub->add_flag("--kafka", generate.to_kafka, "Send to the input topic instead of stdout");
 }
 
+void add_explain(CLI::App& app, Options& options) {
+  CLI::App* sub = command(app, options, "explain", "Say what becomes of each alert, and why",
+                          "kubectl logs -n falco daemonset/falco | gyre explain -");
+  sub->add_option("FILE", options.explain.file,
+                  "Alerts, a line each or one JSON value over many lines; - is stdin")
+      ->required();
+  sub->add_flag("--json", options.explain.json, "For programs: one JSON object an alert");
+}
+
 void add_commands(CLI::App& app, Options& options) {
   command(app, options, "run", "Process the input topic until SIGTERM", "gyre run -c gyre.yaml",
           true);
@@ -113,6 +123,7 @@ void add_commands(CLI::App& app, Options& options) {
   reports->add_option("--format", options.reports.format, "How to show them")
       ->capture_default_str()
       ->check(CLI::IsMember({"summary", "markdown", "json"}));
+  add_explain(app, options);
   CLI::App* check = command(app, options, "check", "Validate the configuration and the playbooks",
                             "gyre check -c gyre.yaml");
   check->add_option("--playbooks", options.check.playbooks, "Playbooks, instead of the config's")
@@ -137,6 +148,7 @@ int dispatch(const std::string& name, const Options& options) {
   if (name == "run") return run(config);
   if (name == "replay") return replay(config, options.replay);
   if (name == "generate") return generate(config, options.generate);
+  if (name == "explain") return explain(config, options.explain);
   if (name == "reports") return reports(config, options.reports);
   return topics(config);
 }

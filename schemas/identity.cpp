@@ -120,9 +120,9 @@ std::vector<IdentityPart> duplicate_id_parts(const Alert& alert) {
   std::vector<IdentityPart> parts;
   for_each_part(alert, [&](std::string_view name, auto value) {
     if constexpr (std::is_same_v<decltype(value), Nanos>)
-      parts.push_back({name, std::to_string(value)});
+      parts.push_back({std::string(name), std::to_string(value)});
     else
-      parts.push_back({name, std::string(value)});
+      parts.push_back({std::string(name), std::string(value)});
   });
   return parts;
 }

@@ -58,7 +58,7 @@ Id128 duplicate_id(const Alert& alert, IdHasher& hasher);
 
 /// What `duplicate_id` is made of, in its order, for people.
 struct IdentityPart {
-  std::string_view name;  ///< `source`, `rule`, `time`, `hostname` or a field
+  std::string name;  ///< `source`, `rule`, `time`, `hostname` or a field
   std::string value;
 };
 std::vector<IdentityPart> duplicate_id_parts(const Alert& alert);
