@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "pipeline/alignment.h"
 
 namespace gyre::pipeline {
 
@@ -76,6 +77,14 @@ struct BatchLimits {
   std::chrono::milliseconds linger{20};  ///< after the first record
   std::size_t records = 10'000;
   std::size_t bytes = 8'000'000;
+  std::optional<Alignment> alignment;  ///< none: whatever has come first
+};
+
+/// What of an input partition poll has not handed out.
+struct Unread {
+  bool known = true;          ///< false: the partition's broker did not say where it ends
+  std::int64_t records = 0;   ///< offsets up to the end, asked now; 0 where only markers are left
+  std::optional<Nanos> next;  ///< the stamp of the first of them, if it has been fetched
 };
 
 struct PartitionOffset {
@@ -129,9 +138,13 @@ class Broker {
   /// First offset with a record timestamp at or after `time`; the end if none. For `input.start:
   /// TIME`.
   virtual std::int64_t offset_at(std::int32_t partition, Nanos time) = 0;
-  /// Nothing unread: everything up to the end of the input partition (asked now) has been handed
-  /// out by poll.
-  virtual bool at_end(std::int32_t partition) = 0;
+  virtual Unread unread(std::int32_t partition) = 0;
+  /// The stamp of the record that poll will hand out next of a partition, if it has been fetched.
+  virtual std::optional<Nanos> next_time(std::int32_t partition) = 0;
+  /// What other members have committed to some partitions of a topic since the last call; at first
+  /// the last thousand records of each. Waits for nothing.
+  virtual void follow(const std::string& topic, std::span<const std::int32_t> partitions,
+                      const std::function<void(const Record&)>& each) = 0;
 };
 
 }  // namespace gyre::pipeline

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -14,6 +16,9 @@ namespace gyre::pipeline {
 namespace {
 
 constexpr char kBundleVersion = 1;
+/// Ruling 19: an unread source, or another member's checkpoint, that brings nothing for this long
+/// holds nobody up.
+constexpr Nanos kStopped = 600 * kNanosPerSecond;
 
 // What a dead letter keeps of a record; the rest is room for its key and headers.
 constexpr std::size_t kDeadLetterValue = kLargestDeadLetter - (16 << 10);
@@ -45,8 +50,22 @@ class IntakeTasks : public StageTasks {
       auto& task = tasks_[partition];
       if (!task) task = std::make_unique<Task>(open(partition));
       offsets.push_back({partition, recover(partition, *task, broker)});
+      if (task->heard == kNoTime) task->heard = options_.clock();
     }
+    sources_ = broker.input_partitions();
     return offsets;
+  }
+
+  BatchLimits plan(const BatchLimits& limits, Broker& broker) override {
+    BatchLimits plan = limits;
+    Alignment& alignment = plan.alignment.emplace();
+    alignment.now = options_.clock();
+    for (const auto& [partition, task] : tasks_) {
+      if (task->read_until != kNoTime) alignment.reached[partition] = task->read_until;
+      if (task->stopped) alignment.stopped.insert(partition);
+    }
+    if (alignment.now != kNoTime) alignment.horizon = horizon(alignment.now, broker);
+    return plan;
   }
 
   Outbox decide(const std::vector<Record>& records, Broker& broker) override {
@@ -54,6 +73,10 @@ class IntakeTasks : public StageTasks {
     const Nanos now = options_.clock();
     for (const Record& record : records) {
       stages::SourceState& source = source_in(batch, record.partition);
+      Task& task = *tasks_.at(record.partition);
+      task.heard = now;
+      task.stopped = false;
+      reach(task, record.timestamp, now);
       // A producer's clock ahead of ours must not carry event time into the future.
       const bool ahead = !record.log_append_time && now != kNoTime && record.timestamp > now;
       intake_.add({.partition = record.partition,
@@ -65,10 +88,13 @@ class IntakeTasks : public StageTasks {
                    .cluster = header(record.headers, "gyre-cluster")},
                   source);
     }
-    tick(batch, now, broker);
+    if (now != kNoTime) {
+      if (records.empty()) promise(batch, now, broker);
+      tick(batch, now, broker);
+    }
     Outbox outbox;
     if (batch.empty()) return outbox;
-    write(batch, intake_.finish(batch, broker.input_partitions(), options_.client_id), outbox);
+    write(batch, intake_.finish(batch, sources_, options_.client_id), outbox);
     return outbox;
   }
 
@@ -103,7 +129,8 @@ class IntakeTasks : public StageTasks {
     return {.next_offset = checkpoint.next_offset(),
             .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
             .stream_time = checkpoint.progress(),
-            .held_by = partition};
+            .held_by = partition,
+            .stopped = task.stopped};
   }
 
   records::Counters counters() const override {
@@ -121,7 +148,15 @@ class IntakeTasks : public StageTasks {
   struct Task {
     std::unique_ptr<state::Store> store;
     state::Transaction transaction;
-    std::int64_t start = 0;  ///< where the first start begins, while there is no checkpoint
+    std::int64_t start = 0;      ///< where the first start begins, while there is no checkpoint
+    Nanos read_until = kNoTime;  ///< as its next checkpoint will have it
+    Nanos heard = kNoTime;  ///< the clock when it last brought something, or had nothing to bring
+    bool stopped = false;
+  };
+  /// A source partition of another member, as its checkpoints tell.
+  struct Other {
+    Nanos read_until = kNoTime;
+    Nanos heard = kNoTime;
   };
 
   std::int32_t changelog_partition(std::int32_t partition) const {
@@ -147,6 +182,8 @@ class IntakeTasks : public StageTasks {
     const auto next = resume_offset(task.transaction, committed,
                                     fmt::format("intake {}-{}", config_.input.topic, partition));
     task.start = next ? *next : first_offset(partition, broker);
+    const std::int64_t read_until = task.transaction.checkpoint().read_until();
+    task.read_until = read_until == 0 ? kNoTime : read_until;
     return task.start;
   }
 
@@ -176,15 +213,69 @@ class IntakeTasks : public StageTasks {
     return at->second;
   }
 
+  static void reach(Task& task, Nanos stamp, Nanos now) {
+    task.read_until = std::max(task.read_until, now == kNoTime ? stamp : std::min(stamp, now));
+  }
+
+  // What the slowest of the other members allows. A member that is silent for long allows all.
+  Nanos horizon(Nanos now, Broker& broker) {
+    if (static_cast<std::size_t>(sources_) == tasks_.size()) return kEndOfTime;
+    std::set<std::int32_t> changelogs;
+    for (std::int32_t source = 0; source < sources_; ++source)
+      if (!tasks_.contains(source)) changelogs.insert(changelog_partition(source));
+    broker.follow(config_.intake_changelog(),
+                  std::vector<std::int32_t>(changelogs.begin(), changelogs.end()),
+                  [&](const Record& record) { hear(record, now); });
+    Nanos horizon = kEndOfTime;
+    for (const auto& [source, other] : others_)
+      if (!tasks_.contains(source) && other.read_until != kNoTime && now - other.heard < kStopped)
+        horizon = std::min(horizon, other.read_until + kReadAheadOfOthers);
+    return horizon;
+  }
+
+  void hear(const Record& record, Nanos now) {
+    std::int32_t source = -1;
+    const std::string key = record.key.value_or("");
+    std::from_chars(key.data(), key.data() + key.size(), source);
+    if (!record.value || source < 0 || tasks_.contains(source)) return;
+    const auto checkpoint = state::decode_checkpoint(*record.value);
+    const Nanos read_until = checkpoint.read_until() == 0 ? kNoTime : checkpoint.read_until();
+    Other& other = others_[source];
+    if (other.heard == kNoTime || read_until > other.read_until) other.heard = now;
+    other.read_until = read_until;
+  }
+
+  // Nothing was to be read now. How far the next record of each source is away is what the other
+  // members may be waiting for.
+  void promise(std::map<std::int32_t, stages::SourceState>& batch, Nanos now, Broker& broker) {
+    if (static_cast<std::size_t>(sources_) == tasks_.size()) return;
+    for (const auto& [partition, task] : tasks_) {
+      const auto next = broker.next_time(partition);
+      if (!next || std::min(*next, now) <= task->read_until) continue;
+      reach(*task, *next, now);
+      source_in(batch, partition);
+    }
+  }
+
   // Where nothing is unread, time still passes: the clock is read first and the end of the
-  // partition asked after it (DESIGN 6).
+  // partition asked after it (DESIGN 6). So it does where what is unread does not come (ruling 19).
   void tick(std::map<std::int32_t, stages::SourceState>& batch, Nanos now, Broker& broker) {
-    if (now == kNoTime || (last_tick_ != kNoTime && now - last_tick_ < kNanosPerSecond)) return;
+    if (last_tick_ != kNoTime && now - last_tick_ < kNanosPerSecond) return;
     last_tick_ = now;
-    for (const auto& [partition, task] : tasks_)
-      if (broker.at_end(partition))
-        intake_.tick(partition, now - config_.findings.disorder * kNanosPerSecond,
-                     source_in(batch, partition));
+    for (const auto& [partition, task] : tasks_) {
+      const Unread unread = broker.unread(partition);
+      const bool finished = unread.known && unread.records == 0;
+      if (finished || unread.next || task->heard == kNoTime) {
+        task->heard = now;
+        task->stopped = false;
+      } else if (now - task->heard >= kStopped) {
+        task->stopped = true;
+      }
+      if (!finished && !task->stopped) continue;
+      reach(*task, now, now);
+      intake_.tick(partition, now - config_.findings.disorder * kNanosPerSecond,
+                   source_in(batch, partition));
+    }
   }
 
   void write(std::map<std::int32_t, stages::SourceState>& batch, stages::IntakeOutput output,
@@ -222,6 +313,8 @@ class IntakeTasks : public StageTasks {
       records::Checkpoint checkpoint = tasks_.at(partition)->transaction.checkpoint();
       checkpoint.set_next_offset(source.next_offset);
       checkpoint.set_progress(source.progress);
+      const Nanos read_until = tasks_.at(partition)->read_until;
+      checkpoint.set_read_until(read_until == kNoTime ? 0 : read_until);
       *checkpoint.mutable_counters() = source.counters;
       checkpoint.mutable_sent_to()->Assign(source.sent_to.begin(), source.sent_to.end());
       checkpoint.set_writer(options_.client_id);
@@ -245,6 +338,8 @@ class IntakeTasks : public StageTasks {
   std::vector<std::int32_t> touched_;
   std::map<std::string, std::uint64_t> dead_;
   Nanos last_tick_ = kNoTime;
+  std::int32_t sources_ = 0;  ///< partitions of the input topic
+  std::map<std::int32_t, Other> others_;
 };
 
 }  // namespace

@@ -11,6 +11,13 @@ using kafka::Clock;
 using kafka::left;
 using kafka::text;
 
+namespace {
+
+constexpr std::int32_t kQueuesKilobytes = 131'072;  // of all partitions of the input
+constexpr std::int32_t kQueueKilobytes = 4096;      // of one, at least
+
+}  // namespace
+
 KafkaBroker::KafkaBroker(KafkaClient client, KafkaStage stage)
     : client_(std::move(client)), stage_(std::move(stage)) {
   make_consumer();
@@ -21,6 +28,12 @@ KafkaBroker::KafkaBroker(KafkaClient client, KafkaStage stage)
   if (const auto code = rd_kafka_subscribe(consumer_.get(), topics.get())) {
     throw Failure("subscribing to " + stage_.input_topic + ": " + text(code));
   }
+}
+
+KafkaBroker::~KafkaBroker() {
+  drop_sources();
+  woken_.ignore(group_queue_.get());
+  drop_producer();
 }
 
 void KafkaBroker::on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
@@ -45,13 +58,20 @@ void KafkaBroker::make_consumer() {
               {"group.instance.id", stage_.id},
               {"client.id", stage_.id},
               {"partition.assignment.strategy", "range"}});
-  kafka::Conf conf = kafka::make_conf(client_, kafka::tuning(), own);
+  // Each partition has a queue of its own, and each queue this limit.
+  kafka::Properties defaults = kafka::tuning();
+  const kafka::Topic topic = kafka::make_topic(uncommitted(), stage_.input_topic);
+  const std::int32_t partitions = kafka::partition_count(client_, uncommitted(), topic.get());
+  defaults["queued.max.messages.kbytes"] =
+      std::to_string(std::max(kQueuesKilobytes / partitions, kQueueKilobytes));
+  kafka::Conf conf = kafka::make_conf(client_, std::move(defaults), own);
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
   consumer_ = kafka::make_handle(RD_KAFKA_CONSUMER, std::move(conf));
   rd_kafka_poll_set_consumer(consumer_.get());
+  group_queue_.reset(rd_kafka_queue_get_consumer(consumer_.get()));
+  woken_.watch(group_queue_.get());
   input_ = kafka::make_topic(consumer_.get(), stage_.input_topic);
-  input_partitions();
 }
 
 void KafkaBroker::refuse_twin(const std::string& noticed) const {
@@ -69,18 +89,9 @@ void KafkaBroker::refuse_if_consumer_is_dead() const {
                 said.data());
 }
 
-/// Takes one message into the batch or the position. True if it is a record.
-bool KafkaBroker::take(const rd_kafka_message_t& message, Poll& poll) {
+/// What a message says that is no record: an error that ends something, or a warning.
+void KafkaBroker::refuse(const rd_kafka_message_t& message) {
   switch (message.err) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-      positions_[message.partition] = message.offset + 1;
-      poll.records.push_back(kafka::to_record(message));
-      return true;
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF: {
-      auto& position = positions_[message.partition];
-      position = std::max(position, message.offset);
-      return false;
-    }
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       throw Refusal(
           input_name(message.partition) +
@@ -97,58 +108,115 @@ bool KafkaBroker::take(const rd_kafka_message_t& message, Poll& poll) {
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
       spdlog::warn("{}: more than max.poll.interval.ms between two polls: {}", stage_.id,
                    rd_kafka_message_errstr(&message));
-      return false;
+      return;
     default:
       refuse_if_consumer_is_dead();
-      if (kafka::passes(message.err)) return false;
+      if (kafka::passes(message.err)) return;
       throw Failure("reading topic " + stage_.input_topic + ": " + text(message.err) + ": " +
                     rd_kafka_message_errstr(&message));
   }
+}
+
+/// Runs what the group wants to tell: assignments and errors. Records have queues of their own.
+void KafkaBroker::serve() {
+  while (!news_) {
+    const kafka::Message message(rd_kafka_consumer_poll(consumer_.get(), 0));
+    if (!message) return;
+    refuse(*message);
+  }
+}
+
+/// True if the source has a record, be it from before.
+bool KafkaBroker::fill(Source& source) {
+  while (!source.head) {
+    kafka::Message message(rd_kafka_consume_queue(source.queue.get(), 0));
+    if (!message) return false;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      source.finished = false;
+      source.head = std::move(message);
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      source.finished = true;
+      source.position = std::max(source.position, message->offset);
+    } else {
+      refuse(*message);
+    }
+  }
+  return true;
 }
 
 Poll KafkaBroker::poll(const BatchLimits& limits) {
   CHECK(!in_transaction_);
   refuse_if_consumer_is_dead();
   rd_kafka_poll(producer_.get(), 0);
+  serve();
   Poll result;
   std::size_t bytes = 0;
   auto until = Clock::now() + limits.wait;
-  while (result.records.size() < limits.records && bytes < limits.bytes) {
-    const kafka::Message message(news_ ? nullptr
-                                       : rd_kafka_consumer_poll(consumer_.get(), left(until)));
-    // Before the message is looked at: it, and all before it, is of the older assignment.
-    if (news_) {
-      result.records.clear();
-      result.assignment = std::exchange(news_, std::nullopt);
-      assigned_ = result.assignment->partitions;
-      positions_.clear();
-      return result;
-    }
-    if (!message) {
+  std::vector<SourceView> views(sources_.size());
+  const auto view = [&](std::size_t i) {
+    const bool here = fill(sources_[i]);
+    views[i] = {.partition = sources_[i].partition,
+                .next = here ? std::optional(kafka::timestamp(*sources_[i].head)) : std::nullopt,
+                .finished = sources_[i].finished};
+  };
+  for (std::size_t i = 0; i < sources_.size(); ++i) view(i);
+  while (!news_ && result.records.size() < limits.records && bytes < limits.bytes) {
+    const auto next = next_source(views, turn_, limits.alignment);
+    if (!next) {
+      // A record that waits for other members or sources is as good as one in hand.
+      const bool held = std::any_of(views.begin(), views.end(),
+                                    [](const SourceView& v) { return v.next.has_value(); });
+      if (held) until = std::min(until, Clock::now() + limits.linger);
       if (left(until) == 0) break;
+      woken_.wait(std::chrono::milliseconds(left(until)));
+      serve();
+      for (std::size_t i = 0; i < sources_.size(); ++i) view(i);
       continue;
     }
-    if (!take(*message, result)) {
-      if (left(until) == 0) break;
-      continue;
-    }
+    Source& source = sources_[*next];
+    const kafka::Message message = std::move(source.head);
+    result.records.push_back(kafka::to_record(*message));
+    source.position = message->offset + 1;
     bytes += message->len + message->key_len;
+    turn_ = *next + 1;
     if (result.records.size() == 1) until = Clock::now() + limits.linger;
+    view(*next);
+  }
+  if (news_) {
+    // All that was read is of the older assignment.
+    drop_sources();
+    result.records.clear();
+    result.assignment = std::exchange(news_, std::nullopt);
+    assigned_ = result.assignment->partitions;
   }
   return result;
+}
+
+void KafkaBroker::drop_sources() {
+  for (const Source& source : sources_) woken_.ignore(source.queue.get());
+  sources_.clear();
 }
 
 void KafkaBroker::resume(std::span<const PartitionOffset> from) {
   // Overtaken while the tasks were restored: poll tells.
   if (news_) return;
   CHECK(from.size() == assigned_.size());
+  drop_sources();
   const kafka::List list(rd_kafka_topic_partition_list_new(static_cast<int>(from.size())));
-  positions_.clear();
   for (const PartitionOffset& start : from) {
     CHECK(std::binary_search(assigned_.begin(), assigned_.end(), start.partition));
     rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), start.partition)
         ->offset = start.next_offset;
-    positions_[start.partition] = start.next_offset;
+    Source source{.partition = start.partition,
+                  .position = start.next_offset,
+                  .queue = kafka::Queue(rd_kafka_queue_get_partition(
+                      consumer_.get(), stage_.input_topic.c_str(), start.partition)),
+                  .head = nullptr};
+    if (!source.queue) throw Failure(input_name(start.partition) + ": no such partition");
+    // Before the partition is assigned: else what it fetches goes to the queue of the group.
+    rd_kafka_queue_forward(source.queue.get(), nullptr);
+    woken_.watch(source.queue.get());
+    sources_.push_back(std::move(source));
   }
   if (from.empty()) return;
   if (const auto code = rd_kafka_assign(consumer_.get(), list.get())) {

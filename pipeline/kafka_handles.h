@@ -47,6 +47,23 @@ using Membership = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata>;
 using HeaderList = std::unique_ptr<rd_kafka_headers_t, Destroy<rd_kafka_headers_destroy>>;
 
+/// A file descriptor that signals: eventfd.
+class Descriptor {
+ public:
+  Descriptor();
+  ~Descriptor();
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  /// Messages that come into an empty queue signal from now on.
+  void watch(rd_kafka_queue_t* queue) const;
+  void ignore(rd_kafka_queue_t* queue) const;
+  /// Until signalled, or for `time`. What was signalled is taken.
+  void wait(std::chrono::milliseconds time) const;
+
+ private:
+  int file_;
+};
+
 using Clock = std::chrono::steady_clock;
 using Properties = std::map<std::string, std::string>;
 
@@ -184,16 +201,23 @@ inline std::int32_t partition_count(const KafkaClient& client, rd_kafka_t* handl
   return metadata->topics[0].partition_cnt;
 }
 
+/// Milliseconds precision; kNoTime if it has none.
+inline Nanos timestamp(const rd_kafka_message_t& message) {
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t ms = rd_kafka_message_timestamp(&message, &type);
+  // The producer chose it: beyond the end of time it says nothing, and nanoseconds would overflow.
+  const bool meant =
+      type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0 && ms < kEndOfTime / 1'000'000;
+  return meant ? ms * 1'000'000 : kNoTime;
+}
+
 inline Record to_record(const rd_kafka_message_t& message) {
   Record record;
   record.partition = message.partition;
   record.offset = message.offset;
+  record.timestamp = timestamp(message);
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-  const std::int64_t ms = rd_kafka_message_timestamp(&message, &type);
-  // The producer chose it: beyond the end of time it says nothing, and nanoseconds would overflow.
-  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0 && ms < kEndOfTime / 1'000'000) {
-    record.timestamp = ms * 1'000'000;
-  }
+  rd_kafka_message_timestamp(&message, &type);
   record.log_append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
   if (message.key != nullptr) {
     record.key.emplace(static_cast<const char*>(message.key), message.key_len);

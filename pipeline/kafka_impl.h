@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "pipeline/broker.h"
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_handles.h"
+#include "pipeline/kafka_reader.h"
 
 namespace gyre::pipeline {
 
@@ -23,7 +25,7 @@ namespace gyre::pipeline {
 class KafkaBroker final : public Broker {
  public:
   KafkaBroker(KafkaClient client, KafkaStage stage);
-  ~KafkaBroker() override { drop_producer(); }
+  ~KafkaBroker() override;
 
   Poll poll(const BatchLimits& limits) override;
   void resume(std::span<const PartitionOffset> from) override;
@@ -45,13 +47,30 @@ class KafkaBroker final : public Broker {
     return kafka::partition_count(client_, consumer_.get(), input_.get());
   }
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
-  bool at_end(std::int32_t partition) override;
+  Unread unread(std::int32_t partition) override;
+  std::optional<Nanos> next_time(std::int32_t partition) override;
+  void follow(const std::string& topic, std::span<const std::int32_t> partitions,
+              const std::function<void(const Record&)>& each) override;
 
  private:
   struct Output {
     kafka::Topic topic;
     std::int32_t partitions = 0;
     std::size_t largest_record = kLargestRecord;
+  };
+
+  /// An assigned input partition, with a queue of its own.
+  struct Source {
+    std::int32_t partition = 0;
+    std::int64_t position = 0;  ///< next to be handed out
+    kafka::Queue queue;
+    kafka::Message head;    ///< the next record; none: the queue was empty
+    bool finished = false;  ///< the end was seen behind the position
+  };
+  struct Followed {
+    Followed(rd_kafka_t* handle, const std::string& topic) : reader(handle, topic) {}
+    kafka::Reader reader;
+    std::set<std::int32_t> started;
   };
 
   static void on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
@@ -66,7 +85,12 @@ class KafkaBroker final : public Broker {
   rd_kafka_t* committed_reader();
   std::pair<std::int64_t, std::int64_t> watermarks(rd_kafka_t* handle, const std::string& topic,
                                                    std::int32_t partition);
-  bool take(const rd_kafka_message_t& message, Poll& poll);
+  std::optional<std::int64_t> input_end(std::int32_t partition);
+  void serve();
+  bool fill(Source& source);
+  void refuse(const rd_kafka_message_t& message);
+  void wait(std::chrono::milliseconds time);
+  void drop_sources();
   void refuse_if_consumer_is_dead() const;
   [[noreturn]] void fail(const std::string& doing, const kafka::Error& error);
   [[noreturn]] void refuse_twin(const std::string& noticed) const;
@@ -80,7 +104,7 @@ class KafkaBroker final : public Broker {
 
   std::optional<Assignment> news_;  // of the rebalance callback, until told by poll
   std::vector<std::int32_t> assigned_;
-  std::map<std::int32_t, std::int64_t> positions_;  // next to be handed out
+  std::size_t turn_ = 0;
 
   bool in_transaction_ = false;
   bool replace_producer_ = false;
@@ -91,13 +115,18 @@ class KafkaBroker final : public Broker {
   kafka::Clock::time_point begun_;
   std::map<std::pair<rd_kafka_topic_t*, std::int32_t>, std::int64_t> delivered_;
 
-  // Handles last: their callbacks write to what stands above until they are gone.
+  // Handles last: they write to what stands above until they are gone.
+  kafka::Descriptor woken_;  // readable when a queue has something new
   kafka::Handle restorer_;
+  kafka::Handle follower_;
+  std::map<std::string, Followed> followed_;
   kafka::Handle uncommitted_;
   kafka::Handle producer_;
   std::map<std::string, Output> outputs_;
   kafka::Handle consumer_;
   kafka::Topic input_;
+  kafka::Queue group_queue_;
+  std::vector<Source> sources_;
 };
 
 }  // namespace gyre::pipeline

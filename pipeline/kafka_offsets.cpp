@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::chrono::seconds kStable{40};  // transaction.timeout + the broker's sweep + margin
 
+constexpr std::chrono::milliseconds kEndWithin{500};
+constexpr std::int64_t kFollowed = 1000;
+
 }  // namespace
 
 std::optional<std::int64_t> KafkaBroker::committed(std::int32_t partition) {
@@ -120,12 +123,51 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
   }
 }
 
-bool KafkaBroker::at_end(std::int32_t partition) {
-  const auto position = positions_.find(partition);
-  if (position == positions_.end()) return false;
-  // Not through the consumer: its connection answers in order, and a waiting fetch holds half a
-  // second.
-  return position->second >= watermarks(committed_reader(), stage_.input_topic, partition).second;
+// Not through the consumer: its connection answers in order, and a waiting fetch holds half a
+// second. Nor for long: a partition whose broker is gone must not stop the others.
+std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const auto code =
+      rd_kafka_query_watermark_offsets(committed_reader(), stage_.input_topic.c_str(), partition,
+                                       &low, &high, static_cast<int>(kEndWithin.count()));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return high;
+  if (kafka::passes(code)) return std::nullopt;
+  throw Failure("offsets of " + input_name(partition) + " at " + client_.brokers + ": " +
+                text(code));
+}
+
+Unread KafkaBroker::unread(std::int32_t partition) {
+  const auto source = std::find_if(sources_.begin(), sources_.end(),
+                                   [&](const Source& s) { return s.partition == partition; });
+  if (source == sources_.end()) return {.known = false};
+  const auto end = input_end(partition);
+  return {.known = end.has_value(),
+          .records = end ? std::max<std::int64_t>(0, *end - source->position) : 0,
+          .next = next_time(partition)};
+}
+
+std::optional<Nanos> KafkaBroker::next_time(std::int32_t partition) {
+  const auto source = std::find_if(sources_.begin(), sources_.end(),
+                                   [&](const Source& s) { return s.partition == partition; });
+  if (source == sources_.end() || !fill(*source)) return std::nullopt;
+  return kafka::timestamp(*source->head);
+}
+
+void KafkaBroker::follow(const std::string& topic, std::span<const std::int32_t> partitions,
+                         const std::function<void(const Record&)>& each) {
+  if (!follower_) follower_ = kafka::make_reader(client_, "read_committed");
+  auto followed = followed_.find(topic);
+  if (followed == followed_.end())
+    followed = followed_.try_emplace(topic, follower_.get(), topic).first;
+  for (const std::int32_t partition : partitions) {
+    if (!followed->second.started.insert(partition).second) continue;
+    const auto [low, high] = watermarks(uncommitted(), topic, partition);
+    followed->second.reader.start(partition, std::max(low, high - kFollowed));
+  }
+  const std::chrono::milliseconds now{0};
+  while (const kafka::Message message = followed->second.reader.next(now))
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) each(kafka::to_record(*message));
 }
 
 }  // namespace gyre::pipeline

@@ -227,6 +227,7 @@ void KafkaBroker::recover() {
     }
   }
   if (replace_producer_) make_producer();
+  drop_sources();  // nothing is handed out before `resume`
 }
 
 }  // namespace gyre::pipeline

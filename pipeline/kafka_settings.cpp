@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_handles.h"
 
@@ -12,7 +17,7 @@ const Properties& tuning() {
       {"session.timeout.ms", "10000"},
       {"heartbeat.interval.ms", "1000"},
       {"max.poll.interval.ms", "300000"},
-      // Totals of the consumer: one that reaches them sleeps up to a second.
+      // A consumer whose queues are full sleeps up to a second.
       {"queued.min.messages", "1000000"},
       {"queued.max.messages.kbytes", "65536"},
       {"check.crcs", "true"},
@@ -32,6 +37,28 @@ Properties reader_properties(const std::string& isolation) {
 
 Handle make_reader(const KafkaClient& client, const std::string& isolation) {
   return make_handle(RD_KAFKA_CONSUMER, make_conf(client, tuning(), reader_properties(isolation)));
+}
+
+Descriptor::Descriptor() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (file_ < 0) throw Failure(std::string("eventfd: ") + std::strerror(errno));
+}
+
+Descriptor::~Descriptor() { ::close(file_); }
+
+void Descriptor::watch(rd_kafka_queue_t* queue) const {
+  const std::uint64_t one = 1;
+  rd_kafka_queue_io_event_enable(queue, file_, &one, sizeof one);
+}
+
+void Descriptor::ignore(rd_kafka_queue_t* queue) const {
+  rd_kafka_queue_io_event_enable(queue, -1, nullptr, 0);
+}
+
+void Descriptor::wait(std::chrono::milliseconds time) const {
+  pollfd waited{.fd = file_, .events = POLLIN, .revents = 0};
+  ::poll(&waited, 1, static_cast<int>(time.count()));
+  std::uint64_t signals = 0;
+  static_cast<void>(::read(file_, &signals, sizeof signals));
 }
 
 }  // namespace kafka

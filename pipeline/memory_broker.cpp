@@ -14,7 +14,6 @@ namespace gyre::pipeline {
 
 using memory::Entry;
 using memory::Kind;
-using memory::Marker;
 using memory::Partition;
 using memory::Producer;
 using memory::Session;
@@ -44,7 +43,10 @@ class MemoryBroker final : public Broker {
     return static_cast<std::int32_t>(cluster_->topic(session_->topic).size());
   }
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
-  bool at_end(std::int32_t partition) override;
+  Unread unread(std::int32_t partition) override;
+  std::optional<Nanos> next_time(std::int32_t partition) override;
+  void follow(const std::string& topic, std::span<const std::int32_t> partitions,
+              const std::function<void(const Record&)>& each) override;
 
  private:
   std::vector<Record> take(const BatchLimits& limits);
@@ -54,6 +56,7 @@ class MemoryBroker final : public Broker {
   std::shared_ptr<Session> session_;
   std::vector<std::int32_t> assigned_;              // as last told by poll
   std::map<std::int32_t, std::int64_t> positions_;  // of the resumed ones
+  std::map<TopicPartition, std::int64_t> followed_;
   std::size_t turn_ = 0;
   bool open_ = false;
   bool harmed_ = false;  // an end request of this epoch may still be under way: rule T4
@@ -80,38 +83,39 @@ Poll MemoryBroker::poll(const BatchLimits& limits) {
   return result;
 }
 
-// One record of each partition in turn: what lies side by side in time comes side by side.
 std::vector<Record> MemoryBroker::take(const BatchLimits& limits) {
   struct Source {
-    std::int32_t partition;
     const Partition* log;
     std::int64_t* position;
     std::int64_t end;
   };
   std::vector<Source> sources;
+  std::vector<SourceView> views;
+  const auto view = [](std::int32_t partition, const Source& source) {
+    if (!source.log->reachable) return SourceView{.partition = partition, .next = {}};
+    if (*source.position < source.end)
+      *source.position = source.log->next_data(*source.position, source.end);
+    if (*source.position >= source.end)
+      return SourceView{.partition = partition, .next = {}, .finished = true};
+    return SourceView{.partition = partition, .next = source.log->at(*source.position).timestamp};
+  };
   for (auto& [partition, position] : positions_) {
     const Partition& log = within(session_->topic, partition, position);
-    sources.push_back({partition, &log, &position, log.stable()});
+    sources.push_back({&log, &position, log.stable()});
+    views.push_back(view(partition, sources.back()));
   }
   std::vector<Record> records;
   std::size_t bytes = 0;
-  std::size_t idle = 0;  // sources in a row that had nothing
-  while (idle < sources.size() && records.size() < limits.records) {
-    Source& source = sources[turn_ % sources.size()];
-    if (*source.position < source.end) {
-      *source.position = source.log->next_data(*source.position, source.end);
-    }
-    if (*source.position >= source.end) {
-      ++idle;
-      ++turn_;
-      continue;
-    }
+  while (records.size() < limits.records) {
+    const auto next = next_source(views, turn_, limits.alignment);
+    if (!next) break;
+    const Source& source = sources[*next];
     const Entry& entry = source.log->at(*source.position);
     bytes += memory::size_of(entry);
     if (!records.empty() && bytes > limits.bytes) break;
-    records.push_back(memory::record_of(source.partition, (*source.position)++, entry));
-    idle = 0;
-    ++turn_;
+    records.push_back(memory::record_of(views[*next].partition, (*source.position)++, entry));
+    views[*next] = view(views[*next].partition, source);
+    turn_ = *next + 1;
   }
   return records;
 }
@@ -255,74 +259,39 @@ std::int64_t MemoryBroker::offset_at(std::int32_t partition, Nanos time) {
   return log.high();
 }
 
-bool MemoryBroker::at_end(std::int32_t partition) {
+Unread MemoryBroker::unread(std::int32_t partition) {
   const Partition& log = cluster_->at(session_->topic, partition);
   const auto position = positions_.find(partition);
-  return position != positions_.end() && position->second >= log.low &&
-         log.next_data(position->second, log.high()) == log.high();
+  if (!log.reachable || position == positions_.end() || position->second < log.low)
+    return {.known = false};
+  return {.known = true,
+          .records = log.high() - log.next_data(position->second, log.high()),
+          .next = next_time(partition)};
 }
 
-MemoryCluster::MemoryCluster() : impl_(std::make_shared<Impl>()) {}
-MemoryCluster::~MemoryCluster() = default;
+std::optional<Nanos> MemoryBroker::next_time(std::int32_t partition) {
+  const Partition& log = cluster_->at(session_->topic, partition);
+  const auto position = positions_.find(partition);
+  if (!log.reachable || position == positions_.end() || position->second < log.low)
+    return std::nullopt;
+  const std::int64_t next = log.next_data(position->second, log.stable());
+  return next < log.stable() ? std::optional(log.at(next).timestamp) : std::nullopt;
+}
 
-void MemoryCluster::create_topic(const std::string& name, std::int32_t partitions,
-                                 std::size_t largest_record) {
-  CHECK(partitions > 0);
-  const auto count = static_cast<std::size_t>(partitions);
-  const auto [topic, added] = impl_->topics.try_emplace(name, count);
-  for (Partition& partition : topic->second) partition.largest_record = largest_record;
-  if (!added && topic->second.size() != count) {
-    throw Failure("topic " + name + " exists with " + std::to_string(topic->second.size()) +
-                  " partitions, not " + std::to_string(partitions));
+void MemoryBroker::follow(const std::string& topic, std::span<const std::int32_t> partitions,
+                          const std::function<void(const Record&)>& each) {
+  constexpr std::int64_t kFollowed = 1000;
+  for (const std::int32_t partition : partitions) {
+    const Partition& log = cluster_->at(topic, partition);
+    std::int64_t& position =
+        followed_.try_emplace({topic, partition}, log.high() - kFollowed).first->second;
+    position = std::max(position, log.low);
+    const std::int64_t end = log.stable();
+    while ((position = log.next_data(position, end)) < end) {
+      each(memory::record_of(partition, position, log.at(position)));
+      ++position;
+    }
   }
-}
-
-std::int64_t MemoryCluster::append(const std::string& topic, std::int32_t partition,
-                                   std::string value, Nanos timestamp, Headers headers,
-                                   std::optional<std::string> key) {
-  constexpr Nanos kMillisecond = 1'000'000;
-  if (timestamp != kNoTime) {
-    const Nanos rest = timestamp % kMillisecond;
-    timestamp -= rest < 0 ? rest + kMillisecond : rest;
-  }
-  Partition& log = impl_->at(topic, partition);
-  log.entries.push_back({.key = std::move(key),
-                         .value = std::move(value),
-                         .headers = std::move(headers),
-                         .timestamp = timestamp});
-  return log.high() - 1;
-}
-
-std::vector<Record> MemoryCluster::read(const std::string& topic, std::int32_t partition,
-                                        std::int64_t from) const {
-  const Partition& log = impl_->at(topic, partition);
-  const std::int64_t end = log.stable();
-  std::vector<Record> records;
-  for (std::int64_t offset = log.next_data(std::max(from, log.low), end); offset < end;
-       offset = log.next_data(offset + 1, end)) {
-    records.push_back(memory::record_of(partition, offset, log.at(offset)));
-  }
-  return records;
-}
-
-std::int32_t MemoryCluster::partitions(const std::string& topic) const {
-  return static_cast<std::int32_t>(impl_->topic(topic).size());
-}
-
-std::int64_t MemoryCluster::last_stable_offset(const std::string& topic,
-                                               std::int32_t partition) const {
-  return impl_->at(topic, partition).stable();
-}
-
-void MemoryCluster::delete_records(const std::string& topic, std::int32_t partition,
-                                   std::int64_t offset) {
-  Partition& log = impl_->at(topic, partition);
-  if (offset > log.high()) {
-    throw Failure("delete records of " + topic + "-" + std::to_string(partition) + " before " +
-                  std::to_string(offset) + ": the log ends at " + std::to_string(log.high()));
-  }
-  for (; log.low < offset; ++log.low) log.entries.pop_front();
-  std::erase_if(log.aborted, [&](const auto& one) { return one.second < log.low; });
 }
 
 std::unique_ptr<Broker> MemoryCluster::connect(const std::string& group,
@@ -336,44 +305,6 @@ std::unique_ptr<Broker> MemoryCluster::connect(const std::string& group,
   impl_->init(session);
   impl_->join(session);
   return std::make_unique<MemoryBroker>(impl_, std::move(session));
-}
-
-void MemoryCluster::expire(const std::string& group, const std::string& id) {
-  impl_->leave(group, id);
-  const auto found = impl_->producers.find(id);
-  if (found == impl_->producers.end() || found->second.session->group != group) return;
-  impl_->end(found->second, Kind::kAbort);
-  ++found->second.epoch;
-}
-
-void MemoryCluster::hold_markers(
-    std::function<bool(const std::string& topic, std::int32_t partition)> held) {
-  impl_->held = std::move(held);
-}
-
-void MemoryCluster::release_markers() {
-  impl_->held = nullptr;
-  for (const Marker& marker : std::exchange(impl_->held_markers, {})) impl_->write(marker);
-}
-
-void MemoryCluster::on_wait(std::function<void()> wait) { impl_->wait = std::move(wait); }
-
-void MemoryCluster::on_commit(std::function<CommitFault(const std::string& id)> fault) {
-  impl_->fault = std::move(fault);
-}
-
-void MemoryCluster::deliver_delayed() {
-  for (const memory::EndRequest& request : std::exchange(impl_->delayed, {})) {
-    Producer& producer = impl_->producers.at(request.id);
-    if (producer.epoch == request.epoch) impl_->end(producer, Kind::kCommit);
-  }
-}
-
-void MemoryCluster::drop_membership(const std::string& group, const std::string& id) {
-  const auto session = impl_->leave(group, id);
-  if (!session) return;
-  session->generation = -1;
-  session->member.clear();
 }
 
 }  // namespace gyre::pipeline

@@ -76,6 +76,9 @@ class MemoryCluster {
   /// For tests: the delayed and repeated requests of `CommitFault` arrive now. Each ends whatever
   /// transaction its producer has open, if the epoch is still the same (rule T4).
   void deliver_delayed();
+  /// For tests: an unreachable partition hands out nothing and does not say where it ends: its
+  /// broker is gone.
+  void set_reachable(const std::string& topic, std::int32_t partition, bool reachable);
   /// For tests: the group drops the member, and its consumer, no longer a member, shows generation
   /// -1 as librdkafka does (rule T1). Its open transaction stays open. Its next poll joins again.
   void drop_membership(const std::string& group, const std::string& id);

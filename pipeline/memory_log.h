@@ -37,6 +37,7 @@ inline std::size_t size_of(const Entry& entry) {
 struct Partition {
   std::size_t largest_record = kLargestRecord;
   std::int64_t low = 0;
+  bool reachable = true;
   std::deque<Entry> entries;
   std::map<std::int64_t, std::int64_t> undecided;  // transaction -> its first offset here
   std::map<std::int64_t, std::int64_t> aborted;    // transaction -> the offset of its marker

@@ -205,10 +205,8 @@ class Replay {
     const auto container_tasks = make_container_tasks(task_options, playbooks_);
     const BatchLimits limits{.records = options_.batch,
                              .bytes = std::numeric_limits<std::size_t>::max()};
-    Worker intake({"intake"}, config_.input.topic, *intake_broker, *intake_tasks, telemetry_,
-                  limits);
-    Worker by_container({"by_container"}, config_.by_container_topic(), *container_broker,
-                        *container_tasks, telemetry_, limits);
+    Worker intake({"intake"}, *intake_broker, *intake_tasks, telemetry_, limits);
+    Worker by_container({"by_container"}, *container_broker, *container_tasks, telemetry_, limits);
     intake.run_once();  // takes its assignment
     by_container.run_once();
 

@@ -124,7 +124,7 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                               .client_id = kafka.id};
     const auto tasks = stage == "intake" ? make_intake_tasks(options)
                                          : make_container_tasks(options, shared.playbooks);
-    Worker loop({stage, worker}, kafka.input_topic, *broker, *tasks, shared.telemetry,
+    Worker loop({stage, worker}, *broker, *tasks, shared.telemetry,
                 {.linger = config.batch.linger,
                  .records = config.batch.records,
                  .bytes = config.batch.bytes});

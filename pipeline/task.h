@@ -43,6 +43,8 @@ class StageTasks {
   /// and its checkpoint the committed offset, else Refusal) and returns where to read on.
   virtual std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
                                               Broker& broker) = 0;
+  /// What the next batch may hold, for the stages that care.
+  virtual BatchLimits plan(const BatchLimits& limits, Broker&) { return limits; }
   /// Decides a batch: changes wait in the tasks' transactions.
   virtual Outbox decide(const std::vector<Record>& records, Broker& broker) = 0;
   /// The batch was committed: the state follows. `sent` holds the offset of the last record by

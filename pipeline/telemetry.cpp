@@ -81,6 +81,8 @@ std::vector<prometheus::MetricFamily> task_gauges(const Status& status) {
                     "Records between the committed offset and the partition's end.");
   auto stream = gauges("gyre_stream_timestamp_seconds",
                        "Event time, in Unix time, that all sources of a task have reached.");
+  auto stopped =
+      gauges("gyre_source_stopped", "1 for a source partition that is unread, yet brings nothing.");
   std::int64_t findings = 0;
   for (const Status::Task& task : status.tasks()) {
     const std::vector<prometheus::ClientMetric::Label> labels = {
@@ -88,13 +90,14 @@ std::vector<prometheus::MetricFamily> task_gauges(const Status& status) {
     if (task.lag) add(lag, labels, static_cast<double>(*task.lag));
     if (!task.at) continue;
     findings += task.at->findings_open;
+    if (task.at->stopped) add(stopped, {{"partition", std::to_string(task.partition)}}, 1);
     if (task.at->stream_time != kNoTime)
       add(stream, labels, static_cast<double>(task.at->stream_time) / 1e9);
   }
   add(open, {}, static_cast<double>(findings));
   auto ready = gauges("gyre_ready", "1 while every loop holds an assignment and is recovered.");
   add(ready, {}, status.ready().first ? 1 : 0);
-  return {std::move(ready), std::move(open), std::move(lag), std::move(stream)};
+  return {std::move(ready), std::move(open), std::move(lag), std::move(stream), std::move(stopped)};
 }
 
 /// One line, whatever is in it: values come from brokers and from alerts, and a newline would forge

@@ -7,10 +7,9 @@
 
 namespace gyre::pipeline {
 
-Worker::Worker(LoopId loop, std::string input_topic, Broker& broker, StageTasks& tasks,
-               Telemetry& telemetry, BatchLimits limits)
+Worker::Worker(LoopId loop, Broker& broker, StageTasks& tasks, Telemetry& telemetry,
+               BatchLimits limits)
     : loop_(std::move(loop)),
-      input_topic_(std::move(input_topic)),
       broker_(broker),
       tasks_(tasks),
       telemetry_(telemetry),
@@ -19,7 +18,7 @@ Worker::Worker(LoopId loop, std::string input_topic, Broker& broker, StageTasks&
 bool Worker::run_once() {
   // 1. Poll a batch. Assignments change here and nowhere else, so no transaction is ever open when
   // one does.
-  const Poll polled = broker_.poll(limits_);
+  const Poll polled = broker_.poll(tasks_.plan(limits_, broker_));
   if (polled.assignment) {
     take(*polled.assignment);
     return true;
@@ -37,10 +36,7 @@ bool Worker::run_once() {
 
   // 4. Only now the state: it equals the changelog up to here.
   tasks_.apply(sent);
-  for (const PartitionOffset& offset : outbox.offsets) {
-    next_offsets_[offset.partition] = offset.next_offset;
-    tell(offset.partition);
-  }
+  for (const PartitionOffset& offset : outbox.offsets) tell(offset.partition);
   telemetry_.batch_committed(loop_.stage, polled.records.size(),
                              std::chrono::steady_clock::now() - began);
   return true;
@@ -56,9 +52,6 @@ void Worker::take(const Assignment& assignment) {
 }
 
 void Worker::resume(std::vector<PartitionOffset> offsets) {
-  next_offsets_.clear();
-  for (const PartitionOffset& offset : offsets)
-    next_offsets_[offset.partition] = offset.next_offset;
   broker_.resume(offsets);
   for (const std::int32_t partition : partitions_) tell(partition);
 }
@@ -68,12 +61,9 @@ void Worker::tell(std::int32_t partition) {
 }
 
 void Worker::measure_lag() {
-  for (const auto& [partition, next] : next_offsets_) {
-    // Behind the last record may lie the marker of its transaction, which is nothing to be read.
-    const std::int64_t lag =
-        broker_.at_end(partition) ? 0 : broker_.high_watermark(input_topic_, partition) - next;
-    telemetry_.status().lag(loop_, partition, std::max<std::int64_t>(0, lag));
-  }
+  for (const std::int32_t partition : partitions_)
+    if (const Unread unread = broker_.unread(partition); unread.known)
+      telemetry_.status().lag(loop_, partition, unread.records);
 }
 
 void Worker::recover() {

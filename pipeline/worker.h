@@ -5,9 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "pipeline/broker.h"
@@ -20,8 +18,7 @@ namespace gyre::pipeline {
 /// the commit. One thread.
 class Worker {
  public:
-  Worker(LoopId loop, std::string input_topic, Broker& broker, StageTasks& tasks,
-         Telemetry& telemetry, BatchLimits limits);
+  Worker(LoopId loop, Broker& broker, StageTasks& tasks, Telemetry& telemetry, BatchLimits limits);
 
   /// One batch, the life of which is this function. False if there was nothing to do.
   bool run_once();
@@ -38,13 +35,11 @@ class Worker {
   void measure_lag();
 
   LoopId loop_;
-  std::string input_topic_;
   Broker& broker_;
   StageTasks& tasks_;
   Telemetry& telemetry_;
   BatchLimits limits_;
   std::vector<std::int32_t> partitions_;
-  std::map<std::int32_t, std::int64_t> next_offsets_;
 };
 
 }  // namespace gyre::pipeline

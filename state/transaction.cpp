@@ -234,6 +234,10 @@ void Transaction::rollback() {
   forget_before_.reset();
 }
 
+records::Checkpoint decode_checkpoint(std::string_view value) {
+  return decode<records::Checkpoint>(value);
+}
+
 void restore(Store& store, std::vector<Change> changes, std::string_view changelog,
              std::int64_t offset) {
   const std::size_t from_changelog = changes.size();

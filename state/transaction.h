@@ -80,6 +80,9 @@ class Transaction {
   std::optional<std::int64_t> forget_before_;
 };
 
+/// A checkpoint as it lies in a changelog. Throws Refusal if a newer version wrote it.
+records::Checkpoint decode_checkpoint(std::string_view value);
+
 /// Applies records read back from a changelog, timers included; `offset` is where the next restore
 /// begins.
 void restore(Store& store, std::vector<Change> changes, std::string_view changelog,

@@ -63,6 +63,11 @@ class Foreign {
   kafka::Handle handle_;
 };
 
+bool at_end(Broker& broker, std::int32_t partition) {
+  const Unread unread = broker.unread(partition);
+  return unread.known && unread.records == 0;
+}
+
 template <typename Thrown, typename Call>
 std::string message_of(Call&& call) {
   try {
@@ -94,6 +99,23 @@ class KafkaBrokerTest : public testing::Test {
     for (int i = 0; i < count; ++i) writer.send(partition, "v" + std::to_string(i));
     writer.flush();
   }
+  /// Records stamped by their producer, in seconds.
+  void fill_stamped(const std::string& what, std::int32_t partition, int first, int last) const {
+    const kafka::Handle handle =
+        kafka::make_handle(RD_KAFKA_PRODUCER, kafka::make_conf(client(), {}, {{"linger.ms", "5"}}));
+    const kafka::Topic topic = kafka::make_topic(handle.get(), name(what));
+    for (int second = first; second < last; ++second) {
+      std::string value = std::to_string(second);
+      ASSERT_EQ(rd_kafka_producev(handle.get(), RD_KAFKA_V_RKT(topic.get()),
+                                  RD_KAFKA_V_PARTITION(partition),
+                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                  RD_KAFKA_V_VALUE(value.data(), value.size()),
+                                  RD_KAFKA_V_TIMESTAMP(kStamps + second * 1000), RD_KAFKA_V_END),
+                RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    ASSERT_EQ(rd_kafka_flush(handle.get(), 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  static Nanos stamp(int second) { return kStamps * 1'000'000 + second * kNanosPerSecond; }
   KafkaStage stage(const std::string& id = "worker-0") const {
     return {name("in"), name("group"), name(id), {{name("out")}}};
   }
@@ -135,6 +157,7 @@ class KafkaBrokerTest : public testing::Test {
     return records;
   }
 
+  static constexpr std::int64_t kStamps = 1'700'000'000'000;  // milliseconds
   std::string prefix_;
 };
 
@@ -256,11 +279,73 @@ TEST_F(KafkaBrokerTest, KnowsWhenNothingIsUnread) {
   create("out", 1);
   const auto broker = make_kafka_broker(client(), stage());
   start(*broker, 1);
-  EXPECT_TRUE(broker->at_end(0));
+  EXPECT_TRUE(at_end(*broker, 0));
   fill("in", 0, 1);
-  EXPECT_FALSE(broker->at_end(0));
+  EXPECT_FALSE(at_end(*broker, 0));
   read(*broker, 1);
-  EXPECT_TRUE(broker->at_end(0));
+  EXPECT_TRUE(at_end(*broker, 0));
+}
+
+TEST_F(KafkaBrokerTest, ReadsPartitionsSideBySideInTime) {
+  create("in", 3);
+  create("out", 1);
+  fill_stamped("in", 0, 0, 2000);
+  fill_stamped("in", 1, 1000, 3000);  // the third is empty
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 3);
+  BatchLimits limits = kQuick;
+  limits.records = 70;
+  limits.alignment.emplace().horizon = stamp(2500);
+  std::vector<Nanos> seen;
+  const auto read_all = [&](std::size_t count) {
+    const auto until = kafka::Clock::now() + std::chrono::seconds(20);
+    while (seen.size() < count && kafka::left(until) > 0)
+      for (const Record& record : broker->poll(limits).records) {
+        limits.alignment->reached[record.partition] = record.timestamp;
+        seen.push_back(record.timestamp);
+      }
+  };
+  read_all(3501);
+  EXPECT_EQ(seen.size(), 3501U);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+  EXPECT_THAT(broker->poll(limits).records, IsEmpty()) << "beyond the horizon";
+  EXPECT_EQ(broker->next_time(1), stamp(2501));
+  EXPECT_EQ(broker->unread(1).records, 499);
+  EXPECT_TRUE(at_end(*broker, 2));
+  limits.alignment->horizon = kEndOfTime;
+  read_all(4000);
+  EXPECT_EQ(seen.size(), 4000U);
+}
+
+TEST_F(KafkaBrokerTest, FollowsWhatOthersCommit) {
+  create("in", 2);
+  create("out", 2);
+  const auto broker = make_kafka_broker(client(), stage());
+  Foreign other(name("other"));
+  const std::string topic = name("out");
+  std::vector<std::string> seen;
+  const auto follow = [&] {
+    broker->follow(topic, std::vector<std::int32_t>{0, 1},
+                   [&](const Record& record) { seen.push_back(record.value.value_or("")); });
+  };
+  const auto follow_until = [&](std::size_t count) {
+    const auto until = kafka::Clock::now() + std::chrono::seconds(20);
+    while (seen.size() < count && kafka::left(until) > 0) follow();
+  };
+  other.begin();
+  other.write(topic, "first");
+  other.commit();
+  follow_until(1);
+  other.begin();
+  other.write(topic, "open");
+  follow();
+  EXPECT_THAT(seen, ElementsAre("first")) << "it waits for nobody";
+  other.abort();
+  other.begin();
+  other.write(topic, "second");
+  other.commit();
+  follow_until(2);
+  EXPECT_THAT(seen, ElementsAre("first", "second"));
 }
 
 TEST_F(KafkaBrokerTest, FindsOffsetsByTime) {

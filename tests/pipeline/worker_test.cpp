@@ -8,11 +8,10 @@
 
 #include <filesystem>
 #include <map>
-#include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "pipeline/memory_broker.h"
+#include "tests/pipeline/house.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -62,7 +61,14 @@ class DyingBroker : public Broker {
   std::int64_t offset_at(std::int32_t partition, Nanos time) override {
     return broker_->offset_at(partition, time);
   }
-  bool at_end(std::int32_t partition) override { return broker_->at_end(partition); }
+  Unread unread(std::int32_t partition) override { return broker_->unread(partition); }
+  std::optional<Nanos> next_time(std::int32_t partition) override {
+    return broker_->next_time(partition);
+  }
+  void follow(const std::string& topic, std::span<const std::int32_t> partitions,
+              const std::function<void(const Record&)>& each) override {
+    broker_->follow(topic, partitions, each);
+  }
 
  private:
   void die(Point here) {
@@ -85,10 +91,9 @@ struct Instance {
                 .client_id = id},
         intake_tasks(make_intake_tasks(options)),
         container_tasks(make_container_tasks(options, playbooks)),
-        intake({"intake"}, config.input.topic, intake_broker, *intake_tasks, telemetry,
-               {.records = 50}),
-        by_container({"by_container"}, config.by_container_topic(), container_broker,
-                     *container_tasks, telemetry, {.records = 5}) {}
+        intake({"intake"}, intake_broker, *intake_tasks, telemetry, {.records = 50}),
+        by_container({"by_container"}, container_broker, *container_tasks, telemetry,
+                     {.records = 5}) {}
 
   state::StoreMemory memory{8 << 20};
   Telemetry telemetry;
@@ -117,12 +122,7 @@ class WorkerTest : public testing::Test {
 
   std::unique_ptr<MemoryCluster> cluster(int alerts) const {
     auto made = std::make_unique<MemoryCluster>();
-    made->create_topic(config_.input.topic, kSources);
-    for (const std::string& topic : {config_.by_container_topic(), config_.intake_changelog(),
-                                     config_.by_container_changelog(), config_.by_container_ids()})
-      made->create_topic(topic, kTasks);
-    made->create_topic(config_.output.topic, 2);
-    made->create_topic(config_.output.dead_letter_topic, 2, kLargestDeadLetter);
+    create_topics(*made, config_, kSources);
     for (int i = 0; i < alerts; ++i) {
       const int copy_of = i % 10 == 9 ? i - 1 : i;
       made->append(
@@ -151,16 +151,6 @@ class WorkerTest : public testing::Test {
     instance.intake.run_once();
     while (instance.by_container.run_once()) continue;
     clock_ = kNoTime;
-  }
-
-  // Every record of a topic by (key, value), committed ones only.
-  static std::multiset<std::pair<std::string, std::string>> content(const MemoryCluster& cluster,
-                                                                    const std::string& topic) {
-    std::multiset<std::pair<std::string, std::string>> all;
-    for (std::int32_t partition = 0; partition < cluster.partitions(topic); ++partition)
-      for (const Record& record : cluster.read(topic, partition))
-        all.emplace(record.key.value_or(""), record.value.value_or(""));
-    return all;
   }
 
   static constexpr Nanos kStart = 1'800'000'000 * kNanosPerSecond;

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "pipeline/memory_broker.h"
+#include "pipeline/memory_coordinator.h"
+#include "pipeline/memory_log.h"
+
+namespace gyre::pipeline {
+
+using memory::Kind;
+using memory::Marker;
+using memory::Partition;
+using memory::Producer;
+
+MemoryCluster::MemoryCluster() : impl_(std::make_shared<Impl>()) {}
+MemoryCluster::~MemoryCluster() = default;
+
+void MemoryCluster::create_topic(const std::string& name, std::int32_t partitions,
+                                 std::size_t largest_record) {
+  CHECK(partitions > 0);
+  const auto count = static_cast<std::size_t>(partitions);
+  const auto [topic, added] = impl_->topics.try_emplace(name, count);
+  for (Partition& partition : topic->second) partition.largest_record = largest_record;
+  if (!added && topic->second.size() != count) {
+    throw Failure("topic " + name + " exists with " + std::to_string(topic->second.size()) +
+                  " partitions, not " + std::to_string(partitions));
+  }
+}
+
+std::int64_t MemoryCluster::append(const std::string& topic, std::int32_t partition,
+                                   std::string value, Nanos timestamp, Headers headers,
+                                   std::optional<std::string> key) {
+  constexpr Nanos kMillisecond = 1'000'000;
+  if (timestamp != kNoTime) {
+    const Nanos rest = timestamp % kMillisecond;
+    timestamp -= rest < 0 ? rest + kMillisecond : rest;
+  }
+  Partition& log = impl_->at(topic, partition);
+  log.entries.push_back({.key = std::move(key),
+                         .value = std::move(value),
+                         .headers = std::move(headers),
+                         .timestamp = timestamp});
+  return log.high() - 1;
+}
+
+std::vector<Record> MemoryCluster::read(const std::string& topic, std::int32_t partition,
+                                        std::int64_t from) const {
+  const Partition& log = impl_->at(topic, partition);
+  const std::int64_t end = log.stable();
+  std::vector<Record> records;
+  for (std::int64_t offset = log.next_data(std::max(from, log.low), end); offset < end;
+       offset = log.next_data(offset + 1, end)) {
+    records.push_back(memory::record_of(partition, offset, log.at(offset)));
+  }
+  return records;
+}
+
+std::int32_t MemoryCluster::partitions(const std::string& topic) const {
+  return static_cast<std::int32_t>(impl_->topic(topic).size());
+}
+
+std::int64_t MemoryCluster::last_stable_offset(const std::string& topic,
+                                               std::int32_t partition) const {
+  return impl_->at(topic, partition).stable();
+}
+
+void MemoryCluster::delete_records(const std::string& topic, std::int32_t partition,
+                                   std::int64_t offset) {
+  Partition& log = impl_->at(topic, partition);
+  if (offset > log.high()) {
+    throw Failure("delete records of " + topic + "-" + std::to_string(partition) + " before " +
+                  std::to_string(offset) + ": the log ends at " + std::to_string(log.high()));
+  }
+  for (; log.low < offset; ++log.low) log.entries.pop_front();
+  std::erase_if(log.aborted, [&](const auto& one) { return one.second < log.low; });
+}
+
+void MemoryCluster::expire(const std::string& group, const std::string& id) {
+  impl_->leave(group, id);
+  const auto found = impl_->producers.find(id);
+  if (found == impl_->producers.end() || found->second.session->group != group) return;
+  impl_->end(found->second, Kind::kAbort);
+  ++found->second.epoch;
+}
+
+void MemoryCluster::hold_markers(
+    std::function<bool(const std::string& topic, std::int32_t partition)> held) {
+  impl_->held = std::move(held);
+}
+
+void MemoryCluster::release_markers() {
+  impl_->held = nullptr;
+  for (const Marker& marker : std::exchange(impl_->held_markers, {})) impl_->write(marker);
+}
+
+void MemoryCluster::on_wait(std::function<void()> wait) { impl_->wait = std::move(wait); }
+
+void MemoryCluster::on_commit(std::function<CommitFault(const std::string& id)> fault) {
+  impl_->fault = std::move(fault);
+}
+
+void MemoryCluster::deliver_delayed() {
+  for (const memory::EndRequest& request : std::exchange(impl_->delayed, {})) {
+    Producer& producer = impl_->producers.at(request.id);
+    if (producer.epoch == request.epoch) impl_->end(producer, Kind::kCommit);
+  }
+}
+
+void MemoryCluster::set_reachable(const std::string& topic, std::int32_t partition,
+                                  bool reachable) {
+  impl_->at(topic, partition).reachable = reachable;
+}
+
+void MemoryCluster::drop_membership(const std::string& group, const std::string& id) {
+  const auto session = impl_->leave(group, id);
+  if (!session) return;
+  session->generation = -1;
+  session->member.clear();
+}
+
+}  // namespace gyre::pipeline
