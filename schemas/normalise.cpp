@@ -63,9 +63,15 @@ void classify(Run& run) {
   run.traits = 0;
   if ((seen & kIsDigit) != 0) run.traits |= kDigits;
   if ((seen & kIsLower) != 0 && (seen & kIsUpper) != 0) run.traits |= kMixed;
-  if ((run.traits & (kDigits | kMixed)) == 0) run.traits |= kOneCase;
   if (hex) run.traits |= kHex;
   if ((seen & (kIsLower | kIsUpper)) == 0) run.traits |= kNumber;
+  if (run.temporary) run.traits |= kTemporary;
+  // An option or a hidden file has no name in front of it.
+  const char before = run.before();
+  if ((before == '-' || before == '.' || before == '_') && run.at >= 2 &&
+      byte_class(run.text[run.at - 2]) != 0)
+    run.traits |= kSuffix;
+  if (run.run == "falco") run.traits |= kGenerator;
 }
 
 Match match(const Run& run) {
@@ -99,8 +105,7 @@ void normalise_to(std::string_view text, std::string& out) {
     }
     run.at = at;
     classify(run);
-    if (run.temporary) run.traits |= kTemporary;
-    const Match found = match(run);
+    const Match found = run.traits == 0 ? Match{} : match(run);
     if (found.size() == 0) {
       at += run.run.size();
       continue;

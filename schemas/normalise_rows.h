@@ -15,10 +15,11 @@ namespace gyre::schemas {
 enum Trait : std::uint8_t {
   kDigits = 1,      ///< has a digit
   kMixed = 2,       ///< has small letters and capitals
-  kOneCase = 4,     ///< letters of one case only
-  kHex = 8,         ///< nothing but hex digits
-  kNumber = 16,     ///< nothing but digits
-  kTemporary = 32,  ///< in a path below /tmp, /var/tmp or /dev/shm
+  kHex = 4,         ///< nothing but hex digits
+  kNumber = 8,      ///< nothing but digits
+  kTemporary = 16,  ///< in a path below /tmp, /var/tmp or /dev/shm
+  kSuffix = 32,     ///< behind `name-`, `name.` or `name_`
+  kGenerator = 64,  ///< how the known generator's name begins
 };
 
 struct Run {

@@ -41,14 +41,12 @@ class Writer {
       text_ += value;
       return *this;
     }
-    const std::string shown = printable(value);
-    const bool quoted = shown.find_first_of(" \"\\=") != std::string::npos;
-    if (quoted) text_ += '"';
-    for (const char c : shown) {
-      if (c == '"' || c == '\\') text_ += '\\';
-      text_ += c;
+    if (std::all_of(value.begin(), value.end(), is_ascii)) {
+      quote(value);
+      return *this;
     }
-    if (quoted) text_ += '"';
+    const std::string shown = printable(value);
+    quote(shown);
     // Two values that only look alike stay two shapes.
     if (shown.size() != value.size()) text_ += "#" + hash_of(value);
     return *this;
@@ -70,9 +68,21 @@ class Writer {
   }
 
  private:
+  static bool is_ascii(char c) { return c >= ' ' && c < 0x7F; }
   static bool is_shown_as_it_is(char c) {
-    return c > ' ' && c < 0x7F && c != '"' && c != '\\' && c != '=';
+    return is_ascii(c) && c != ' ' && c != '"' && c != '\\' && c != '=';
   }
+
+  void quote(std::string_view value) {
+    const bool quoted = value.find_first_of(" \"\\=") != std::string_view::npos;
+    if (quoted) text_ += '"';
+    for (const char c : value) {
+      if (c == '"' || c == '\\') text_ += '\\';
+      text_ += c;
+    }
+    if (quoted) text_ += '"';
+  }
+
   static std::string hash_of(std::string_view text) {
     thread_local IdHasher hasher;
     return to_hex(view(hasher.add(text).finish()));

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schemas/secrets.h"
+
+#include <algorithm>
+
+#include "schemas/ascii.h"
+
+namespace gyre::schemas {
+
+namespace {
+
+using Hints = std::span<const std::string_view>;
+
+constexpr std::size_t kFar = 256;  // further than that nobody looks, RE2 decides
+
+bool is_word(char c) { return is_alnum(c) || c == '_' || c == '.' || c == '-'; }
+
+// `passwd` in `PASSWD_1 = x`, in `{\"passwd\":`, but not in `/etc/passwd file`.
+bool is_assigned(std::string_view text, std::size_t at, std::size_t size) {
+  const std::size_t limit = std::min(text.size(), at + size + kFar);
+  std::size_t end = at + size;
+  while (end < limit && is_word(text[end])) ++end;
+  while (end < limit && text[end] == '\\') ++end;
+  if (end < limit && (text[end] == '"' || text[end] == '\'')) ++end;
+  if (end < limit && std::string_view(" \t\n\f\r").find(text[end]) != std::string_view::npos) ++end;
+  return end == limit ? limit < text.size() : text[end] == '=' || text[end] == ':';
+}
+
+// `password` in `--db-password x`.
+bool is_option(std::string_view text, std::size_t at, std::size_t) {
+  std::size_t from = at;
+  while (from > 0 && at - from < kFar && (is_alnum(text[from - 1]) || text[from - 1] == '-'))
+    --from;
+  return at - from == kFar || (from < at && text[from] == '-');
+}
+
+constexpr auto kPrivateKey = std::to_array<std::string_view>({"private key"});
+constexpr auto kAuthorization = std::to_array<std::string_view>({"authorization"});
+constexpr auto kBearer = std::to_array<std::string_view>({"bearer"});
+constexpr auto kAws = std::to_array<std::string_view>({"AKIA", "ASIA", "AROA", "AIDA"});
+// The header of a JSON Web Token is base64 of `{"` and a small letter: eyJ and one of these.
+constexpr auto kTokens = std::to_array<std::string_view>(
+    {"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxa", "xoxb", "xoxe",
+     "xoxp", "xoxr", "xoxs", "AIza", "eyJh", "eyJi",        "eyJj",   "eyJk", "eyJl", "eyJm",
+     "eyJn", "eyJo", "eyJp", "eyJq", "eyJr", "eyJs",        "eyJt",   "eyJu", "eyJv", "eyJw",
+     "eyJx", "eyJy", "eyJz", "eyJ0", "eyJ1", "eyJ2",        "eyJ3",   "eyJ4", "eyJ5", "eyJ6"});
+constexpr auto kNames = std::to_array<std::string_view>(
+    {"pass", "secret", "token", "api_key", "api-key", "apikey", "access_key", "access-key",
+     "accesskey", "private_key", "private-key", "privatekey", "credential", "_pwd"});
+constexpr auto kMysql = std::to_array<std::string_view>({"mysql", "mariadb"});
+constexpr auto kLogin = std::to_array<std::string_view>({"sshpass", "login"});
+constexpr auto kFetch = std::to_array<std::string_view>({"curl", "wget"});
+constexpr auto kRedis = std::to_array<std::string_view>({"redis-cli"});
+constexpr auto kSamba = std::to_array<std::string_view>({"smbclient"});
+constexpr auto kChpasswd = std::to_array<std::string_view>({"chpasswd"});
+
+// One value: quoted, quoted inside quoted JSON, or up to the next separator.
+#define GYRE_VALUE R"((?:"[^"]*"|'[^']*'|\\+"[^"\\]*\\+"|[^\s"'&,;\\]+))"
+
+constexpr auto kRows = std::to_array<SecretRow>({
+    {"private_key",
+     "PEM, with or without its end",
+     kPrivateKey,
+     {"-----begin ", {}},
+     nullptr,
+     R"((?is)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z))",
+     "<redacted>",
+     "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY----- x",
+     "<redacted> x"},
+    {"user_info",
+     "RFC 3986: user and password in a URL",
+     {},
+     {"@", "://"},
+     nullptr,
+     R"((?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:"']*:[^\s/"']+@)",
+     R"(\1<redacted>@)",
+     "git clone https://eve:hunter2@host/a",
+     "git clone https://<redacted>@host/a"},
+    {"authorization",
+     "RFC 9110: the header's value",
+     kAuthorization,
+     {},
+     nullptr,
+     R"((?i)\b(authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|negotiate)\s+)?)[^\s"',;\\<]+)",
+     R"(\1<redacted>)",
+     "curl -H 'Authorization: Basic ZXZlOng=' h",
+     "curl -H 'Authorization: Basic <redacted>' h"},
+    {"bearer",
+     "RFC 6750: a token wherever it is said to be one",
+     kBearer,
+     {},
+     nullptr,
+     R"((?i)\b(bearer\s+)[a-z0-9._~+/=-]{8,})",
+     R"(\1<redacted>)",
+     "-H bearer abcdefgh12",
+     "-H bearer <redacted>"},
+    {"aws_key_id",
+     "AWS: ids of keys, roles and users, which name an account",
+     kAws,
+     {},
+     nullptr,
+     R"(\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b)",
+     "<redacted>",
+     "id AKIAABCDEFGHIJKLMNOP x",
+     "id <redacted> x"},
+    {"token",
+     "tokens with a prefix of their maker (GitHub, GitLab, Slack, Google), JSON Web Tokens",
+     kTokens,
+     {},
+     nullptr,
+     R"(\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?))",
+     "<redacted>",
+     "login ghp_0123456789abcdefghijABCD",
+     "login <redacted>"},
+    {"pair",
+     "name and value, as in the environment, in a query, in JSON",
+     kNames,
+     {},
+     is_assigned,
+     R"((?i)(^|[^\w/.-])(-{0,2}(?:[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|_pass|_pwd)[\w.-]*|pass)\\*["']?\s?[=:]\s?))" GYRE_VALUE,
+     R"(\1\2<redacted>)",
+     R"(PGPASSWORD=x psql {"api_key":"y"})",
+     R"(PGPASSWORD=<redacted> psql {"api_key":<redacted>})"},
+    {"option",
+     "an option whose name says it, its value behind a blank",
+     kNames,
+     {},
+     is_option,
+     R"((?i)(^|\s)(--?(?:[a-z]+-)*(?:password|passwd|passphrase|pass|token|secret|api-?key|access-?key|secret-?key|private-?key)\s+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*))",
+     R"(\1\2<redacted>)",
+     "app --client-secret x --port 1",
+     "app --client-secret <redacted> --port 1"},
+    {"mysql",
+     "-p with the password glued to it",
+     kMysql,
+     {" -p", {}},
+     nullptr,
+     R"((?i)(\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump)\b[^|;&]*?\s-p)[^\s]+)",
+     R"(\1<redacted>)",
+     "mysql -u root -phunter2 db",
+     "mysql -u root -p<redacted> db"},
+    {"login",
+     "-p of tools that log in",
+     kLogin,
+     {" -p", {}},
+     nullptr,
+     R"((?i)(\b(?:sshpass|(?:docker|podman|helm|nerdctl|oc|az)\b[^|;&]*?\blogin)\b[^|;&]*?\s-p\s*)[^\s]+)",
+     R"(\1<redacted>)",
+     "sshpass -p hunter2 ssh h",
+     "sshpass -p <redacted> ssh h"},
+    {"fetch",
+     "user:password of curl and wget",
+     kFetch,
+     {"-u", {}},
+     nullptr,
+     R"((?i)(\b(?:curl|wget)\b[^|;&]*?\s(?:-u|--user|--proxy-user)[\s=]*["']?[^\s:"'-][^\s:"']*:)[^\s"']+)",
+     R"(\1<redacted>)",
+     "curl -u eve:hunter2 http://h",
+     "curl -u eve:<redacted> http://h"},
+    {"redis",
+     "-a of redis-cli",
+     kRedis,
+     {"-a", {}},
+     nullptr,
+     R"((?i)(\bredis-cli\b[^|;&]*?\s-a\s*)[^\s]+)",
+     R"(\1<redacted>)",
+     "redis-cli -a hunter2 ping",
+     "redis-cli -a <redacted> ping"},
+    {"samba",
+     "user%password of smbclient",
+     kSamba,
+     {"-u", "%"},
+     nullptr,
+     R"((?i)(\bsmbclient\b[^|;&]*?\s-U\s*[^\s%]+%)[^\s]+)",
+     R"(\1<redacted>)",
+     "smbclient -U eve%hunter2 //h/s",
+     "smbclient -U eve%<redacted> //h/s"},
+    {"chpasswd",
+     "user:password into chpasswd",
+     kChpasswd,
+     {"echo", {}},
+     nullptr,
+     R"((?i)(\becho\s+["']?[\w.-]+:)[^\s"'|]+(["']?\s*\|\s*(?:sudo\s+)?chpasswd))",
+     R"(\1<redacted>\2)",
+     "echo root:hunter2 | chpasswd",
+     "echo root:<redacted> | chpasswd"},
+});
+static_assert(kRows.size() <= 32);
+
+}  // namespace
+
+std::span<const SecretRow> secret_rows() { return kRows; }
+
+}  // namespace gyre::schemas
