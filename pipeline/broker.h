@@ -92,6 +92,12 @@ struct PartitionOffset {
   std::int64_t next_offset = 0;  ///< the next to read: Kafka's meaning of a committed offset
 };
 
+/// What a partition holds: offsets [low, high).
+struct LogRange {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+
 using TopicPartition = std::pair<std::string, std::int32_t>;
 
 /// One stage's client in one worker: one consumer in the stage's group and one transactional
@@ -135,6 +141,14 @@ class Broker {
                                const std::function<void(const Record&)>& apply) = 0;
   /// Of the stage's input topic.
   virtual std::int32_t input_partitions() = 0;
+  /// What a partition of the input topic holds. None: its leader does not answer now.
+  virtual std::optional<LogRange> input_range(std::int32_t partition) = 0;
+  /// The record at this very offset of the input topic; none if there is none.
+  virtual std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) = 0;
+  /// The brokers' clock: the stamp that one put on a record sent here (LogAppendTime), carried on
+  /// since by a clock that nobody sets. kNoTime: no record was stamped yet. kEndOfTime: this broker
+  /// has no clock.
+  virtual Nanos time() = 0;
   /// First offset with a record timestamp at or after `time`; the end if none. For `input.start:
   /// TIME`.
   virtual std::int64_t offset_at(std::int32_t partition, Nanos time) = 0;

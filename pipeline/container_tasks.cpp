@@ -93,13 +93,14 @@ class ContainerTasks : public StageTasks {
     return outbox;
   }
 
-  void apply(const std::map<TopicPartition, std::int64_t>& sent) override {
+  void apply(const std::map<TopicPartition, std::int64_t>& sent, Nanos now) override {
     for (const std::int32_t partition : touched_) {
       Task& task = *tasks_.at(partition);
       const auto ids = sent.find({config_.by_container_ids(), partition});
       tell(task);
       task.transaction.commit(sent.at({config_.by_container_changelog(), partition}) + 1,
-                              ids == sent.end() ? std::nullopt : std::optional(ids->second + 1));
+                              ids == sent.end() ? std::nullopt : std::optional(ids->second + 1),
+                              follow_time(now, options_.clock()));
     }
     touched_.clear();
     for (const auto& [kind, count] : kinds_) options_.telemetry.report_published(kind, count);
@@ -163,11 +164,14 @@ class ContainerTasks : public StageTasks {
   std::int64_t recover(std::int32_t partition, Task& task, Broker& broker) {
     const auto committed = broker.committed(partition);
     const auto same = [](const std::string& key) { return std::optional(key); };
-    restore_task(broker, *task.store,
-                 {{config_.by_container_changelog(), partition, state::kChangelog, same},
-                  {config_.by_container_ids(), partition, state::kIds, same}});
-    const auto next =
-        resume_offset(task.transaction, committed, fmt::format("by_container {}", partition));
+    const std::string_view wiped =
+        restore_task(broker, *task.store,
+                     {{config_.by_container_changelog(), partition, state::kChangelog, same},
+                      {config_.by_container_ids(), partition, state::kIds, same}},
+                     options_.clock());
+    if (!wiped.empty()) options_.telemetry.state_restored("by_container", partition, wiped);
+    const auto next = resume_offset(task.transaction, committed, broker.input_range(partition),
+                                    fmt::format("by_container {}", partition));
     task.told = task.transaction.checkpoint().counters();
     return next ? *next : broker.low_watermark(config_.by_container_topic(), partition);
   }

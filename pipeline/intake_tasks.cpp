@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/time.h"
+#include "pipeline/input_start.h"
 #include "pipeline/task.h"
 #include "schemas/alert.h"
 
@@ -70,24 +72,29 @@ class IntakeTasks : public StageTasks {
 
   Outbox decide(const std::vector<Record>& records, Broker& broker) override {
     std::map<std::int32_t, stages::SourceState> batch;
-    const Nanos now = options_.clock();
+    const Nanos now = held(options_.clock(), broker);
+    std::map<std::int32_t, const Record*> last;
     for (const Record& record : records) {
       stages::SourceState& source = source_in(batch, record.partition);
+      last[record.partition] = &record;
       Task& task = *tasks_.at(record.partition);
       task.heard = now;
       task.stopped = false;
       reach(task, record.timestamp, now);
-      // A producer's clock ahead of ours must not carry event time into the future.
-      const bool ahead = !record.log_append_time && now != kNoTime && record.timestamp > now;
       intake_.add({.partition = record.partition,
                    .offset = record.offset,
-                   .record_time = ahead ? now : record.timestamp,
+                   .record_time = record_time(record, now),
                    .value = record.value ? std::string_view(*record.value) : std::string_view(),
                    .headers = record.headers,
                    .tenant = header(record.headers, "gyre-tenant"),
                    .cluster = header(record.headers, "gyre-cluster")},
                   source);
     }
+    for (const auto& [partition, record] : last)
+      tasks_.at(partition)->last_record = fingerprint(*record);
+    // From where the first start began must not be asked twice: `latest` is another place then.
+    for (const auto& [partition, task] : tasks_)
+      if (task->unwritten) source_in(batch, partition);
     if (now != kNoTime) {
       if (records.empty()) promise(batch, now, broker);
       tick(batch, now, broker);
@@ -98,11 +105,14 @@ class IntakeTasks : public StageTasks {
     return outbox;
   }
 
-  void apply(const std::map<TopicPartition, std::int64_t>& sent) override {
+  void apply(const std::map<TopicPartition, std::int64_t>& sent, Nanos now) override {
     for (const std::int32_t partition : touched_) {
       Task& task = *tasks_.at(partition);
       task.transaction.commit(
-          sent.at({config_.intake_changelog(), changelog_partition(partition)}) + 1, std::nullopt);
+          sent.at({config_.intake_changelog(), changelog_partition(partition)}) + 1, std::nullopt,
+          follow_time(now, options_.clock()));
+      task.unwritten = false;
+      if (task.start.lost > 0) options_.telemetry.input_lost(std::exchange(task.start.lost, 0));
     }
     touched_.clear();
     const stages::Intake::Seen seen = intake_.take_seen();
@@ -119,7 +129,6 @@ class IntakeTasks : public StageTasks {
     for (auto& [partition, task] : tasks_) task->transaction.rollback();
     touched_.clear();
     dead_.clear();
-    last_tick_ = kNoTime;
   }
 
   TaskStatus status(std::int32_t partition) const override {
@@ -148,7 +157,9 @@ class IntakeTasks : public StageTasks {
   struct Task {
     std::unique_ptr<state::Store> store;
     state::Transaction transaction;
-    std::int64_t start = 0;      ///< where the first start begins, while there is no checkpoint
+    InputStart start;
+    bool unwritten = false;      ///< `start` is not in a checkpoint yet
+    std::string last_record;     ///< fingerprint; empty: as the checkpoint has it
     Nanos read_until = kNoTime;  ///< as its next checkpoint will have it
     Nanos heard = kNoTime;  ///< the clock when it last brought something, or had nothing to bring
     bool stopped = false;
@@ -160,7 +171,22 @@ class IntakeTasks : public StageTasks {
   };
 
   std::int32_t changelog_partition(std::int32_t partition) const {
-    return partition % config_.inner.partitions;
+    return intake_changelog_partition(config_, partition);
+  }
+
+  // A host's clock may be wrong by years; what it says goes into event time for ever. The brokers'
+  // is as good as the stamps of the records.
+  static Nanos held(Nanos now, Broker& broker) {
+    const Nanos brokers = broker.time();
+    return now == kNoTime || brokers == kNoTime ? now : std::min(now, brokers);
+  }
+
+  // No producer's clock ahead of ours may carry event time into the future, nor a record without a
+  // usable stamp.
+  Nanos record_time(const Record& record, Nanos now) const {
+    if (record.log_append_time || now == kNoTime) return record.timestamp;
+    if (record.timestamp == kNoTime) return options_.in_memory ? kNoTime : now;
+    return std::min(record.timestamp, now);
   }
 
   Task open(std::int32_t partition) const {
@@ -174,28 +200,24 @@ class IntakeTasks : public StageTasks {
 
   std::int64_t recover(std::int32_t partition, Task& task, Broker& broker) {
     const auto committed = broker.committed(partition);
-    restore_task(broker, *task.store,
-                 {{config_.intake_changelog(), changelog_partition(partition), state::kChangelog,
-                   [own = std::to_string(partition)](const std::string& key) {
-                     return key == own ? std::optional(state::checkpoint_key()) : std::nullopt;
-                   }}});
-    const auto next = resume_offset(task.transaction, committed,
-                                    fmt::format("intake {}-{}", config_.input.topic, partition));
-    task.start = next ? *next : first_offset(partition, broker);
+    const std::string_view wiped = restore_task(
+        broker, *task.store,
+        {{config_.intake_changelog(), changelog_partition(partition), state::kChangelog,
+          [own = std::to_string(partition)](const std::string& key) {
+            return key == own ? std::optional(state::checkpoint_key()) : std::nullopt;
+          }}},
+        options_.clock());
+    if (!wiped.empty()) options_.telemetry.state_restored("intake", partition, wiped);
+    task.start = input_start(options_, task.transaction, committed, partition, broker);
+    task.unwritten = task.start.fresh || task.start.lost > 0;
+    task.last_record.clear();
+    if (task.start.lost > 0)
+      options_.telemetry.loss_accepted(config_.input.topic, partition,
+                                       task.start.next_offset - task.start.lost,
+                                       task.start.next_offset);
     const std::int64_t read_until = task.transaction.checkpoint().read_until();
     task.read_until = read_until == 0 ? kNoTime : read_until;
-    return task.start;
-  }
-
-  std::int64_t first_offset(std::int32_t partition, Broker& broker) const {
-    const std::string& start = config_.input.start;
-    if (start == "earliest") return broker.low_watermark(config_.input.topic, partition);
-    if (start == "latest") return broker.high_watermark(config_.input.topic, partition);
-    const auto time = parse_rfc3339(start);
-    if (!time)
-      throw ConfigError("input.start: `" + start +
-                        "` is neither earliest, latest nor an RFC 3339 time");
-    return broker.offset_at(partition, *time);
+    return task.start.next_offset;
   }
 
   stages::SourceState& source_in(std::map<std::int32_t, stages::SourceState>& batch,
@@ -205,9 +227,11 @@ class IntakeTasks : public StageTasks {
       const Task& task = *tasks_.at(partition);
       const records::Checkpoint checkpoint = task.transaction.checkpoint();
       const bool known = task.transaction.has_checkpoint();
-      at->second.next_offset = known ? checkpoint.next_offset() : task.start;
+      at->second.next_offset = task.unwritten ? task.start.next_offset : checkpoint.next_offset();
       at->second.progress = known ? checkpoint.progress() : kNoTime;
       at->second.counters = checkpoint.counters();
+      at->second.counters.set_lost(checkpoint.counters().lost() +
+                                   static_cast<std::uint64_t>(task.start.lost));
       at->second.sent_to.assign(checkpoint.sent_to().begin(), checkpoint.sent_to().end());
     }
     return at->second;
@@ -260,8 +284,13 @@ class IntakeTasks : public StageTasks {
   // Where nothing is unread, time still passes: the clock is read first and the end of the
   // partition asked after it (DESIGN 6). So it does where what is unread does not come (ruling 19).
   void tick(std::map<std::int32_t, stages::SourceState>& batch, Nanos now, Broker& broker) {
-    if (last_tick_ != kNoTime && now - last_tick_ < kNanosPerSecond) return;
+    if (last_tick_ != kNoTime && std::abs(now - last_tick_) < kNanosPerSecond) return;
     last_tick_ = now;
+    if (broker.time() == kNoTime) {
+      // Nobody has confirmed the clock; the commit of a checkpoint makes a broker tell its own.
+      if (!tasks_.empty()) source_in(batch, tasks_.begin()->first);
+      return;
+    }
     for (const auto& [partition, task] : tasks_) {
       const Unread unread = broker.unread(partition);
       const bool finished = unread.known && unread.records == 0;
@@ -310,10 +339,15 @@ class IntakeTasks : public StageTasks {
                                 .headers = std::move(headers)});
     }
     for (auto& [partition, source] : batch) {
-      records::Checkpoint checkpoint = tasks_.at(partition)->transaction.checkpoint();
+      const Task& task = *tasks_.at(partition);
+      records::Checkpoint checkpoint = task.transaction.checkpoint();
+      checkpoint.set_topic(config_.input.topic);
+      if (checkpoint.first_sources() == 0) checkpoint.set_first_sources(sources_);
+      if (task.unwritten) checkpoint.clear_last_record();
+      if (!task.last_record.empty()) checkpoint.set_last_record(task.last_record);
       checkpoint.set_next_offset(source.next_offset);
       checkpoint.set_progress(source.progress);
-      const Nanos read_until = tasks_.at(partition)->read_until;
+      const Nanos read_until = task.read_until;
       checkpoint.set_read_until(read_until == kNoTime ? 0 : read_until);
       *checkpoint.mutable_counters() = source.counters;
       checkpoint.mutable_sent_to()->Assign(source.sent_to.begin(), source.sent_to.end());

@@ -46,6 +46,9 @@ class KafkaBroker final : public Broker {
   std::int32_t input_partitions() override {
     return kafka::partition_count(client_, consumer_.get(), input_.get());
   }
+  std::optional<LogRange> input_range(std::int32_t partition) override;
+  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
+  Nanos time() override;
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
   Unread unread(std::int32_t partition) override;
   std::optional<Nanos> next_time(std::int32_t partition) override;
@@ -110,7 +113,9 @@ class KafkaBroker final : public Broker {
   bool replace_producer_ = false;
   bool fenced_ = false;
   std::string failed_delivery_;  // the first of this transaction
-  std::string too_large_;        // the topic that refused a record for its size
+  Nanos stamped_ = kNoTime;      // the newest stamp that a broker put on a record sent here
+  kafka::Clock::time_point stamped_at_;
+  std::string too_large_;  // the topic that refused a record for its size
   kafka::Clock::time_point producer_made_;
   kafka::Clock::time_point begun_;
   std::map<std::pair<rd_kafka_topic_t*, std::int32_t>, std::int64_t> delivered_;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::chrono::seconds kStable{40};  // transaction.timeout + the broker's sweep + margin
 
+constexpr std::chrono::seconds kAnswer{5};  // of a partition's leader, before it counts as gone
 constexpr std::chrono::milliseconds kEndWithin{500};
 constexpr std::int64_t kFollowed = 1000;
 
@@ -102,6 +103,30 @@ std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partiti
     }
   }
   return position;
+}
+
+std::optional<LogRange> KafkaBroker::input_range(std::int32_t partition) {
+  LogRange range;
+  const auto code = rd_kafka_query_watermark_offsets(
+      uncommitted(), stage_.input_topic.c_str(), partition, &range.low, &range.high,
+      static_cast<int>(std::chrono::milliseconds(kAnswer).count()));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
+  if (kafka::passes(code)) return std::nullopt;
+  throw Failure("offsets of " + input_name(partition) + " at " + client_.brokers + ": " +
+                text(code));
+}
+
+std::optional<Record> KafkaBroker::record_at(std::int32_t partition, std::int64_t offset) {
+  kafka::Reader reader(committed_reader(), stage_.input_topic);
+  reader.start(partition, offset);
+  for (const auto until = Clock::now() + kafka::kReachable; left(until) > 0;) {
+    const kafka::Message message = reader.next(std::chrono::milliseconds(100));
+    if (!message) continue;
+    const bool found = message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset == offset;
+    return found ? std::optional(kafka::to_record(*message)) : std::nullopt;
+  }
+  throw Failure(kafka::unreachable(
+      client_, "reading offset " + std::to_string(offset) + " of " + input_name(partition)));
 }
 
 std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {

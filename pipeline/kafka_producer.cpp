@@ -26,6 +26,12 @@ void KafkaBroker::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, vo
     auto& last =
         broker.delivered_.try_emplace({message->rkt, message->partition}, -1).first->second;
     last = std::max(last, message->offset);
+    rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    const std::int64_t ms = rd_kafka_message_timestamp(message, &type);
+    if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) {
+      broker.stamped_ = ms * 1'000'000;
+      broker.stamped_at_ = Clock::now();
+    }
     return;
   }
   // Purged by our own abort.
@@ -117,6 +123,12 @@ void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
   std::string message = doing + " (" + stage_.id + "): " + text(error);
   if (!failed_delivery_.empty()) message += "; first failed delivery: " + failed_delivery_;
   throw Failure(message);
+}
+
+Nanos KafkaBroker::time() {
+  if (stamped_ == kNoTime) return kNoTime;
+  const std::chrono::nanoseconds since = Clock::now() - stamped_at_;
+  return stamped_ + since.count();
 }
 
 void KafkaBroker::begin() {

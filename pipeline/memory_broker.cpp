@@ -42,6 +42,12 @@ class MemoryBroker final : public Broker {
   std::int32_t input_partitions() override {
     return static_cast<std::int32_t>(cluster_->topic(session_->topic).size());
   }
+  std::optional<LogRange> input_range(std::int32_t partition) override {
+    const Partition& log = cluster_->at(session_->topic, partition);
+    return LogRange{log.low, log.high()};
+  }
+  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
+  Nanos time() override { return cluster_->time; }
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
   Unread unread(std::int32_t partition) override;
   std::optional<Nanos> next_time(std::int32_t partition) override;
@@ -248,6 +254,13 @@ std::int64_t MemoryBroker::restore(const std::string& topic, std::int32_t partit
                     ": a transaction that nobody decides");
     }
   }
+}
+
+std::optional<Record> MemoryBroker::record_at(std::int32_t partition, std::int64_t offset) {
+  const Partition& log = cluster_->at(session_->topic, partition);
+  if (offset < log.low || log.next_data(offset, log.stable()) != offset) return std::nullopt;
+  return offset < log.stable() ? std::optional(memory::record_of(partition, offset, log.at(offset)))
+                               : std::nullopt;
 }
 
 std::int64_t MemoryBroker::offset_at(std::int32_t partition, Nanos time) {

@@ -46,6 +46,18 @@ class MemoryCluster {
                            std::int64_t from = 0) const;
   std::int32_t partitions(const std::string& topic) const;
   std::int64_t last_stable_offset(const std::string& topic, std::int32_t partition) const;
+  /// What brokers say of their clock; kEndOfTime, the default: they have none.
+  void set_time(Nanos time);
+  /// Leaves of each key its last committed record, and no tombstone: what compaction does in the
+  /// long run.
+  void compact(const std::string& topic, std::int32_t partition);
+  /// Makes a topic anew, empty. Groups forget its offsets.
+  void recreate_topic(const std::string& name);
+  /// A topic gets more partitions.
+  void add_partitions(const std::string& name, std::int32_t partitions);
+  /// The group forgets its offsets, as after a week without members; or they are set by hand.
+  void reset_offset(const std::string& group, std::int32_t partition,
+                    std::optional<std::int64_t> offset);
   /// Drops what lies before `offset`, as DeleteRecords does.
   void delete_records(const std::string& topic, std::int32_t partition, std::int64_t offset);
 

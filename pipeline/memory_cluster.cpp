@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -65,6 +67,44 @@ std::int32_t MemoryCluster::partitions(const std::string& topic) const {
 std::int64_t MemoryCluster::last_stable_offset(const std::string& topic,
                                                std::int32_t partition) const {
   return impl_->at(topic, partition).stable();
+}
+
+void MemoryCluster::set_time(Nanos time) { impl_->time = time; }
+
+void MemoryCluster::compact(const std::string& topic, std::int32_t partition) {
+  Partition& log = impl_->at(topic, partition);
+  std::set<std::string> seen;
+  for (std::int64_t offset = log.stable() - 1; offset >= log.low; --offset) {
+    Entry& entry = log.entries[static_cast<std::size_t>(offset - log.low)];
+    if (log.next_data(offset, log.stable()) != offset) continue;
+    const bool last = seen.insert(entry.key.value_or("")).second;
+    // What is no data takes an offset and is seen by nobody, as what was compacted away.
+    if (!last || !entry.value) entry.kind = Kind::kCommit;
+  }
+}
+
+void MemoryCluster::recreate_topic(const std::string& name) {
+  for (Partition& log : impl_->topic(name)) {
+    CHECK(log.undecided.empty());
+    log = Partition{.largest_record = log.largest_record};
+  }
+  for (auto& [id, group] : impl_->groups)
+    if (group.topic == name) group.offsets.clear();
+}
+
+void MemoryCluster::add_partitions(const std::string& name, std::int32_t partitions) {
+  std::vector<Partition>& logs = impl_->topic(name);
+  CHECK(static_cast<std::size_t>(partitions) > logs.size());
+  logs.resize(static_cast<std::size_t>(partitions));
+  for (auto& [id, group] : impl_->groups)
+    if (group.topic == name && !group.members.empty()) impl_->rebalance(group);
+}
+
+void MemoryCluster::reset_offset(const std::string& group, std::int32_t partition,
+                                 std::optional<std::int64_t> offset) {
+  auto& offsets = impl_->groups.at(group).offsets;
+  offsets.erase(partition);
+  if (offset) offsets.emplace(partition, *offset);
 }
 
 void MemoryCluster::delete_records(const std::string& topic, std::int32_t partition,

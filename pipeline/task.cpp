@@ -11,13 +11,16 @@ namespace {
 
 constexpr std::size_t kRestoreBatch = 10'000;
 
-void restore_changelog(Broker& broker, state::Store& store, const Changelog& changelog) {
+// Returns the newest stamp that it met.
+Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& changelog) {
   const std::int64_t remembered = state::restored_offset(store, changelog.name);
   const std::int64_t from =
       std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition));
   std::vector<state::Change> changes;
+  Nanos newest = kNoTime;
   const std::int64_t reached =
       broker.restore(changelog.topic, changelog.partition, from, [&](const Record& record) {
+        newest = std::max(newest, record.timestamp);
         if (!record.key) return;
         auto key = changelog.own(*record.key);
         if (!key) return;
@@ -26,6 +29,15 @@ void restore_changelog(Broker& broker, state::Store& store, const Changelog& cha
         state::restore(store, std::exchange(changes, {}), changelog.name, record.offset + 1);
       });
   state::restore(store, std::move(changes), changelog.name, reached);
+  return newest;
+}
+
+Nanos restore_changelogs(Broker& broker, state::Store& store,
+                         const std::vector<Changelog>& changelogs) {
+  Nanos newest = kNoTime;
+  for (const Changelog& changelog : changelogs)
+    newest = std::max(newest, restore_changelog(broker, store, changelog));
+  return newest;
 }
 
 bool knows_more_than_the_log(Broker& broker, const state::Store& store,
@@ -37,20 +49,45 @@ bool knows_more_than_the_log(Broker& broker, const state::Store& store,
   return false;
 }
 
+// A clock that went back says nothing of how long it was.
+bool was_away(Nanos followed, Nanos now) {
+  constexpr Nanos kSkew = 600 * kNanosPerSecond;
+  if (followed == kNoTime || now == kNoTime) return false;
+  return now - followed > kTombstonesKept / 2 || followed - now > kSkew;
+}
+
 }  // namespace
 
-void restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs) {
-  if (knows_more_than_the_log(broker, store, changelogs)) store.wipe();
+std::string_view restore_task(Broker& broker, state::Store& store,
+                              const std::vector<Changelog>& changelogs, Nanos now) {
+  constexpr std::string_view kAway = "it followed its changelog too long ago";
+  const Nanos followed = state::followed_at(store);
+  std::string_view wiped;
+  if (knows_more_than_the_log(broker, store, changelogs))
+    wiped = "it knows more than its changelog holds";
+  else if (was_away(followed, now))
+    wiped = kAway;
+  if (!wiped.empty()) store.wipe();
   const std::string before = state::Transaction(store).checkpoint().state_id();
-  for (const Changelog& changelog : changelogs) restore_changelog(broker, store, changelog);
+  const Nanos newest = restore_changelogs(broker, store, changelogs);
   const std::string after = state::Transaction(store).checkpoint().state_id();
-  if (before.empty() || before == after) return;
-  store.wipe();  // the directory was another log's
-  for (const Changelog& changelog : changelogs) restore_changelog(broker, store, changelog);
+  if (wiped.empty()) {
+    if (!before.empty() && before != after)
+      wiped = "it belongs to another changelog";
+    else if (was_away(followed, newest))  // whatever our clock says
+      wiped = kAway;
+    if (!wiped.empty()) {
+      store.wipe();
+      restore_changelogs(broker, store, changelogs);
+    }
+  }
+  if (now != kNoTime) state::set_followed_at(store, now);
+  return wiped;
 }
 
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,
                                           std::optional<std::int64_t> committed,
+                                          const std::optional<LogRange>& range,
                                           std::string_view task) {
   if (!state.has_checkpoint()) {
     if (committed)
@@ -70,6 +107,17 @@ std::optional<std::int64_t> resume_offset(const state::Transaction& state,
                     "offsets were reset by hand, or two "
                     "clusters share one state. Reset the group to {} to go on",
                     task, *committed, next, next));
+  if (range && next > range->high)
+    throw Refusal(fmt::format(
+        "{}: the checkpoint says that offset {} is next and the topic ends at {}: it was made "
+        "anew, or lost records. What it holds now cannot be told from what was counted. Start anew "
+        "under another `name`",
+        task, next, range->high));
+  if (range && next < range->low)
+    throw Refusal(
+        fmt::format("{}: offsets {} to {} were deleted before they were read. Restore the topic, "
+                    "or start anew under another `name`",
+                    task, next, range->low - 1));
   return next;
 }
 

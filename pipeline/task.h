@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -48,8 +49,8 @@ class StageTasks {
   /// Decides a batch: changes wait in the tasks' transactions.
   virtual Outbox decide(const std::vector<Record>& records, Broker& broker) = 0;
   /// The batch was committed: the state follows. `sent` holds the offset of the last record by
-  /// topic partition.
-  virtual void apply(const std::map<TopicPartition, std::int64_t>& sent) = 0;
+  /// topic partition, `now` is the brokers' clock.
+  virtual void apply(const std::map<TopicPartition, std::int64_t>& sent, Nanos now) = 0;
   virtual void rollback() = 0;
   /// Of a task held.
   virtual TaskStatus status(std::int32_t partition) const = 0;
@@ -63,29 +64,42 @@ struct TaskOptions {
   Telemetry& telemetry;
   Clock clock;
   std::string client_id;
-  bool in_memory = false;  ///< stores live in memory only: replay
+  /// Replay: stores live in memory only, and nothing clamps a record without a time (ruling 7).
+  bool in_memory = false;
 };
 
 std::unique_ptr<StageTasks> make_intake_tasks(const TaskOptions& options);
 std::unique_ptr<StageTasks> make_container_tasks(const TaskOptions& options,
                                                  const stages::Playbooks& playbooks);
 
-/// Reads every changelog of a task into its store, from the offset that the store remembers to the
-/// high watermark (rules T2, T3 of the engine's design: after `committed` was asked). A store that
-/// knows more than the log, or belongs to another log, is wiped and restored. `own` maps a
-/// changelog record's key to the store's key; none: not this task's.
+/// How long a changelog keeps a tombstone, at the least (delete.retention.ms, verified with the
+/// topics). A store that followed its changelog last half that time ago may miss the end of a key:
+/// the tombstone is gone, and so is the key, from the log alone.
+inline constexpr Nanos kTombstonesKept = 24 * 3600 * kNanosPerSecond;
+
+/// A changelog of a task. `own` maps a record's key to the store's key; none: not this task's.
 struct Changelog {
   std::string topic;
   std::int32_t partition;
   std::string_view name;  ///< state::kChangelog or state::kIds
   std::function<std::optional<std::string>(const std::string& key)> own;
 };
-void restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs);
+/// Reads every changelog of a task into its store, from the offset that the store remembers to the
+/// high watermark (rules T2, T3 of the engine's design: after `committed` was asked). A store that
+/// knows more than the log, belongs to another log or was away for too long is wiped and restored
+/// from the start; returns why, empty if it was not. `now` is the clock; kNoTime: there is none.
+std::string_view restore_task(Broker& broker, state::Store& store,
+                              const std::vector<Changelog>& changelogs, Nanos now);
 
-/// Where a recovered task reads on: its checkpoint's offset, which must be the committed one. None:
-/// a first start.
+/// When a store that is written now will have followed its changelog, by the clock of the brokers
+/// and ours: the earlier one, so that a wrong clock costs a restore and nothing else.
+inline Nanos follow_time(Nanos brokers, Nanos ours) { return std::min(brokers, ours); }
+
+/// Where a recovered task reads on: its checkpoint's offset, which must be the committed one and
+/// lie in what the input holds (`range`; none: unknown). None: a first start.
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,
                                           std::optional<std::int64_t> committed,
+                                          const std::optional<LogRange>& range,
                                           std::string_view task);
 
 }  // namespace gyre::pipeline

@@ -183,6 +183,10 @@ struct Telemetry::Impl {
       counter(registry, "gyre_replays_dropped_total",
               "Bundles that came again after a restart and were not counted twice.")
           .Add({});
+  prometheus::Counter& input_lost =
+      counter(registry, "gyre_input_records_lost_total",
+              "Records of the input that were deleted unread, the loss accepted by hand.")
+          .Add({});
   HistogramFamily& batch_seconds =
       prometheus::BuildHistogram()
           .Name("gyre_batch_duration_seconds")
@@ -297,6 +301,24 @@ void Telemetry::task_recovered(std::string_view stage, std::int32_t partition,
   impl_->restored.Add({{"stage", std::string(stage)}}).Increment(static_cast<double>(records));
   info(fmt::format("Task recovered stage={} partition={} records={} seconds={:.3f}", stage,
                    partition, records, seconds(took)));
+}
+
+void Telemetry::state_restored(std::string_view stage, std::int32_t partition,
+                               std::string_view because) {
+  warn(fmt::format("State was wiped and restored from the start stage={} partition={} because={}",
+                   stage, partition, quoted(because)));
+}
+
+void Telemetry::loss_accepted(const std::string& topic, std::int32_t partition, std::int64_t first,
+                              std::int64_t next) {
+  warn(
+      fmt::format("Input was deleted before it was read, the loss is accepted topic={} "
+                  "partition={} first_offset={} next_offset={}",
+                  topic, partition, first, next));
+}
+
+void Telemetry::input_lost(std::int64_t records) {
+  impl_->input_lost.Increment(static_cast<double>(records));
 }
 
 void Telemetry::info(std::string_view sentence) {

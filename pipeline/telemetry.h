@@ -36,6 +36,13 @@ class Telemetry {
   void assigned(const LoopId& loop, std::size_t partitions);
   void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records,
                       std::chrono::nanoseconds took);
+  /// A task's state was wiped and read anew from the start of its changelog.
+  void state_restored(std::string_view stage, std::int32_t partition, std::string_view because);
+  /// Offsets [first, next) of the input were deleted unread and somebody said to go on without.
+  void loss_accepted(const std::string& topic, std::int32_t partition, std::int64_t first,
+                     std::int64_t next);
+  /// The loss stands in a committed checkpoint.
+  void input_lost(std::int64_t records);
   void info(std::string_view sentence);
   void warn(std::string_view sentence);
   void error(std::string_view sentence);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "pipeline/commands.h"
 #include "pipeline/kafka_admin.h"
+#include "pipeline/task.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -39,6 +40,13 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
                      .config = std::move(settings),
                      .at_least = {{"max.message.bytes", kBatchBytes}}};
   };
+  // The brokers' stamps tell the engine what time it is, and how old a state is.
+  const auto changelog = [&](const std::string& name, Settings settings) {
+    settings.insert({{"cleanup.policy", "compact"}, {"message.timestamp.type", "LogAppendTime"}});
+    TopicSpec spec = inner(name, std::move(settings));
+    spec.at_least["delete.retention.ms"] = kTombstonesKept / 1'000'000;
+    return spec;
+  };
   // Stamped with the time of an event, a report about an old alert would fall to time retention at
   // once.
   const auto output = [&](const std::string& name, std::int64_t batch_bytes) {
@@ -54,9 +62,8 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
       // What is read is deleted by the engine; what is not read yet must never expire.
       inner(config.by_container_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
       // Few keys that are written with every batch: large segments would hold mostly dead records.
-      inner(config.intake_changelog(),
-            {{"cleanup.policy", "compact"}, {"segment.bytes", kSmallSegment}}),
-      inner(config.by_container_changelog(), {{"cleanup.policy", "compact"}}),
+      changelog(config.intake_changelog(), {{"segment.bytes", kSmallSegment}}),
+      changelog(config.by_container_changelog(), {}),
       inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
                                         {"retention.ms", ids_retention(config)},
                                         {"message.timestamp.type", "LogAppendTime"}}),

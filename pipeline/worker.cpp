@@ -35,7 +35,7 @@ bool Worker::run_once() {
   const auto sent = broker_.commit(outbox.offsets);
 
   // 4. Only now the state: it equals the changelog up to here.
-  tasks_.apply(sent);
+  tasks_.apply(sent, broker_.time());
   for (const PartitionOffset& offset : outbox.offsets) tell(offset.partition);
   telemetry_.batch_committed(loop_.stage, polled.records.size(),
                              std::chrono::steady_clock::now() - began);

@@ -12,6 +12,8 @@ namespace gyre::state {
 
 namespace {
 
+constexpr std::string_view kFollowed = "followed";
+
 template <typename Message>
 std::string encode(const Message& message) {
   std::string bytes(1, kValueVersion);
@@ -216,12 +218,14 @@ std::vector<Change> Transaction::ids() const {
 
 Change Transaction::checkpoint_change() const { return {checkpoint_key(), get(checkpoint_key())}; }
 
-void Transaction::commit(std::int64_t changelog_offset, std::optional<std::int64_t> ids_offset) {
+void Transaction::commit(std::int64_t changelog_offset, std::optional<std::int64_t> ids_offset,
+                         Nanos now) {
   std::vector<Change> changes;
-  changes.reserve(overlay_.size() + 2);
+  changes.reserve(overlay_.size() + 3);
   for (auto& [key, entry] : overlay_) changes.push_back({key, std::move(entry.value)});
   changes.push_back({meta_key(kChangelog), std::to_string(changelog_offset)});
   if (ids_offset) changes.push_back({meta_key(kIds), std::to_string(*ids_offset)});
+  if (now != kNoTime) changes.push_back({meta_key(kFollowed), std::to_string(now)});
   store_.apply(changes);
   if (forget_before_)
     store_.drop(from_number(Kind::kIdBlock, std::numeric_limits<std::int64_t>::min()),
@@ -253,6 +257,15 @@ void restore(Store& store, std::vector<Change> changes, std::string_view changel
 std::int64_t restored_offset(const Store& store, std::string_view changelog) {
   const auto offset = store.get(meta_key(changelog));
   return offset ? std::stoll(*offset) : 0;
+}
+
+Nanos followed_at(const Store& store) {
+  const auto time = store.get(meta_key(kFollowed));
+  return time ? std::stoll(*time) : kNoTime;
+}
+
+void set_followed_at(Store& store, Nanos now) {
+  store.apply(std::vector<Change>{{meta_key(kFollowed), std::to_string(now)}});
 }
 
 }  // namespace gyre::state

@@ -58,9 +58,10 @@ class Transaction {
   std::vector<Change> changelog() const;
   std::vector<Change> ids() const;
   Change checkpoint_change() const;
-  /// Writes everything, and the offsets to restore from, in one batch. Then the transaction is
-  /// empty.
-  void commit(std::int64_t changelog_offset, std::optional<std::int64_t> ids_offset);
+  /// Writes everything, the offsets to restore from, and when that was, in one batch. Then the
+  /// transaction is empty.
+  void commit(std::int64_t changelog_offset, std::optional<std::int64_t> ids_offset,
+              Nanos now = kNoTime);
   void rollback();
 
  private:
@@ -89,6 +90,10 @@ void restore(Store& store, std::vector<Change> changes, std::string_view changel
              std::int64_t offset);
 /// Where the restore of a changelog has to begin; 0 for a new store.
 std::int64_t restored_offset(const Store& store, std::string_view changelog);
+
+/// When the store was last known to equal its changelogs; kNoTime: nobody said.
+Nanos followed_at(const Store& store);
+void set_followed_at(Store& store, Nanos now);
 
 inline constexpr std::string_view kChangelog = "changelog";
 inline constexpr std::string_view kIds = "ids";

@@ -348,6 +348,42 @@ TEST_F(KafkaBrokerTest, FollowsWhatOthersCommit) {
   EXPECT_THAT(seen, ElementsAre("first", "second"));
 }
 
+TEST_F(KafkaBrokerTest, TellsTheTimeOfTheBrokersOnceOneHasStampedARecord) {
+  create("in", 1);
+  create("out", 1, {{"message.timestamp.type", "LogAppendTime"}});
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  EXPECT_EQ(broker->time(), kNoTime);
+  const auto wall = [] {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
+  const Nanos before = wall() / 1'000'000 * 1'000'000;
+  broker->begin();
+  broker->send({name("out"), 0, "k", "v", {}});
+  broker->commit({});
+  EXPECT_GE(broker->time(), before);  // the broker of a test runs on this machine
+  EXPECT_LE(broker->time(), wall());
+}
+
+TEST_F(KafkaBrokerTest, FindsARecordByItsOffset) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 3);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  const auto range = broker->input_range(0);
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->low, 0);
+  EXPECT_EQ(range->high, 3);
+  const auto record = broker->record_at(0, 1);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->value, "v1");
+  EXPECT_EQ(record->timestamp, read(*broker, 3)[1].timestamp);
+  EXPECT_FALSE(broker->record_at(0, 3));
+}
+
 TEST_F(KafkaBrokerTest, FindsOffsetsByTime) {
   create("in", 1);
   create("out", 1);

@@ -69,6 +69,13 @@ class DyingBroker : public Broker {
               const std::function<void(const Record&)>& each) override {
     broker_->follow(topic, partitions, each);
   }
+  std::optional<LogRange> input_range(std::int32_t partition) override {
+    return broker_->input_range(partition);
+  }
+  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override {
+    return broker_->record_at(partition, offset);
+  }
+  Nanos time() override { return broker_->time(); }
 
  private:
   void die(Point here) {
