@@ -54,7 +54,8 @@ class Generator {
           text.insert(at, text.substr(random_() % (text.size() + 1), random_() % 30));
           break;
         case 3:
-          text.insert(at, pick({"\\ud83d", "\\u00e4", "\\", "\xC3", "\xF0\x9F", "1e5", "null", "-0"}));
+          text.insert(at,
+                      pick({"\\ud83d", "\\u00e4", "\\", "\xC3", "\xF0\x9F", "1e5", "null", "-0"}));
           break;
         default:
           text.insert(at, 1, "{}[]\",:\\u"[random_() % 9]);
@@ -79,18 +80,20 @@ class Generator {
   }
 
   std::string usual(const std::string& key) {
-    if (key == "rule") return as_json(pick({"A shell", "\xF0\x9F\x9A\x80 rule", " x ", "<NA>", ""}));
+    if (key == "rule")
+      return as_json(pick({"A shell", "\xF0\x9F\x9A\x80 rule", " x ", "<NA>", ""}));
     if (key == "time") return time();
     if (key == "priority")
       return pick({R"("Notice")", R"("critical")", R"(" Info ")", "4", R"("7")", "8", "null"});
-    if (key == "tags") return pick({R"(["b","a","a",null,7,"<NA>"])", R"("x, y,,x")", "[]", "null"});
+    if (key == "tags")
+      return pick({R"(["b","a","a",null,7,"<NA>"])", R"("x, y,,x")", "[]", "null"});
     if (key == "output_fields") return object(0);
     return text();
   }
 
   std::string time() {
-    const std::string seconds = fmt::format("2026-0{}-1{}T03:04:0{}", 1 + random_() % 9,
-                                            random_() % 10, random_() % 10);
+    const std::string seconds =
+        fmt::format("2026-0{}-1{}T03:04:0{}", 1 + random_() % 9, random_() % 10, random_() % 10);
     switch (random_() % 8) {
       case 0:
         return as_json(seconds + "Z");
@@ -161,7 +164,8 @@ class Differential : public testing::Test {
     if (slow.error == "unsure") return;
     ++compared_;
     ASSERT_EQ(fast ? "" : std::string(to_string(fast.error().error)), slow.error)
-        << json << '\n' << (fast ? "" : fast.error().detail);
+        << json << '\n'
+        << (fast ? "" : fast.error().detail);
     if (!fast) return;
     ++alerts_;
     EXPECT_EQ(alert_.rule, slow.alert.rule) << json;
@@ -198,8 +202,8 @@ class Differential : public testing::Test {
 
 std::uint32_t seed_of_this_run() {
   const char* given = std::getenv("GYRE_SEED");
-  const std::uint32_t seed = given != nullptr ? static_cast<std::uint32_t>(std::stoul(given))
-                                              : std::random_device{}();
+  const std::uint32_t seed =
+      given != nullptr ? static_cast<std::uint32_t>(std::stoul(given)) : std::random_device{}();
   std::cout << "GYRE_SEED=" << seed << '\n';
   return seed;
 }

@@ -87,8 +87,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 // Well-formed or not, by what nlohmann makes of the bytes in a string.
 bool well_formed(const std::string& bytes) {
   for (const char c : bytes)
-    if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20)
-      return bytes.size() == 1;
+    if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20) return bytes.size() == 1;
   return nlohmann::json::accept("\"" + bytes + "\"");
 }
 
@@ -138,7 +137,8 @@ std::optional<Nanos> slow_time(const std::string& given, bool& unsure) {
     if (nanos == 0) return std::nullopt;
     int decimals = part[1].length() <= 10 ? 9 : part[1].length() <= 13 ? 6 : 3;
     if (part[1].length() > 16) decimals = 0;
-    std::string fraction = (part[3].str() + "000000000").substr(0, static_cast<std::size_t>(decimals));
+    std::string fraction =
+        (part[3].str() + "000000000").substr(0, static_cast<std::size_t>(decimals));
     for (const char digit : fraction) nanos = nanos * 10 + (digit - '0');
     if (nanos > std::numeric_limits<Nanos>::max()) return std::nullopt;
     return static_cast<Nanos>(nanos);
@@ -193,10 +193,11 @@ std::optional<Priority> slow_priority(std::string text) {
   text = trim(text);
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   static const std::map<std::string, int> numbers = {
-      {"emergency", 0}, {"alert", 1},  {"critical", 2},      {"error", 3}, {"warning", 4},
-      {"notice", 5},    {"info", 6},   {"informational", 6}, {"debug", 7}, {"0", 0},
-      {"1", 1},         {"2", 2},      {"3", 3},             {"4", 4},     {"5", 5},
-      {"6", 6},         {"7", 7}};
+      {"emergency", 0}, {"alert", 1},  {"critical", 2}, {"error", 3},
+      {"warning", 4},   {"notice", 5}, {"info", 6},     {"informational", 6},
+      {"debug", 7},     {"0", 0},      {"1", 1},        {"2", 2},
+      {"3", 3},         {"4", 4},      {"5", 5},        {"6", 6},
+      {"7", 7}};
   const auto at = numbers.find(text);
   return at == numbers.end() ? std::nullopt : std::optional(static_cast<Priority>(at->second));
 }
@@ -221,8 +222,7 @@ class Fields {
     while (!nlohmann::json::accept(nlohmann::json(whole).dump(
                -1, ' ', false, nlohmann::json::error_handler_t::ignore)) ||
            nlohmann::json(whole).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore) !=
-               nlohmann::json(whole).dump(-1, ' ', false,
-                                          nlohmann::json::error_handler_t::replace))
+               nlohmann::json(whole).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
       whole.pop_back();
     return whole;
   }
