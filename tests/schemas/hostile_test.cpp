@@ -134,8 +134,8 @@ TEST_F(Hostile, Noise) {
   SCOPED_TRACE(fmt::format("GYRE_SEED={}", seed));
   std::mt19937 random(static_cast<std::uint32_t>(seed));
   const std::vector<std::string> heads = {
-      "", "{", "[", "\"", "\x1F\x8B\x08", "\x28\xB5\x2F\xFD", "<14>", "__CURSOR=", R"({"log":")",
-      "\xEF\xBB\xBF"};
+      "",     "{",         "[",           "\"",          "\x1F\x8B\x08", "\x28\xB5\x2F\xFD",
+      "<14>", "__CURSOR=", R"({"log":")", "\xEF\xBB\xBF"};
   for (int round = 0; round < 20'000; ++round) {
     std::string record = heads[random() % heads.size()];
     for (auto n = random() % 60; n > 0; --n)
