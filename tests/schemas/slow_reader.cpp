@@ -140,7 +140,7 @@ std::optional<Nanos> slow_time(const std::string& given, bool& unsure) {
     std::string fraction =
         (part[3].str() + "000000000").substr(0, static_cast<std::size_t>(decimals));
     for (const char digit : fraction) nanos = nanos * 10 + (digit - '0');
-    if (nanos > std::numeric_limits<Nanos>::max()) return std::nullopt;
+    if (nanos > kLastEventTime) return std::nullopt;
     return static_cast<Nanos>(nanos);
   }
   static const std::regex date(
