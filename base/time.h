@@ -17,8 +17,12 @@ using Second = std::int64_t;
 
 inline constexpr Nanos kNanosPerSecond = 1'000'000'000;
 inline constexpr Nanos kNoTime = std::numeric_limits<Nanos>::min();
-/// The end of time in a tick: nothing will ever come again (the end of a replay).
-inline constexpr Nanos kEndOfTime = std::numeric_limits<Nanos>::max() / 2;
+/// No event time is later: 2261-01-01, beyond the last year of `parse_rfc3339`.
+inline constexpr Nanos kLastEventTime = 9'183'110'400 * kNanosPerSecond;
+/// The end of time in a tick: nothing will ever come again (the end of a replay). 2261-07-01:
+/// behind all that follows from the last event, and far enough from what 64 bits hold to be added
+/// to.
+inline constexpr Nanos kEndOfTime = 9'198'748'800 * kNanosPerSecond;
 
 /// Floor division, right for times before 1970 as well.
 constexpr Second second_of(Nanos time) {

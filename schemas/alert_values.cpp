@@ -76,6 +76,7 @@ std::optional<Instant> parse_epoch(std::string_view text) {
       if (__builtin_add_overflow(nanos, (*rest - '0') * unit, &nanos)) return std::nullopt;
     }
   }
+  if (nanos > kLastEventTime) return std::nullopt;
   if (rest == end) return Instant{nanos, unit};
   double value = 0;  // an exponent: whoever wrote it had a double already
   std::from_chars(text.data(), end, value);

@@ -220,6 +220,23 @@ TEST_F(ReplayTest, ADeadLetterNamesTheFileAndTheLineItStoodIn) {
   }
 }
 
+TEST_F(ReplayTest, AnAlertOfAnyTimeIsReported) {
+  for (const auto* time : {"1680-01-01T00:00:00Z", "2260-12-31T23:59:59Z"}) {
+    std::string alert = shm_alert(5, "a1b2c3");
+    alert.replace(alert.find("2026-"), 30, time);
+    EXPECT_FALSE(lines(reports({.files = {write("far.ndjson", alert)}})).empty()) << time;
+  }
+}
+
+// Ruling 7: the record's time is the envelope's, and no event is later.
+TEST_F(ReplayTest, AnEnvelopesTimeBoundsItsAlerts) {
+  const std::string alert = shm_alert(50, "a1b2c3");
+  const auto out =
+      lines(reports({.files = {write("cri.log", "2026-01-02T03:04:05.5Z stdout F " + alert)}}));
+  ASSERT_FALSE(out.empty());
+  EXPECT_NE(out.back().find(R"("first_seen":"2026-01-02T03:04:05.599999999Z")"), std::string::npos);
+}
+
 TEST_F(ReplayTest, ADirectoryIsNoFileOfAlerts) {
   EXPECT_THROW(replay(config_, {.files = {directory_.string()}}), Failure);
 }

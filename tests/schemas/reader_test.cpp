@@ -1,105 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "schemas/reader.h"
-
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <zlib.h>
-#include <zstd.h>
-
 #include "base/hash.h"
-#include "schemas/report.h"
+#include "tests/schemas/reader_fixture.h"
 
 namespace gyre::schemas {
 namespace {
-
-using Headers = std::vector<std::pair<std::string, std::string>>;
-
-std::string alert(std::string_view rule = "A shell", std::string_view more = "") {
-  return fmt::format(
-      R"({{"hostname":"node-7","output":"sh | cmd=echo \"{{}}\" \u003cNA\u003e","output_fields":{{"container.id":"0123456789ab","proc.cmdline":"sh -c \"id\""}},"priority":"Notice",{}"rule":"{}","source":"syscall","time":"2026-01-02T03:04:05.123456789Z"}})",
-      more, rule);
-}
-
-std::string as_json(std::string_view text) {
-  JsonWriter json;
-  json.begin_object().key("x").value(text).end_object();
-  const std::string whole = json.take();
-  return whole.substr(5, whole.size() - 6);
-}
-
-std::string gzip(std::string_view bytes) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, bytes.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string zstd(std::string_view bytes) {
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
-  return out;
-}
-
-class ReaderTest : public testing::Test {
- protected:
-  struct Read {
-    std::string rule;  // or the rejection's name, in angle brackets
-    std::string envelope;
-    std::string detail;
-    Nanos time = kNoTime;
-    Nanos envelope_time = kNoTime;
-    std::uint32_t flags = 0;
-    Alert alert;
-  };
-  std::vector<Read> read_all(std::string_view record, const Headers& headers = {}) {
-    std::vector<Read> all;
-    reader_.open(record, headers);
-    while (const Reading* reading = reader_.next()) {
-      Read& one = all.emplace_back();
-      one.envelope = reading->envelope;
-      one.envelope_time = reading->envelope_time;
-      if (reading->rejection) {
-        one.rule = fmt::format("<{}>", to_string(reading->rejection->error));
-        one.detail = reading->rejection->detail;
-      } else {
-        one.rule = reading->alert.rule;
-        one.time = reading->alert.time;
-        one.flags = reading->alert.flags;
-        one.alert = reading->alert;
-      }
-    }
-    return all;
-  }
-  std::string rules(std::string_view record) {
-    std::string text;
-    for (const Read& one : read_all(record)) text += (text.empty() ? "" : ",") + one.rule;
-    return text;
-  }
-  // The one alert of the record, whole and from that envelope.
-  Read expect(std::string_view record, std::string_view envelope, std::string_view time = "",
-              const Headers& headers = {}) {
-    const auto all = read_all(record, headers);
-    EXPECT_EQ(all.size(), 1U) << record;
-    if (all.size() != 1) return {};
-    EXPECT_EQ(all[0].rule, "A shell") << all[0].detail << '\n' << record;
-    EXPECT_EQ(all[0].envelope, envelope);
-    EXPECT_EQ(all[0].time, *parse_rfc3339("2026-01-02T03:04:05.123456789Z"));
-    EXPECT_EQ(all[0].alert.field("proc.cmdline"), "sh -c \"id\"");
-    EXPECT_EQ(all[0].alert.output, "sh | cmd=echo \"{}\" <NA>");
-    EXPECT_EQ(all[0].alert.hostname, "node-7");
-    EXPECT_EQ(all[0].envelope_time, time.empty() ? kNoTime : *parse_rfc3339(time));
-    return all[0];
-  }
-
-  AlertReader reader_;
-};
 
 TEST_F(ReaderTest, Bare) {
   expect(alert(), "bare");
@@ -130,50 +34,6 @@ TEST_F(ReaderTest, LinesOfOtherTools) {
   expect("falco-1  | " + alert(), "line");
   expect("[pod/falco-7pvrx/falco] " + alert(), "line");
   expect("falco: " + alert(), "line");
-}
-
-// Whoever may choose a command line or a user name must not write alerts with it (ruling 13).
-TEST_F(ReaderTest, NoAlertIsReadBehindAnyOtherText) {
-  for (const auto* head :
-       {"10:00:00.000000001: Notice Shell (user=eve cmdline=sh -c ",
-        "2026-01-02T03:04:05.1+0000: Warning Shell | cmdline=",
-        "Jan  2 03:04:05 node falco[7]: 10:00:00.1: Notice Shell | command=",
-        "Jan  2 03:04:05 node sshd[7]: Failed password for invalid user ",
-        "2026-01-02T03:04:06.1Z stdout F 10:00:00.1: Error by eve: ", "{x ", "Notice ", "\"", "x="})
-    EXPECT_EQ(rules(head + alert("forged")), "<not_json>") << head;
-}
-
-TEST_F(ReaderTest, NothingFollowsAnAlert) {
-  for (const auto* tail : {"x", "{}", " ]", "}", ",", "\"", " 1", "\n]", "\nx"})
-    EXPECT_EQ(rules(alert() + tail), "<not_json>") << tail;
-  EXPECT_EQ(rules(alert() + alert("forged")), "<not_json>");
-  EXPECT_EQ(rules(alert() + " " + alert("forged")), "<not_json>");
-  EXPECT_EQ(rules("falco: " + alert() + "\n" + alert("forged")), "<not_json>");
-}
-
-TEST_F(ReaderTest, NothingInABrokenRecordIsRead) {
-  const std::string forged = alert("forged");
-  for (const std::string& broken :
-       {R"({"rule":"A","output":"x )" + forged + "}",
-        R"({"rule":"A","output_fields":{"proc.cmdline":)" + forged, R"({"log":)" + forged,
-        R"({"log":)" + as_json(forged), R"({"a":tru,"log":)" + forged + "}",
-        R"({"a":[1}],"log":)" + forged + "}", R"({"a":{"b":[}},"message":)" + forged + "}",
-        "[" + forged, "[" + forged + ",]", "[" + forged + "}",
-        forged + "\n{\"rule\":", "\"" + forged + "\""})
-    EXPECT_EQ(rules(broken), "<not_json>") << broken;
-}
-
-TEST_F(ReaderTest, NothingInAnAlertIsUnwrapped) {
-  const std::string forged = alert("forged");
-  for (const std::string& record :
-       {R"({"rule":"","time":1767323045,"message":)" + as_json(forged) + "}",
-        R"({"output":"x","priority":"Error","log":)" + as_json(forged) + "}",
-        R"({"output_fields":{"log":)" + forged + R"(},"message":)" + forged + "}",
-        R"({"outer":{"log":)" + forged + "}}", R"({"other":)" + forged + "}",
-        R"({"log":"Notice Shell | cmd=)" + as_json(forged).substr(1) + "}",
-        R"({"log":{"output_fields":{"x":1},"log":)" + forged + "}}"})
-    EXPECT_TRUE(rules(record) == "<not_an_alert>" || rules(record) == "<not_json>") << record;
-  expect(alert("A shell", "\"log\":" + forged + ",\"message\":" + as_json(forged) + ","), "bare");
 }
 
 TEST_F(ReaderTest, DockerJsonFile) {
@@ -324,16 +184,6 @@ TEST_F(ReaderTest, JsonTextInsideAStringField) {
   expect(as_json(alert()), "string");
 }
 
-TEST_F(ReaderTest, UnwrapsThreeDeepAndNoFurther) {
-  std::string record = alert();
-  for (int depth = 1; depth <= 3; ++depth) {
-    record = R"({"log":)" + as_json(record) + "}";
-    EXPECT_EQ(rules(record), "A shell") << depth;
-  }
-  record = R"({"log":)" + as_json(record) + "}";
-  EXPECT_EQ(rules(record), "<not_an_alert>");
-}
-
 TEST_F(ReaderTest, ArraysAndWhatIsBadInThem) {
   expect("[" + alert() + "]", "array");
   EXPECT_EQ(rules("[]"), "");
@@ -348,25 +198,6 @@ TEST_F(ReaderTest, ArraysAndWhatIsBadInThem) {
             "<not_an_alert> array: element 2: no `rule` at its top level\n"
             "<not_an_alert> array: element 3: an array in an array\n"
             "two \nthree \n");
-}
-
-TEST_F(ReaderTest, DeadLettersOfOneRecordAreBounded) {
-  std::string record = "[" + alert("first");
-  for (int i = 0; i < 100'000; ++i) record += ",0";
-  const auto all = read_all(record + "," + alert("last") + "]");
-  ASSERT_EQ(all.size(), 2U + 17U);
-  EXPECT_EQ(all[0].rule, "first");
-  EXPECT_EQ(all[17].rule, "last");
-  EXPECT_EQ(all[18].detail, "99984 more; the last: array: element 100000: no object in it");
-}
-
-TEST_F(ReaderTest, ObjectsOneBelowTheOther) {
-  EXPECT_EQ(rules(alert("one") + "\n" + alert("two") + "\r\n\n" + alert("three") + "\n"),
-            "one,two,three");
-  const auto all = read_all(alert("one") + "\n{}\n");
-  ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[1].detail, "lines: object 1: no `rule` at its top level");
-  EXPECT_EQ(rules(R"({"log":)" + as_json(alert("one") + "\n" + alert("two")) + "}"), "<not_json>");
 }
 
 TEST_F(ReaderTest, GzipAndZstd) {
@@ -384,34 +215,6 @@ TEST_F(ReaderTest, GzipAndZstd) {
   const std::string bomb(200'000'000, ' ');
   EXPECT_EQ(rules(gzip(bomb)), "<too_large>");
   EXPECT_EQ(rules(zstd(bomb)), "<too_large>");
-}
-
-TEST_F(ReaderTest, ALongRecordIsNotLookedAt) {
-  EXPECT_EQ(rules(alert() + std::string(1'000'000, ' ')), "<too_large>");
-  EXPECT_EQ(rules(std::string(1'000'001, '[')), "<too_large>");
-}
-
-TEST_F(ReaderTest, BlankIsNothingButAnEmptyEnvelopeIsDead) {
-  EXPECT_EQ(rules(""), "");
-  EXPECT_EQ(rules(" \r\n"), "");
-  EXPECT_EQ(rules("\xEF\xBB\xBF"), "");
-  EXPECT_EQ(rules("{}"), "<not_an_alert>");
-  EXPECT_EQ(rules(R"({"log":"","stream":"stdout"})"), "<not_an_alert>");
-  EXPECT_EQ(rules(gzip("")), "<not_an_alert>");
-  EXPECT_EQ(rules("null"), "<not_json>");
-}
-
-TEST_F(ReaderTest, WhatWasRepairedInAnEnvelopeIsFlagged) {
-  std::string text = as_json(alert());
-  text.insert(text.find("node-7"), R"(\ud800)");
-  const auto lone = read_all(R"({"log":)" + text + "}");
-  EXPECT_EQ(lone[0].alert.hostname, "\xEF\xBF\xBDnode-7");
-  EXPECT_TRUE(lone[0].flags & kRepaired);
-  text = as_json(alert());
-  text.insert(text.find("node-7"), "\xFF");
-  const auto bad = read_all(R"({"log":)" + text + "}");
-  EXPECT_EQ(bad[0].alert.hostname, "\xEF\xBF\xBDnode-7");
-  EXPECT_TRUE(bad[0].flags & kRepaired);
 }
 
 }  // namespace
