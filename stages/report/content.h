@@ -11,6 +11,7 @@
 #include "stages/report/advice.h"
 #include "stages/report/conditions.h"
 #include "stages/report/details.h"
+#include "stages/report/falco_yaml.h"
 #include "stages/report/judge.h"
 
 // What a finding's report says, gathered once for its JSON and its Markdown.
@@ -39,6 +40,12 @@ struct TimelineEntry {
   std::string text;
 };
 
+struct Missing {
+  std::string field;
+  std::string why;  ///< what it would tell
+  std::string how;  ///< the stanza of falco.yaml that brings it
+};
+
 struct Content {
   std::vector<Detail> event, process, user, object, rule;
   std::vector<Because> impact;
@@ -46,16 +53,9 @@ struct Content {
   std::size_t observables_left_out = 0;
   std::vector<TimelineEntry> timeline;
   std::vector<Advice> advice;  ///< filled
+  std::vector<Missing> missing;
+  std::string append_output;  ///< the stanza for all of them
 };
-
-inline constexpr std::string_view kHowToGet =
-    "Add it to the alerts in falco.yaml: append_output: [{match: {source: syscall}, extra_fields: "
-    "[FIELD]}]";
-
-inline std::string how_to_get(std::string_view field) {
-  std::string how(kHowToGet);
-  return how.replace(how.find("FIELD"), 5, field);
-}
 
 inline std::string_view outcome_word(std::uint32_t outcome) {
   if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kSucceeded)) return "succeeded";
@@ -136,6 +136,17 @@ inline void gather_timeline(const Facts& facts, const Limits& limits, Content& c
                    [](const auto& a, const auto& b) { return a.time < b.time; });
 }
 
+inline void gather_missing(const records::Series& series, const Judgement& judgement,
+                           const Playbook& playbook, Content& content) {
+  for (const std::string& field : judgement.missing) {
+    Missing missing{field, "", append_output(series, {field})};
+    for (const playbook::KeyField& key : playbook.key_fields())
+      if (key.field() == field) missing.why = key.look_for();
+    content.missing.push_back(std::move(missing));
+  }
+  if (!content.missing.empty()) content.append_output = append_output(series, judgement.missing);
+}
+
 inline Content gather(const records::Series& series, const Facts& facts, const Judgement& judgement,
                       const Playbook& playbook, bool refused, const Limits& limits) {
   Content content;
@@ -168,6 +179,7 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
     }
   }
   gather_impact(facts, judgement, playbook, refused, content);
+  gather_missing(series, judgement, playbook, content);
   content.advice = advise(playbook, series, facts, judgement);
   return content;
 }

@@ -16,8 +16,9 @@ namespace gyre::stages {
 
 struct DocumentHead {
   std::string title;
-  std::string summary;     ///< our own words and escaped values, ready
-  std::string conclusion;  ///< likewise
+  std::string summary;           ///< our own words and escaped values, ready
+  std::string conclusion;        ///< likewise
+  std::string blind_spots = {};  ///< a section, or nothing
 };
 
 inline std::string bullet(std::string_view field, std::string_view value,
@@ -40,26 +41,36 @@ inline void append_because(std::string& out, const Because& because) {
   out += '\n';
 }
 
-inline void append_assessment(std::string& out, const Judgement& judgement) {
+inline void append_assessment(std::string& out, const Content& content,
+                              const Judgement& judgement) {
   out += "\n### Assessment\n\n";
   for (const Because& because : judgement.because) append_because(out, because);
   out += fmt::format("\nRisk {} of 100:\n\n", judgement.risk);
   for (const RiskTerm& term : judgement.terms) {
     out += fmt::format("- {:+}: {}\n", term.points, markdown_text(term.because.text));
   }
-  if (!judgement.missing.empty()) {
-    out += "\n### What is not known\n\n";
-    for (const std::string& field : judgement.missing) {
-      out += fmt::format("- {} is not in the alerts. {}\n", markdown_code(field),
-                         markdown_text(how_to_get(field)));
-    }
+  if (!judgement.explanations.empty())
+    out += "\nOrdinary explanations, and what would prove them:\n\n";
+  for (const Explanation& explanation : judgement.explanations) {
+    out += fmt::format("- {} — {}\n", markdown_text(explanation.cause),
+                       markdown_text(explanation.proof));
   }
-  if (!judgement.attack.empty()) {
-    out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
-    for (const Technique& technique : judgement.attack) {
-      out += fmt::format("- {}\n", markdown_text(fmt::format("{} {} {}", technique.tactic,
-                                                             technique.name, technique.technique)));
+  if (!content.missing.empty()) {
+    out += "\n### What is not known\n\nNot in these alerts:\n\n";
+    for (const Missing& missing : content.missing) {
+      out += fmt::format("- {}{}{}\n", markdown_code(missing.field),
+                         missing.why.empty() ? "" : " — ", markdown_text(missing.why));
     }
+    out += "\nFalco adds them from then on with, in falco.yaml (0.39 or newer):\n\n" +
+           markdown_block(content.append_output, "yaml");
+  }
+  if (judgement.attack.empty()) return;
+  out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
+  for (const Technique& entry : judgement.attack) {
+    std::string text = fmt::format("{} {}", entry.tactic, tactic_name(entry.tactic));
+    if (!entry.technique.empty()) text += fmt::format(" · {} {}", entry.technique, entry.name);
+    out += fmt::format("- {} ({})\n", markdown_text(text),
+                       entry.source == "mapping" ? "playbook" : "tag of the rule");
   }
 }
 
@@ -128,11 +139,12 @@ inline std::string document(const DocumentHead& head, const Content& content,
   for (const TimelineEntry& entry : content.timeline) {
     out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)), entry.text);
   }
+  out += head.blind_spots;
   if (!content.impact.empty()) {
     out += "\n### Impact\n\n";
     for (const Because& impact : content.impact) append_because(out, impact);
   }
-  if (!sensor) append_assessment(out, judgement);
+  if (!sensor) append_assessment(out, content, judgement);
   out += "\n## Mitigation Strategies\n";
   append_advice(out, content.advice);
   out += "\n## Conclusion\n\n" + head.conclusion + "\n";

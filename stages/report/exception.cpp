@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "schemas/identity.h"
+#include "stages/report/falco_yaml.h"
 #include "stages/report/playbook_falco_rules.h"
 
 namespace gyre::stages {
@@ -50,12 +51,6 @@ std::optional<std::string> filter_value(std::string_view value) {
   }
   if (RE2::FullMatch(piece(value), bare)) return std::string(value);
   return fmt::format("\"{}\"", value);
-}
-
-std::string yaml_scalar(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-  return quoted + "'";
 }
 
 std::string common_prefix(const std::vector<std::string_view>& values) {
@@ -132,7 +127,7 @@ std::string tuple_of(const std::vector<Part>& parts) {
   std::vector<std::string> written;
   for (const Part& part : parts) {
     std::vector<std::string> values;
-    for (const std::string& value : part.values) values.push_back(yaml_scalar(value));
+    for (const std::string& value : part.values) values.push_back(yaml_quoted(value));
     const std::string joined = fmt::format("{}", fmt::join(values, ", "));
     written.push_back(part.comp == "in" ? "[" + joined + "]" : joined);
   }
@@ -145,14 +140,14 @@ std::string new_exception(const std::string& rule, const std::string& name,
   std::vector<std::string> comps;
   for (const Part& part : parts) {
     fields.push_back(part.field.find('[') == std::string::npos ? part.field
-                                                               : yaml_scalar(part.field));
+                                                               : yaml_quoted(part.field));
     comps.push_back("\"" + part.comp + "\"");
   }
   return fmt::format(
       "- required_engine_version: 0.31.0\n- rule: {}\n  exceptions:\n    - name: {}\n"
       "      fields: [{}]\n      comps: [{}]\n      values:\n        - {}\n"
       "  override:\n    exceptions: append\n",
-      yaml_scalar(rule), name, fmt::join(fields, ", "), fmt::join(comps, ", "), tuple_of(parts));
+      yaml_quoted(rule), name, fmt::join(fields, ", "), fmt::join(comps, ", "), tuple_of(parts));
 }
 
 // For an exception that the rule has: its fields, in its order, one value each.
@@ -167,7 +162,7 @@ std::optional<std::string> known_exception(const playbook::Exception& exception,
   return fmt::format(
       "- required_engine_version: 0.31.0\n- rule: {}\n  exceptions:\n    - name: {}\n"
       "      values:\n        - {}\n  override:\n    exceptions: append\n",
-      yaml_scalar(rule), yaml_scalar(exception.known()), tuple_of(parts));
+      yaml_quoted(rule), yaml_quoted(exception.known()), tuple_of(parts));
 }
 
 }  // namespace
@@ -177,7 +172,8 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
   const playbook::Exception& exception = playbook.exception();
   const std::string& rule = series.rule();
   if (exception.fields().empty() || any_refused(exception, facts)) return std::nullopt;
-  if (schemas::printable(rule) != rule) return std::nullopt;
+  // What an overflow finding holds is many patterns, of which it shows a few.
+  if (schemas::printable(rule) != rule || series.overflow()) return std::nullopt;
   std::string snippet;
   if (!exception.known().empty()) {
     const auto known = known_exception(exception, rule, facts);

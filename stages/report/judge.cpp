@@ -27,14 +27,6 @@ bool contains(const List& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-// Ruling 11: the whole name, or the same behind Docker Hub's prefix.
-bool is_one_of(const google::protobuf::RepeatedPtrField<std::string>& images,
-               std::string_view image) {
-  constexpr std::string_view kHub = "docker.io/";
-  if (image.starts_with(kHub)) image.remove_prefix(kHub.size());
-  return contains(images, image);
-}
-
 bool names_match(const KnownSource& source, const Facts& facts) {
   for (std::size_t i = 0; i < source.names.size(); ++i) {
     // What was capped has the same shape as what was kept, so the same pattern.
@@ -66,60 +58,96 @@ std::string first_value(const Facts& facts, std::string_view field) {
   return values.empty() ? std::string() : std::string(values.front());
 }
 
-// Holds one catalogue entry against the finding (rulings 26, 27). True when it decided the class.
-bool apply_source(const KnownSource& source, const records::Series& series, const Facts& facts,
-                  Judgement& judgement) {
-  const playbook::Source& entry = source.entry;
-  if (!entry.rules().empty() && !contains(entry.rules(), series.rule())) return false;
-  if (!names_match(source, facts)) return false;
-  const Match image = match_all(
-      facts, kImage, [&](std::string_view value) { return is_one_of(entry.images(), value); });
-  const Match parent = entry.parents().empty()
-                           ? Match::kYes
-                           : match_all(facts, "proc.pname", [&](std::string_view value) {
-                               return contains(entry.parents(), value);
-                             });
-  const std::string& field = entry.names(0).field();
-  judgement.because.push_back({fmt::format("It looks as {} does; whoever runs a program chooses "
-                                           "these names, so they prove nothing alone.",
-                                           entry.name()),
-                               field, first_value(facts, field)});
-  if ((image == Match::kNo && !entry.images().empty()) || parent == Match::kNo) {
-    const std::string_view other = image == Match::kNo ? kImage : std::string_view("proc.pname");
-    judgement.because.push_back(
-        {fmt::format("It is not {}: this value is another one.", entry.name()), std::string(other),
-         first_value(facts, other)});
-    return false;
+// Holds the catalogue of known sources against a finding (rulings 11, 26, 27).
+class Recogniser {
+ public:
+  Recogniser(const Playbooks& playbooks, const records::Series& series, const Facts& facts,
+             Judgement& judgement)
+      : playbooks_(playbooks), series_(series), facts_(facts), judgement_(judgement) {}
+
+  bool recognise() {
+    const auto& sources = playbooks_.sources();
+    return std::any_of(sources.begin(), sources.end(),
+                       [&](const KnownSource& source) { return is(source); });
   }
-  if (image == Match::kUnknown && !entry.images().empty()) note_missing(judgement, kImage);
-  if (parent == Match::kUnknown) note_missing(judgement, "proc.pname");
-  const bool proven = image == Match::kYes && parent == Match::kYes;
-  if (!proven && (entry.images_required() || parent == Match::kUnknown)) return false;
-  judgement.verdict =
-      entry.verdict() == playbook::Source::TEST ? Verdict::kTest : Verdict::kLikelyBenign;
-  judgement.confidence = proven ? Confidence::kMedium : Confidence::kLow;
-  judgement.would_change.push_back(entry.confirm());
-  if (!proven) {
-    judgement.would_change.emplace_back("the container's image: another one excludes this reading");
+
+ private:
+  void because(std::string text, std::string_view field) {
+    judgement_.because.push_back({std::move(text), std::string(field), first_value(facts_, field)});
+  }
+
+  // True when it decided the class.
+  bool is(const KnownSource& source) {
+    const playbook::Source& entry = source.entry;
+    if (!entry.rules().empty() && !contains(entry.rules(), series_.rule())) return false;
+    if (!names_match(source, facts_)) return false;
+    const Match image = match_all(facts_, kImage, [&](std::string_view value) {
+      return std::any_of(entry.images().begin(), entry.images().end(),
+                         [&](const auto& known) { return playbooks_.is_image(value, known); });
+    });
+    const Match parent = entry.parents().empty()
+                             ? Match::kYes
+                             : match_all(facts_, "proc.pname", [&](std::string_view value) {
+                                 return contains(entry.parents(), value);
+                               });
+    because(fmt::format("It looks as {} does; whoever runs a program chooses these names, so they "
+                        "prove nothing alone.",
+                        entry.name()),
+            entry.names(0).field());
+    if ((image == Match::kNo && !entry.images().empty()) || parent == Match::kNo) {
+      because(fmt::format("It is not {}: this value is another one.", entry.name()),
+              image == Match::kNo ? kImage : "proc.pname");
+      return false;
+    }
+    if (image == Match::kUnknown && !entry.images().empty()) note_missing(judgement_, kImage);
+    if (parent == Match::kUnknown) note_missing(judgement_, "proc.pname");
+    const bool announced = is_announced(entry);
+    const bool proven = image == Match::kYes && parent == Match::kYes;
+    if (!proven && !announced && (entry.images_required() || parent == Match::kUnknown))
+      return false;
+    label(entry, proven, announced);
     return true;
   }
-  judgement.because.push_back({fmt::format("The image is exactly that of {}.", entry.name()),
-                               std::string(kImage), first_value(facts, kImage)});
-  if (!entry.parents().empty()) {
-    judgement.because.push_back({"The parent process is the one it has there.", "proc.pname",
-                                 first_value(facts, "proc.pname")});
+
+  bool is_announced(const playbook::Source& entry) {
+    const playbook::Window* window = playbooks_.window_of(entry, series_.entity(), facts_.summary(),
+                                                          facts_.single("k8s.ns.name"));
+    if (window == nullptr) return false;
+    judgement_.because.push_back(
+        {"A test was announced for this time and place.", "test_windows", window->name()});
+    return true;
   }
-  const Match digest = match_all(
-      facts, kDigest, [&](std::string_view value) { return contains(entry.digests(), value); });
-  if (digest == Match::kYes) {
-    judgement.confidence = Confidence::kHigh;
-    judgement.because.push_back({"The image's digest is in the catalogue of known sources.",
-                                 std::string(kDigest), first_value(facts, kDigest)});
-  } else {
-    judgement.would_change.emplace_back("an image digest that its publisher does not know");
+
+  void label(const playbook::Source& entry, bool proven, bool announced) {
+    judgement_.verdict =
+        entry.verdict() == playbook::Source::TEST ? Verdict::kTest : Verdict::kLikelyBenign;
+    judgement_.would_change.push_back(entry.confirm());
+    if (!proven) {
+      judgement_.confidence = announced ? Confidence::kHigh : Confidence::kLow;
+      if (!entry.images().empty())
+        judgement_.would_change.emplace_back(
+            "the container's image: another one excludes this reading");
+      return;
+    }
+    because(fmt::format("The image is exactly that of {}.", entry.name()), kImage);
+    if (!entry.parents().empty())
+      because("The parent process is the one it has there.", "proc.pname");
+    const Match digest = match_all(
+        facts_, kDigest, [&](std::string_view value) { return contains(entry.digests(), value); });
+    if (digest == Match::kYes) {
+      because("The image's digest is in the catalogue of known sources.", kDigest);
+    } else {
+      judgement_.would_change.emplace_back("an image digest that its publisher does not know");
+    }
+    judgement_.confidence =
+        digest == Match::kYes || announced ? Confidence::kHigh : Confidence::kMedium;
   }
-  return true;
-}
+
+  const Playbooks& playbooks_;
+  const records::Series& series_;
+  const Facts& facts_;
+  Judgement& judgement_;
+};
 
 Technique named(std::string_view tactic, std::string_view technique, std::string_view source) {
   const TechniqueEntry* entry = find_technique(technique);
@@ -296,15 +324,13 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
   const bool refused = all_refused(outcome, judgement.effect_observed, playbook.has_effect());
   const bool critical = priority <= schemas::Priority::kCritical && judgement.effect_observed;
   const bool suspicious = playbook.strong() || critical;
-  const auto& sources = playbooks.sources();
   // Of the many patterns that an overflow finding holds, the values kept show a few only.
   const bool labelled =
-      !series.overflow() && std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
-        return apply_source(source, series, facts, judgement);
-      });
+      !series.overflow() && Recogniser(playbooks, series, facts, judgement).recognise();
   if (!labelled && suspicious) {
     judgement.verdict = Verdict::kSuspicious;
-    judgement.confidence = Confidence::kMedium;
+    judgement.confidence =
+        playbook.strong() && judgement.effect_observed ? Confidence::kHigh : Confidence::kMedium;
   }
   if (playbook.strong()) {
     judgement.because.push_back(
@@ -319,8 +345,15 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
         {"Nothing in these alerts tells an intrusion from ordinary work.", "rule", series.rule()});
   }
   for (const playbook::KeyField& key : playbook.key_fields()) {
-    if (!facts.has(key.field()) && can_have(series.entity(), key.field()))
+    if (!facts.has(key.field()) && key.field() != "evt.res" &&
+        can_have(series.entity(), key.field()))
       note_missing(judgement, key.field());
+  }
+  const bool no_result = outcome.unknown() > 0 && !facts.has("evt.res");
+  if (no_result && series.source().starts_with("syscall")) note_missing(judgement, "evt.res");
+  if (judgement.verdict == Verdict::kUndetermined || judgement.verdict == Verdict::kSuspicious) {
+    for (const playbook::Benign& benign : playbook.benign())
+      judgement.explanations.push_back({benign.cause(), benign.proof()});
   }
   if (judgement.verdict == Verdict::kUndetermined) {
     judgement.would_change.emplace_back("the result of the checks under advice.verify");

@@ -28,6 +28,11 @@ struct Because {
   std::string value;
 };
 
+struct Explanation {
+  std::string cause;
+  std::string proof;
+};
+
 struct RiskTerm {
   int points = 0;
   Because because;
@@ -47,6 +52,7 @@ struct Judgement {
   Confidence confidence = Confidence::kLow;
   std::vector<Because> because;
   std::vector<std::string> would_change;
+  std::vector<Explanation> explanations;  ///< ordinary ones, each with what would prove it
   Severity severity = Severity::kLow;
   int risk = 0;  ///< clamp(sum of terms, 0, 100)
   std::vector<RiskTerm> terms;

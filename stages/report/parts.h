@@ -136,6 +136,15 @@ inline void write_judgement(JsonWriter& json, const Judgement& judgement) {
   }
   json.end_array();
   write_texts(json, "would_change", judgement.would_change);
+  if (!judgement.explanations.empty()) {
+    json.key("explanations").begin_array();
+    for (const Explanation& explanation : judgement.explanations)
+      json.begin_object()
+          .text("cause", explanation.cause)
+          .text("proof", explanation.proof)
+          .end_object();
+    json.end_array();
+  }
   json.end_object();
   json.key("risk").begin_object().key("score").number(judgement.risk).key("terms").begin_array();
   for (const RiskTerm& term : judgement.terms) {
@@ -232,6 +241,16 @@ inline void write_producer(JsonWriter& json, const Producer& producer,
   json.text("config_hash", producer.config_hash);
   if (shape_version > 0) write_number(json, "shape_version", shape_version);
   json.end_object();
+}
+
+inline void write_missing(JsonWriter& json, const Content& content) {
+  if (content.missing.empty()) return;
+  json.key("missing").begin_array();
+  for (const Missing& missing : content.missing) {
+    json.begin_object().text("field", missing.field).text("why", missing.why);
+    json.text("how", missing.how).end_object();
+  }
+  json.end_array();
 }
 
 inline void write_one_advice(JsonWriter& json, const Advice& advice) {

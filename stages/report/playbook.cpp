@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "stages/report/attack.h"
 #include "stages/report/playbook_reader.h"
 
@@ -109,6 +110,8 @@ struct Playbooks::Impl {
   std::map<std::string, playbook::Step> checks, containment, hardening, tuning;
   std::map<std::string, playbook::Source> sources_by_id;
   std::vector<KnownSource> sources;
+  std::vector<playbook::Window> windows;
+  std::vector<std::string> mirrors;
 
   template <typename List, typename Into>
   static void name_all(const List& list, const std::string& file, const char* what, Into& into,
@@ -129,6 +132,8 @@ struct Playbooks::Impl {
       name_all(content.hardening(), file, "hardening", hardening, seen, problems);
       name_all(content.tuning(), file, "tuning", tuning, seen, problems);
       name_all(content.sources(), file, "sources", sources_by_id, seen, problems);
+      windows.insert(windows.end(), content.test_windows().begin(), content.test_windows().end());
+      mirrors.insert(mirrors.end(), content.mirrors().begin(), content.mirrors().end());
     }
     for (const auto& [file, content] : set)
       for (const Playbook& book : content.playbooks()) add(file, book, seen, problems);
@@ -273,6 +278,30 @@ const Playbook& Playbooks::of(const records::Series& series,
 }
 
 const std::vector<KnownSource>& Playbooks::sources() const { return impl_->sources; }
+
+const playbook::Window* Playbooks::window_of(const playbook::Source& source,
+                                             const records::Entity& entity,
+                                             const records::Summary& summary,
+                                             std::string_view k8s_namespace) const {
+  for (const playbook::Window& window : impl_->windows) {
+    const bool when = parse_rfc3339(window.from()).value() <= summary.first() &&
+                      summary.last() <= parse_rfc3339(window.to()).value();
+    const bool where = holds(window.hosts(), entity.hostname()) ||
+                       (!k8s_namespace.empty() && holds(window.namespaces(), k8s_namespace));
+    const bool what = window.sources().empty() || holds(window.sources(), source.id());
+    if (when && where && what && source.verdict() == playbook::Source::TEST) return &window;
+  }
+  return nullptr;
+}
+
+bool Playbooks::is_image(std::string_view image, std::string_view known) const {
+  if (image == known) return true;
+  const auto behind = [&](std::string_view registry) {
+    return image.size() == registry.size() + 1 + known.size() && image.starts_with(registry) &&
+           image[registry.size()] == '/' && image.ends_with(known);
+  };
+  return behind("docker.io") || std::any_of(impl_->mirrors.begin(), impl_->mirrors.end(), behind);
+}
 
 const std::vector<std::pair<std::string, Playbook>>& Playbooks::all() const { return impl_->all; }
 

@@ -36,6 +36,13 @@ class Playbooks {
   /// then its source, lead to.
   const Playbook& of(const records::Series& series, const records::Summary& summary) const;
   const std::vector<KnownSource>& sources() const;
+  /// The window in which all alerts of the finding lie, if a test of this source was announced
+  /// there; else nullptr.
+  const playbook::Window* window_of(const playbook::Source& source, const records::Entity& entity,
+                                    const records::Summary& summary,
+                                    std::string_view k8s_namespace) const;
+  /// Is it the image of that name, on Docker Hub or a mirror (ruling 11)?
+  bool is_image(std::string_view image, std::string_view known) const;
   /// As written, named steps put in; each with the file it is from.
   const std::vector<std::pair<std::string, Playbook>>& all() const;
   std::size_t size() const { return all().size(); }

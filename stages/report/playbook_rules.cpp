@@ -9,6 +9,7 @@
 #include <map>
 #include <string_view>
 
+#include "base/time.h"
 #include "stages/report/attack.h"
 #include "stages/report/fill.h"
 #include "stages/report/lint.h"
@@ -48,6 +49,11 @@ class Checker {
          [&](const Step& step) { named(step, &Checker::hardening); });
     each(file.tuning(), "tuning", [&](const Step& step) { named(step, &Checker::tuning); });
     each(file.sources(), "sources", [&](const playbook::Source& item) { source(item); });
+    each(file.test_windows(), "test_windows", [&](const playbook::Window& item) { window(item); });
+    each(file.mirrors(), "mirrors", [&](const std::string& mirror) {
+      if (mirror.find('/') == std::string::npos && mirror.find('.') == std::string::npos)
+        problem("a mirror is a registry, with or without a path: registry.example.com/hub");
+    });
   }
 
  private:
@@ -304,9 +310,24 @@ class Checker {
       demand(!names.field().empty(), "field");
       demand(!names.pattern().empty(), "pattern");
       const RE2 pattern(names.pattern(), RE2::Quiet);
-      if (!pattern.ok()) problem("pattern", "`pattern`: " + pattern.error());
+      if (!pattern.ok()) {
+        problem("pattern", "`pattern`: " + pattern.error());
+      } else if (!RE2::FullMatch(names.example(), pattern)) {
+        problem("`example` must be there and match `pattern`");
+      }
     });
     if (source.images_required()) demand(!source.images().empty(), "images");
+  }
+
+  void window(const playbook::Window& window) {
+    demand(!window.name().empty(), "name");
+    const auto from = parse_rfc3339(window.from());
+    const auto to = parse_rfc3339(window.to());
+    if (!from) problem("from", "`from` must be a time as 2026-03-02T09:00:00Z");
+    if (!to) problem("to", "`to` must be a time as 2026-03-02T09:00:00Z");
+    if (from && to && *from >= *to) problem("to", "`to` must come after `from`");
+    if (window.hosts_size() + window.namespaces_size() == 0)
+      problem("a test window needs `hosts` or `namespaces`");
   }
 
   const OnProblem& report_;

@@ -99,9 +99,9 @@ DocumentHead finding_text(const Finding& finding) {
       fmt::format("Rule {} fired in {}. {}\n\n{}", markdown_code(shown(finding.series.rule(), 256)),
                   markdown_text(where), markdown_text(when), markdown_text(what));
   head.conclusion = markdown_text(fmt::format("Assessed as {}. {}", verdict, next));
-  for (const std::string& change : judgement.would_change) {
-    head.conclusion += "\n\n- Would change it: " + markdown_text(change);
-  }
+  if (!judgement.would_change.empty()) head.conclusion += "\n\nWhat would change it:\n";
+  for (const std::string& change : judgement.would_change)
+    head.conclusion += "\n- " + markdown_text(change);
   return head;
 }
 
@@ -163,15 +163,9 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
   write_timeline(json, content.timeline);
   write_producer(json, producer, series.shape_version());
   write_advice(json, content.advice);
-  if (!judgement.missing.empty()) {
-    json.key("missing").begin_array();
-    for (const std::string& field : judgement.missing) {
-      json.begin_object().text("field", field).text("how", how_to_get(field)).end_object();
-    }
-    json.end_array();
-  }
+  write_missing(json, content);
   DocumentHead head = finding_text(finding);
-  head.conclusion += blind_spots_markdown(finding.revision.blind_spots);
+  head.blind_spots = blind_spots_markdown(finding.revision.blind_spots);
   json.text("markdown", document(head, content, judgement, finding.sensor));
   json.end_object();
   return json.take();

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "stages/report/playbook_falco_rules.h"
-#include "tests/stages/story.h"
+#include "tests/report/story.h"
 
 namespace gyre::stages {
 namespace {

@@ -17,7 +17,7 @@
 #include "stages/report/fill.h"
 #include "stages/report/lint.h"
 #include "stages/report/playbook_falco_rules.h"
-#include "tests/stages/story.h"
+#include "tests/report/story.h"
 
 namespace gyre::stages {
 namespace {

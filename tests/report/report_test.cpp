@@ -11,7 +11,7 @@
 #include "stages/report/judge.h"
 #include "stages/report/markdown.h"
 #include "stages/report/write.h"
-#include "tests/stages/story.h"
+#include "tests/report/story.h"
 
 namespace gyre::stages {
 namespace {
