@@ -8,7 +8,8 @@
 namespace gyre::pipeline {
 
 std::size_t size_of(const OutRecord& record) {
-  std::size_t bytes = record.key.size() + (record.value ? record.value->size() : 0);
+  std::size_t bytes =
+      (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
   for (const auto& [name, value] : record.headers) bytes += name.size() + value.size();
   return bytes;
 }

@@ -34,8 +34,8 @@ struct Record {
 /// A record to be sent.
 struct OutRecord {
   std::string topic;
-  std::int32_t partition = -1;  ///< -1: murmur2 of the key
-  std::string key;
+  std::int32_t partition = -1;  ///< -1: murmur2 of the key, which must be there
+  std::optional<std::string> key;
   std::optional<std::string> value;  ///< none: a tombstone
   Headers headers;
 };

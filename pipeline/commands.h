@@ -54,6 +54,13 @@ struct ReportsOptions {
 };
 int reports(const Config& config, const ReportsOptions& options);
 
+struct RedeliverOptions {
+  std::optional<std::string> error;  ///< only letters dead of this; none: of any
+  bool dry_run = false;
+};
+/// Feeds dead letters back to the input, each once; prints how many, by error.
+int redeliver(const Config& config, const RedeliverOptions& options);
+
 struct ExplainOptions {
   std::string file;   ///< `-` is standard input; a record a line, or one JSON value over many lines
   bool json = false;  ///< an object an alert, else text for people

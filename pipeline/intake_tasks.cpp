@@ -7,8 +7,8 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/time.h"
+#include "pipeline/dead_letter.h"
 #include "pipeline/input_start.h"
 #include "pipeline/task.h"
 #include "schemas/alert.h"
@@ -22,16 +22,11 @@ constexpr char kBundleVersion = 1;
 /// holds nobody up.
 constexpr Nanos kStopped = 600 * kNanosPerSecond;
 
-// What a dead letter keeps of a record; the rest is room for its key and headers.
-constexpr std::size_t kDeadLetterValue = kLargestDeadLetter - (16 << 10);
-
 std::string_view header(const Headers& headers, std::string_view name) {
   for (const auto& [key, value] : headers)
     if (key == name) return value;
   return {};
 }
-
-std::string format_offset(std::int64_t number) { return std::to_string(number); }
 
 class IntakeTasks : public StageTasks {
  public:
@@ -85,6 +80,7 @@ class IntakeTasks : public StageTasks {
                    .offset = record.offset,
                    .record_time = record_time(record, now),
                    .value = record.value ? std::string_view(*record.value) : std::string_view(),
+                   .key = record.key,
                    .headers = record.headers,
                    .tenant = header(record.headers, "gyre-tenant"),
                    .cluster = header(record.headers, "gyre-cluster")},
@@ -320,23 +316,8 @@ class IntakeTasks : public StageTasks {
     }
     for (stages::DeadLetter& dead : output.dead_letters) {
       ++dead_[dead.error];
-      Headers headers = {{"gyre-error", dead.error},
-                         {"gyre-detail", dead.detail},
-                         {"gyre-source-topic", config_.input.topic},
-                         {"gyre-source-partition", format_offset(dead.partition)},
-                         {"gyre-source-offset", format_offset(dead.offset)}};
-      if (dead.record_time != kNoTime)
-        headers.emplace_back("gyre-source-time", format_rfc3339(dead.record_time));
-      if (dead.value.size() > kDeadLetterValue) {
-        headers.emplace_back("gyre-truncated", std::to_string(dead.value.size()));
-        headers.emplace_back("gyre-sha256", to_hex(sha256(dead.value)));
-        dead.value.resize(kDeadLetterValue);
-      }
-      outbox.records.push_back({.topic = config_.output.dead_letter_topic,
-                                .partition = -1,
-                                .key = fmt::format("{}-{}", dead.partition, dead.offset),
-                                .value = std::move(dead.value),
-                                .headers = std::move(headers)});
+      outbox.records.push_back(
+          to_dead_letter(config_.output.dead_letter_topic, config_.input.topic, std::move(dead)));
     }
     for (auto& [partition, source] : batch) {
       const Task& task = *tasks_.at(partition);

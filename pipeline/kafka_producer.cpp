@@ -149,7 +149,8 @@ void KafkaBroker::send(OutRecord record) {
   Output& output = this->output(record.topic);
   refuse_larger(record, output.largest_record);
   if (record.partition < 0) {
-    record.partition = static_cast<std::int32_t>((murmur2(record.key) & 0x7fffffffU) %
+    CHECK(record.key);
+    record.partition = static_cast<std::int32_t>((murmur2(*record.key) & 0x7fffffffU) %
                                                  static_cast<std::uint32_t>(output.partitions));
   }
   kafka::HeaderList headers(rd_kafka_headers_new(record.headers.size()));
@@ -163,7 +164,7 @@ void KafkaBroker::send(OutRecord record) {
   parts[1].vtype = RD_KAFKA_VTYPE_PARTITION;
   parts[1].u.i32 = record.partition;
   parts[2].vtype = RD_KAFKA_VTYPE_KEY;
-  parts[2].u.mem = {record.key.data(), record.key.size()};
+  if (record.key) parts[2].u.mem = {record.key->data(), record.key->size()};
   parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
   if (record.value) parts[3].u.mem = {record.value->data(), record.value->size()};
   parts[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;

@@ -23,6 +23,7 @@ struct Options {
   ReportsOptions reports;
   CheckOptions check;
   ExplainOptions explain;
+  RedeliverOptions redeliver;
 };
 
 CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
@@ -112,6 +113,19 @@ void add_explain(CLI::App& app, Options& options) {
   sub->add_flag("--json", options.explain.json, "For programs: one JSON object an alert");
 }
 
+void add_redeliver(CLI::App& app, Options& options) {
+  CLI::App* sub = command(app, options, "redeliver",
+                          "Feed dead letters back to the input, after what killed them is cured",
+                          "gyre redeliver -c gyre.yaml --error too_large --dry-run", true);
+  std::vector<std::string> errors;
+  for (const schemas::ParseError error : schemas::kParseErrors)
+    errors.emplace_back(schemas::to_string(error));
+  sub->add_option("--error", options.redeliver.error, "Only letters dead of this")
+      ->type_name("WORD")
+      ->check(CLI::IsMember(errors));
+  sub->add_flag("--dry-run", options.redeliver.dry_run, "Only count them");
+}
+
 void add_commands(CLI::App& app, Options& options) {
   command(app, options, "run", "Process the input topic until SIGTERM", "gyre run -c gyre.yaml",
           true);
@@ -124,6 +138,7 @@ void add_commands(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(CLI::IsMember({"summary", "markdown", "json"}));
   add_explain(app, options);
+  add_redeliver(app, options);
   CLI::App* check = command(app, options, "check", "Validate the configuration and the playbooks",
                             "gyre check -c gyre.yaml");
   check->add_option("--playbooks", options.check.playbooks, "Playbooks, instead of the config's")
@@ -148,6 +163,7 @@ int dispatch(const std::string& name, const Options& options) {
   if (name == "run") return run(config);
   if (name == "replay") return replay(config, options.replay);
   if (name == "generate") return generate(config, options.generate);
+  if (name == "redeliver") return redeliver(config, options.redeliver);
   if (name == "explain") return explain(config, options.explain);
   if (name == "reports") return reports(config, options.reports);
   return topics(config);

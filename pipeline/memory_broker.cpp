@@ -161,7 +161,8 @@ void MemoryBroker::send(OutRecord record) {
   Producer& producer = cluster_->producer_of(*session_);
   const std::size_t count = cluster_->topic(record.topic).size();
   if (record.partition < 0) {
-    record.partition = static_cast<std::int32_t>((murmur2(record.key) & 0x7fffffff) % count);
+    CHECK(record.key);
+    record.partition = static_cast<std::int32_t>((murmur2(*record.key) & 0x7fffffff) % count);
   }
   Partition& log = cluster_->at(record.topic, record.partition);
   refuse_larger(record, log.largest_record);

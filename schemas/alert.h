@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -70,6 +71,8 @@ enum class ParseError : std::uint8_t {
   kNoTime,      ///< no `time` that can be read
   kTooLarge,    ///< above `limits.record_bytes`
 };
+inline constexpr std::array kParseErrors = {ParseError::kNotJson, ParseError::kNotAnAlert,
+                                            ParseError::kNoTime, ParseError::kTooLarge};
 std::string_view to_string(
     ParseError error);  ///< `not_json`, `not_an_alert`, `no_time`, `too_large`
 

@@ -120,6 +120,7 @@ void AlertReader::open(std::string_view value, RecordHeaders headers) {
   impl_->frames.clear();
   impl_->texts.clear();
   impl_->rejections = 0;
+  impl_->reading.rest = false;
   Text& text = impl_->current.emplace();
   text.text = value;
   for (const auto& [name, said] : headers) {
@@ -142,6 +143,7 @@ Reading* AlertReader::next() {
   Rejection& last = impl_->reading.rejection.emplace(std::move(impl_->last_rejection));
   last.detail = std::to_string(std::exchange(impl_->rejections, 0) - kRejections) +
                 " more; the last: " + last.detail;
+  impl_->reading.rest = true;
   return &impl_->reading;
 }
 

@@ -24,6 +24,7 @@ struct Reading {
   /// When the innermost envelope that says so was made: the last instant that its text can mean (a
   /// syslog line of :16Z may be as late as :16.999999999). kNoTime: none says. Ruling 7.
   Nanos envelope_time = kNoTime;
+  bool rest = false;  ///< a rejection that stands for all further ones of its record
 };
 
 /// Takes the alerts out of a record, whoever wrapped it (schemas/envelope/). Keeps its buffers

@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t kIdBytes = 16;
 constexpr std::size_t kBlockIds = 512;
+// Further ahead of the watermark is no alert but one whose sensor's clock is wrong: a week is what
+// Kafka keeps by default, so what a partition may lie behind another. Its id would be kept until
+// the watermark gets there.
+constexpr Nanos kFarAhead = Nanos{8} * 24 * 3600 * kNanosPerSecond;
 constexpr Nanos kNanosPerMinute = 60 * kNanosPerSecond;
 
 std::int64_t minute_of(Nanos time) {
@@ -108,7 +112,9 @@ bool count_distinct(const records::Sighting& sighting, std::string_view entity_h
   const std::size_t alerts = sighting.alerts().size() / schemas::kAlertEntryBytes;
   for (std::size_t i = 0; i < alerts; ++i) {
     const schemas::AlertEntry entry = schemas::alert_entry(sighting.alerts(), i);
-    const bool beyond = watermark != kNoTime && entry.time < watermark - horizon * kNanosPerSecond;
+    const bool beyond =
+        watermark != kNoTime && (entry.time < watermark - horizon * kNanosPerSecond ||
+                                 (entry.time > kFarAhead && entry.time - kFarAhead > watermark));
     if (beyond) may_repeat = true;
     if (!beyond && !blocks.insert(entry.time, entry.id)) continue;
     counted.set_alerts(counted.alerts() + 1);

@@ -16,6 +16,12 @@ constexpr std::size_t kBundleBytes = 512 << 10;
 // A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
 constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
 
+std::string_view element_of(schemas::RecordHeaders headers) {
+  for (const auto& [name, value] : headers)
+    if (name == kElementHeader) return value;
+  return {};
+}
+
 void sort_by_id(std::string& alerts) {
   std::vector<schemas::AlertEntry> entries;
   for (std::size_t i = 0; i < alerts.size() / schemas::kAlertEntryBytes; ++i)
@@ -45,20 +51,34 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
   range.next = record.offset + 1;
   source.next_offset = record.offset + 1;
   source.sent_to.resize(static_cast<std::size_t>(targets_));
+  const std::size_t dead_before = dead_letters_.size();
+  const std::string_view only = element_of(record.headers);
+  std::size_t elements = 0;
   reader_.open(record.value, record.headers);
   while (schemas::Reading* reading = reader_.next()) {
+    const std::size_t element = elements++;
+    if (!only.empty() && only != std::to_string(element)) continue;
     source.counters.set_in(source.counters.in() + 1);
     if (reading->rejection) {
       source.counters.set_dead(source.counters.dead() + 1);
-      dead_letters_.push_back({record.partition, record.offset, record.record_time,
-                               std::string(schemas::to_string(reading->rejection->error)),
-                               reading->rejection->detail, std::string(record.value)});
+      dead_letters_.push_back(
+          {.partition = record.partition,
+           .offset = record.offset,
+           .record_time = record.record_time,
+           .error = std::string(schemas::to_string(reading->rejection->error)),
+           .detail = reading->rejection->detail,
+           .element = reading->rest ? "rest" : std::to_string(element),
+           .value = std::string(record.value),
+           .key = record.key ? std::optional<std::string>(*record.key) : std::nullopt,
+           .headers = {record.headers.begin(), record.headers.end()}});
       continue;
     }
     const Nanos record_time =
         record.record_time == kNoTime ? reading->envelope_time : record.record_time;
     fold(reading->alert, record_time, record, source, range);
   }
+  if (elements > 1) return;
+  for (std::size_t i = dead_before; i < dead_letters_.size(); ++i) dead_letters_[i].element.clear();
 }
 
 void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,

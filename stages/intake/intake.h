@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,12 +19,17 @@
 
 namespace gyre::stages {
 
+/// Header of a record of which only one alert is to be counted, by its place in the record from 0:
+/// the others were, when it came first.
+inline constexpr std::string_view kElementHeader = "gyre-element";
+
 /// One record of the input topic. Views hold for the call.
 struct IntakeRecord {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
   Nanos record_time = kNoTime;  ///< clamps the event time; kNoTime: the envelope's does (ruling 7)
   std::string_view value;
+  std::optional<std::string_view> key = {};
   schemas::RecordHeaders headers = {};
   std::string_view tenant;  ///< of the record's headers; empty: none
   std::string_view cluster;
@@ -35,7 +41,10 @@ struct DeadLetter {
   Nanos record_time = kNoTime;
   std::string error;  ///< schemas::to_string(ParseError)
   std::string detail;
-  std::string value;  ///< the original bytes
+  std::string element;  ///< its place in the record, from 0; empty: the record is one; `rest`: many
+  std::string value;    ///< the original bytes
+  std::optional<std::string> key;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< the record's own
 };
 
 /// What intake remembers of one source partition; its Checkpoint holds the same.

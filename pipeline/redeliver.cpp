@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/redeliver.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <map>
+#include <vector>
+
+#include "base/error.h"
+#include "pipeline/commands.h"
+#include "pipeline/dead_letter.h"
+#include "pipeline/kafka_broker.h"
+#include "schemas/alert.h"
+
+namespace gyre::pipeline {
+namespace {
+
+// One run over the letters of one error, up to where the topic ended when it was assigned.
+class Run {
+ public:
+  Run(Broker& broker, const Config& config, std::string_view error, bool dry_run)
+      : broker_(broker), config_(config), error_(error), dry_run_(dry_run) {}
+
+  RedeliveryCounts run() {
+    const BatchLimits limits{.linger = config_.batch.linger,
+                             .records = config_.batch.records,
+                             .bytes = config_.batch.bytes};
+    while (!assigned_ || !ends_.empty()) {
+      const Poll polled = broker_.poll(limits);
+      if (polled.assignment)
+        take(*polled.assignment);
+      else
+        redeliver(polled.records);
+      std::erase_if(ends_, [&](const auto& end) { return broker_.at_end(end.first); });
+    }
+    return counts_;
+  }
+
+ private:
+  void take(const Assignment& assignment) {
+    const std::string& topic = config_.output.dead_letter_topic;
+    std::vector<PartitionOffset> from;
+    ends_.clear();
+    for (const std::int32_t partition : assignment.partitions) {
+      const auto seen = broker_.committed(partition);
+      const std::int64_t low = broker_.low_watermark(topic, partition);
+      from.push_back({partition, std::max(seen.value_or(low), low)});
+      ends_[partition] = broker_.high_watermark(topic, partition);
+    }
+    broker_.resume(from);
+    assigned_ = true;
+  }
+
+  void redeliver(const std::vector<Record>& letters) {
+    RedeliveryCounts counts = counts_;
+    std::map<std::int32_t, std::int64_t> next;
+    std::vector<OutRecord> records;
+    for (const Record& letter : letters) {
+      const auto end = ends_.find(letter.partition);
+      if (end == ends_.end()) continue;  // came after the end
+      if (letter.offset >= end->second) {
+        ends_.erase(end);
+        continue;
+      }
+      next[letter.partition] = letter.offset + 1;
+      switch (redelivery_of(letter, config_.input.topic, error_)) {
+        case Redelivery::kRedeliver:
+          ++counts.redelivered;
+          records.push_back(to_redelivered(letter, config_.input.topic));
+          break;
+        case Redelivery::kGivenUp:
+          ++counts.given_up;
+          break;
+        case Redelivery::kCut:
+          ++counts.cut;
+          break;
+        case Redelivery::kNotAsked:
+          break;
+      }
+    }
+    if (!dry_run_ && !next.empty()) commit(std::move(records), next);
+    counts_ = counts;
+  }
+
+  void commit(std::vector<OutRecord> records, const std::map<std::int32_t, std::int64_t>& next) {
+    std::vector<PartitionOffset> offsets;
+    for (const auto& [partition, offset] : next) offsets.push_back({partition, offset});
+    broker_.begin();
+    for (OutRecord& record : records) broker_.send(std::move(record));
+    broker_.commit(offsets);
+  }
+
+  Broker& broker_;
+  const Config& config_;
+  std::string_view error_;
+  bool dry_run_;
+  bool assigned_ = false;
+  std::map<std::int32_t, std::int64_t> ends_;  ///< of the partitions not yet read up to there
+  RedeliveryCounts counts_;
+};
+
+}  // namespace
+
+RedeliveryCounts redeliver_letters(Broker& broker, const Config& config, std::string_view error,
+                                   bool dry_run) {
+  return Run(broker, config, error, dry_run).run();
+}
+
+std::string redelivery_group(const Config& config, std::string_view error) {
+  return fmt::format("{}.{}", config.group("redeliver"), error);
+}
+
+int redeliver(const Config& config, const RedeliverOptions& options) {
+  for (const schemas::ParseError each : schemas::kParseErrors) {
+    const std::string_view error = schemas::to_string(each);
+    if (options.error && *options.error != error) continue;
+    // One id for all instances: a second run takes over from the first, it never shares with it.
+    const auto broker =
+        make_kafka_broker({config.kafka.brokers, config.kafka.properties},
+                          {.input_topic = config.output.dead_letter_topic,
+                           .group = redelivery_group(config, error),
+                           .id = config.name + "-redeliver",
+                           .output_topics = {{config.input.topic, kLargestDeadLetter}}});
+    const RedeliveryCounts counts = redeliver_letters(*broker, config, error, options.dry_run);
+    std::cout << fmt::format(
+                     "{}: {} {}, {} given up after {} times, {} left since they are not whole\n",
+                     error, counts.redelivered,
+                     options.dry_run ? "would be redelivered" : "redelivered", counts.given_up,
+                     kMostRedeliveries, counts.cut)
+              << std::flush;
+  }
+  return 0;
+}
+
+}  // namespace gyre::pipeline
