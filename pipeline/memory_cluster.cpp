@@ -75,7 +75,7 @@ void MemoryCluster::compact(const std::string& topic, std::int32_t partition) {
   Partition& log = impl_->at(topic, partition);
   std::set<std::string> seen;
   for (std::int64_t offset = log.stable() - 1; offset >= log.low; --offset) {
-    Entry& entry = log.entries[static_cast<std::size_t>(offset - log.low)];
+    memory::Entry& entry = log.entries[static_cast<std::size_t>(offset - log.low)];
     if (log.next_data(offset, log.stable()) != offset) continue;
     const bool last = seen.insert(entry.key.value_or("")).second;
     // What is no data takes an offset and is seen by nobody, as what was compacted away.

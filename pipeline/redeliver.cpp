@@ -32,7 +32,10 @@ class Run {
         take(*polled.assignment);
       else
         redeliver(polled.records);
-      std::erase_if(ends_, [&](const auto& end) { return broker_.at_end(end.first); });
+      std::erase_if(ends_, [&](const auto& end) {
+        const Unread unread = broker_.unread(end.first);
+        return unread.known && unread.records == 0;
+      });
     }
     return counts_;
   }
