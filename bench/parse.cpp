@@ -170,8 +170,8 @@ int run(const char* path) {
                            "x raw", "of speed");
   for (Way& way : ways)
     std::cout << fmt::format("{:22}{:>12.0f}{:>22.3f}{:>8.2f}{:>10.2f}\n", way.name,
-                             count / way.median(), way.median() / count * 1e6,
-                             way.median() / raw, raw / way.median());
+                             count / way.median(), way.median() / count * 1e6, way.median() / raw,
+                             raw / way.median());
   return 0;
 }
 
