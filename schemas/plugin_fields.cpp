@@ -11,7 +11,7 @@ namespace {
 
 using Names = std::array<std::string_view, 3>;  // the best first; the empty one is no field
 
-// Fields as the plugins' READMEs name them (falcosecurity/plugins).
+// Fields as the plugins' READMEs name them (falcosecurity/plugins and its registry.yaml).
 struct Plugin {
   std::string_view source;  ///< how the source's name begins
   Names actor;
@@ -21,7 +21,7 @@ struct Plugin {
 
 // The object's kind, not its name: that is the entity. Okta names each kind of target by a field
 // of its own.
-const std::array<Plugin, 6> kPlugins = {{
+const std::array<Plugin, 7> kPlugins = {{
     {"aws_",
      {"ct.user", "ct.user.arn", "ct.user.principalid"},
      {"ct.name"},
@@ -34,6 +34,10 @@ const std::array<Plugin, 6> kPlugins = {{
      {}},
     {"github", {"github.user"}, {"github.action"}, {"github.type", "github.webhook.type"}},
     {"docker", {}, {"docker.action"}, {"docker.type"}},
+    {"keycloak",
+     {"keycloak.user.userID", "keycloak.admin.authDetails.userID"},
+     {"keycloak.user.eventType", "keycloak.admin.operationType"},
+     {"keycloak.admin.resourceType", "keycloak.user.clientID"}},
 }};
 
 struct Target {
@@ -53,12 +57,11 @@ constexpr auto kActors = std::to_array<std::string_view>(
      "principal",       "caller",     "author",      "author_name", "author_id", "created_by.login",
      "created_by.name", "account",    "login",       "subject",     "identity",  "email"});
 constexpr auto kActions = std::to_array<std::string_view>(
-    {"action",        "operation",      "operationname", "operation.name",
-     "operationtype", "operation_type", "event.type",    "eventtype",
-     "event_type",    "event.name",     "eventname",     "event_name",
-     "evt.type",      "event.action",   "method",        "methodname",
-     "verb",          "event",          "command",       "type",
-     "name"});
+    {"action",         "operation",  "operationname", "operation.name", "operationtype",
+     "operation_type", "op_type",    "event.type",    "eventtype",      "event_type",
+     "event.name",     "eventname",  "event_name",    "evt.type",       "event.action",
+     "method",         "methodname", "verb",          "event",          "command",
+     "type",           "name"});
 constexpr auto kObjects = std::to_array<std::string_view>(
     {"resourcetype", "resource.type", "resource_type", "resource", "objecttype", "object.type",
      "object_type", "object", "target.type", "target_type", "entity_type", "source.type", "topic",

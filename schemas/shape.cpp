@@ -42,13 +42,14 @@ class Writer {
       return *this;
     }
     if (std::all_of(value.begin(), value.end(), is_ascii)) {
-      quote(value);
+      quote(value, false);
       return *this;
     }
     const std::string shown = printable(value);
-    quote(shown);
-    // Two values that only look alike stay two shapes.
-    if (shown.size() != value.size()) text_ += "#" + hash_of(value);
+    const bool altered = shown.size() != value.size();
+    quote(shown, altered);
+    // Two values that only look alike stay two shapes; behind the quotes, where no value reaches.
+    if (altered) text_ += "#" + hash_of(value);
     return *this;
   }
 
@@ -73,8 +74,8 @@ class Writer {
     return is_ascii(c) && c != ' ' && c != '"' && c != '\\' && c != '=';
   }
 
-  void quote(std::string_view value) {
-    const bool quoted = value.find_first_of(" \"\\=") != std::string_view::npos;
+  void quote(std::string_view value, bool always) {
+    const bool quoted = always || value.find_first_of(" \"\\=") != std::string_view::npos;
     if (quoted) text_ += '"';
     for (const char c : value) {
       if (c == '"' || c == '\\') text_ += '\\';
