@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "pipeline/commands.h"
+#include "schemas/contracts.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -24,6 +25,7 @@ struct Options {
   CheckOptions check;
   ExplainOptions explain;
   RedeliverOptions redeliver;
+  std::string schema;
 };
 
 CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
@@ -145,6 +147,10 @@ void add_commands(CLI::App& app, Options& options) {
       ->type_name("DIRECTORY");
   check->add_flag("--coverage", options.check.coverage,
                   "Print which rule has which playbook, as a Markdown table");
+  app.add_subcommand("schema", "Print a contract as JSON Schema")
+      ->add_option("NAME", options.schema, "Which one")
+      ->required()
+      ->check(CLI::IsMember(schemas::contract_names()));
   command(app, options, "topics", "Create missing topics and verify all of them",
           "gyre topics -c gyre.yaml");
 }
@@ -158,6 +164,10 @@ Config config_of(const std::string& name, const std::string& path) {
 }
 
 int dispatch(const std::string& name, const Options& options) {
+  if (name == "schema") {
+    std::cout << schemas::contract(options.schema);
+    return kFine;
+  }
   if (name == "check") return check(options.config, options.check);
   const Config config = config_of(name, options.config);
   if (name == "run") return run(config);

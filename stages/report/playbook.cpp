@@ -21,7 +21,7 @@
 namespace gyre::stages {
 
 extern const std::pair<std::string_view, std::string_view> kBuiltinPlaybooks[];
-extern const std::size_t kBuiltinPlaybookCount;
+extern const std::size_t kBuiltinPlaybooksCount;
 
 namespace {
 
@@ -242,7 +242,7 @@ Set read_directory(const std::string& directory, Problems& problems) {
 Playbooks::Playbooks(const std::string& directory) : impl_(std::make_unique<Impl>()) {
   Problems problems;
   Set builtin;
-  for (std::size_t i = 0; i < kBuiltinPlaybookCount; ++i) {
+  for (std::size_t i = 0; i < kBuiltinPlaybooksCount; ++i) {
     const std::string file(kBuiltinPlaybooks[i].first);
     builtin.emplace_back(
         file, read_playbook_file(file, std::string(kBuiltinPlaybooks[i].second), problems));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole of Gyre on the embedded broker, from a file of alerts to its reports.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "base/error.h"
 #include "pipeline/commands.h"
+#include "tests/contract/contract.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -47,6 +49,14 @@ class ReplayTest : public testing::Test {
     const int code = replay(config_, options);
     std::cout.rdbuf(before);
     EXPECT_EQ(code, 0);
+    std::istringstream written(out.str());
+    for (std::string line; std::getline(written, line);)
+      EXPECT_THAT(tests::violations("report", line), testing::IsEmpty()) << line;
+    if (options.dead_letters) {
+      std::ifstream dead(*options.dead_letters);
+      for (std::string line; std::getline(dead, line);)
+        EXPECT_THAT(tests::violations("dead_letter", line), testing::IsEmpty()) << line;
+    }
     return out.str();
   }
 

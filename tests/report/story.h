@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <gmock/gmock.h>
+
 #include <map>
 #include <set>
 #include <string>
@@ -8,6 +10,7 @@
 #include "stages/report/judge.h"
 #include "stages/report/playbook.h"
 #include "stages/report/write.h"
+#include "tests/contract/contract.h"
 
 namespace gyre::stages {
 
@@ -63,11 +66,14 @@ struct Story {
   }
 
   Judgement judged() const { return judge(series, episode, entity, playbooks()); }
+  /// Holds every report it writes against the contract.
   std::string json() const {
     const Revision revision{1, "opened", 1'700'000'010, 1'700'000'910};
-    return write_finding(series, episode, entity, judged(), playbooks(), revision,
-                         {"0.1", "c0ffee"})
-        .json;
+    std::string written =
+        write_finding(series, episode, entity, judged(), playbooks(), revision, {"0.1", "c0ffee"})
+            .json;
+    EXPECT_THAT(tests::violations("report", written), testing::IsEmpty());
+    return written;
   }
 
   static const Playbooks& playbooks() {

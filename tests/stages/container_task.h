@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "schemas/sighting.h"
 #include "stages/by_container/stage.h"
 #include "state/store.h"
+#include "tests/contract/contract.h"
 
 namespace gyre::stages {
 
@@ -69,6 +71,11 @@ inline records::Sighting sighting(const Given& given) {
 /// A task that is fed bundles of one source partition.
 class ContainerTask : public testing::Test {
  protected:
+  void TearDown() override {
+    for (const schemas::Report& report : reports_)
+      EXPECT_THAT(tests::violations("report", report.json), testing::IsEmpty()) << report.json;
+  }
+
   // Feeds the sightings and a tick that decides everything up to `decided` seconds after kStart.
   void feed(const std::vector<Given>& given, Second decided) {
     records::Bundle bundle;
