@@ -133,8 +133,9 @@ struct Key {
 using Read = std::function<void(Reader&, const YAML::Node&, Config&)>;
 
 bool is_semantic(const string& path) {
-  return path.starts_with("findings.") || path.starts_with("limits.") || path == "reports.close" ||
-         path == "input.tenant" || path == "input.cluster";
+  return path.starts_with("findings.") || path.starts_with("outbreaks.") ||
+         path.starts_with("limits.") || path == "reports.close" || path == "input.tenant" ||
+         path == "input.cluster";
 }
 
 template <class Get, class T>
@@ -203,8 +204,9 @@ std::vector<Key> table() {
       text([](const string& t) { return !t.empty() && t.size() <= 256; }, "1 to 256 bytes long");
   const auto any = text([](const string&) { return true; }, "");
   const auto some = text([](const string& t) { return !t.empty(); }, "a path: it is empty");
-  const auto stage = text([](const string& t) { return t == "intake" || t == "by_container"; },
-                          "a stage: intake or by_container");
+  const auto stage =
+      text([](const string& t) { return t == "intake" || t == "by_container" || t == "by_rule"; },
+           "a stage: intake, by_container or by_rule");
   const auto start = text(
       [](const string& t) {
         return t == "earliest" || t == "latest" || parse_rfc3339(t).has_value();
@@ -252,6 +254,14 @@ std::vector<Key> table() {
       one("findings.incident_risk", AT(findings.incident_risk), integer<std::uint32_t>(1, 100)),
       one("findings.shapes", AT(findings.shapes), integer<std::uint32_t>(1, 1024)),
       one("findings.per_entity", AT(findings.per_entity), integer<std::uint32_t>(1, 1024)),
+      one("outbreaks.hosts", AT(outbreaks.hosts), integer<std::uint32_t>(2, 1000)),
+      one("outbreaks.workloads", AT(outbreaks.workloads), integer<std::uint32_t>(2, 1000)),
+      one("outbreaks.window", AT(outbreaks.window), seconds(60, kDay)),
+      one("outbreaks.recurring", AT(outbreaks.recurring), integer<std::uint32_t>(2, 1000)),
+      one("outbreaks.recurring_window", AT(outbreaks.recurring_window), seconds(60, 7 * kDay)),
+      one("outbreaks.rollout", AT(outbreaks.rollout), seconds(1, kDay)),
+      one("outbreaks.quiet", AT(outbreaks.quiet), seconds(60, kDay)),
+      one("outbreaks.max_age", AT(outbreaks.max_age), seconds(60, 30 * kDay)),
       one("reports.close", AT(findings.close_all), choice("changed", "all")),
       one("playbooks", AT(playbooks), any),
   };
@@ -326,6 +336,8 @@ void check_whole(Reader& reader, const Config& config) {
            {"the intake changelog of `name`", config.intake_changelog()},
            {"the by-container changelog of `name`", config.by_container_changelog()},
            {"the duplicate ids of `name`", config.by_container_ids()},
+           {"the by-rule topic of `name`", config.by_rule_topic()},
+           {"the by-rule changelog of `name`", config.by_rule_changelog()},
            {"input.topic", config.input.topic},
            {"output.topic", config.output.topic},
            {"output.dead_letter_topic", config.output.dead_letter_topic}}) {
@@ -342,6 +354,8 @@ void check_whole(Reader& reader, const Config& config) {
   at_least("lateness", findings.lateness, "disorder", findings.disorder);
   at_least("max_age", findings.max_age, "gap", findings.gap);
   at_least("incident_max_age", findings.incident_max_age, "incident_gap", findings.incident_gap);
+  if (config.outbreaks.max_age < config.outbreaks.quiet)
+    problem("outbreaks.max_age must be at least outbreaks.quiet");
   for (const auto* backoff : {&findings.backoff_attention, &findings.backoff_record})
     if (!std::ranges::is_sorted(*backoff))
       problem(fmt::format("findings.backoff_{}: no wait may be shorter than the one before it",

@@ -9,6 +9,7 @@
 
 #include "schemas/alert.h"
 #include "stages/by_container/stage.h"
+#include "stages/by_rule/stage.h"
 #include "stages/intake/intake.h"
 
 namespace gyre::pipeline {
@@ -18,7 +19,7 @@ struct Config {
   std::string name = "gyre";  ///< prefixes inner topics, groups, transactional ids
   std::string instance;       ///< stable over restarts; default: the hostname
   int workers = 1;
-  std::vector<std::string> stages = {"intake", "by_container"};
+  std::vector<std::string> stages = {"intake", "by_container", "by_rule"};
 
   struct Kafka {
     std::string brokers = "127.0.0.1:9092";
@@ -60,7 +61,8 @@ struct Config {
   } batch;
 
   schemas::ParseLimits limits;
-  stages::FindingConfig findings;  ///< gap, lateness, settling, back-off, reports.close ...
+  stages::FindingConfig findings;    ///< gap, lateness, settling, back-off, reports.close ...
+  stages::OutbreakConfig outbreaks;  ///< thresholds; reports.close stands in `findings`
   std::string playbooks;  ///< a directory whose files override the built-in playbooks; empty: none
 
   // Names derived from `name` (DESIGN 5), said once.
@@ -68,10 +70,12 @@ struct Config {
   std::string intake_changelog() const { return name + ".intake.changelog"; }
   std::string by_container_changelog() const { return name + ".by-container.changelog"; }
   std::string by_container_ids() const { return name + ".by-container.ids"; }
+  std::string by_rule_topic() const { return name + ".by-rule"; }
+  std::string by_rule_changelog() const { return name + ".by-rule.changelog"; }
   std::string group(const std::string& stage) const { return name + "." + stage; }
   std::string client_id(const std::string& stage, int worker) const;
-  /// Hash of what decisions depend on (findings, limits, input.tenant, input.cluster), 16 hex
-  /// digits.
+  /// Hash of what decisions depend on (findings, outbreaks, limits, input.tenant, input.cluster),
+  /// 16 hex digits.
   std::string semantic_hash() const;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "pipeline/bundle_tasks.h"
 #include "pipeline/dead_letter.h"
 #include "pipeline/input_start.h"
 #include "pipeline/task.h"
@@ -17,7 +18,6 @@ namespace gyre::pipeline {
 
 namespace {
 
-constexpr char kBundleVersion = 1;
 /// Ruling 19: an unread source, or another member's checkpoint, that brings nothing for this long
 /// holds nobody up.
 constexpr Nanos kStopped = 600 * kNanosPerSecond;
@@ -306,12 +306,10 @@ class IntakeTasks : public StageTasks {
   void write(std::map<std::int32_t, stages::SourceState>& batch, stages::IntakeOutput output,
              Outbox& outbox) {
     for (auto& [target, bundle] : output.bundles) {
-      std::string value(1, kBundleVersion);
-      bundle.AppendToString(&value);
       outbox.records.push_back({.topic = config_.by_container_topic(),
                                 .partition = target,
                                 .key = {},
-                                .value = std::move(value),
+                                .value = encode_bundle(bundle),
                                 .headers = {}});
     }
     for (stages::DeadLetter& dead : output.dead_letters) {

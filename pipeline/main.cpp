@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -26,6 +27,7 @@ struct Options {
   ExplainOptions explain;
   RedeliverOptions redeliver;
   std::string schema;
+  std::set<std::string> stages;  ///< empty: as the configuration says
 };
 
 CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
@@ -130,7 +132,11 @@ void add_redeliver(CLI::App& app, Options& options) {
 
 void add_commands(CLI::App& app, Options& options) {
   command(app, options, "run", "Process the input topic until SIGTERM", "gyre run -c gyre.yaml",
-          true);
+          true)
+      ->add_option("--stages", options.stages, "Only these, in place of `stages` of the file")
+      ->type_name("STAGE,...")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"intake", "by_container", "by_rule"}));
   add_replay(app, options);
   add_generate(app, options);
   CLI::App* reports = command(app, options, "reports", "Show the newest revision of each report",
@@ -169,7 +175,8 @@ int dispatch(const std::string& name, const Options& options) {
     return kFine;
   }
   if (name == "check") return check(options.config, options.check);
-  const Config config = config_of(name, options.config);
+  Config config = config_of(name, options.config);
+  if (!options.stages.empty()) config.stages.assign(options.stages.begin(), options.stages.end());
   if (name == "run") return run(config);
   if (name == "replay") return replay(config, options.replay);
   if (name == "generate") return generate(config, options.generate);

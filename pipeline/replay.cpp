@@ -164,11 +164,15 @@ struct Origin {
 
 struct Published {
   std::string time;  // RFC 3339 of whole seconds: text order is time order
-  bool incident;     // after the findings it names
+  int rank;          // whoever is named by another comes first: findings, incidents, outbreaks
   std::string id;
   std::int64_t revision;
   std::string json;
 };
+
+int rank_of(std::string_view type) {
+  return type == "gyre.report.outbreak" ? 2 : type == "gyre.report.incident" ? 1 : 0;
+}
 
 // The whole of Gyre on the embedded broker, stepped by one thread.
 class Replay {
@@ -202,13 +206,18 @@ class Replay {
                              .client_id = "replay",
                              .in_memory = true};
     const auto intake_tasks = make_intake_tasks(task_options);
+    const auto rule_broker =
+        cluster_.connect(config_.group("by_rule"), config_.by_rule_topic(), "by_rule");
+    const auto rule_tasks = make_rule_tasks(task_options);
     const auto container_tasks = make_container_tasks(task_options, playbooks_);
     const BatchLimits limits{.records = options_.batch,
                              .bytes = std::numeric_limits<std::size_t>::max()};
     Worker intake({"intake"}, *intake_broker, *intake_tasks, telemetry_, limits);
     Worker by_container({"by_container"}, *container_broker, *container_tasks, telemetry_, limits);
+    Worker by_rule({"by_rule"}, *rule_broker, *rule_tasks, telemetry_, limits);
     intake.run_once();  // takes its assignment
     by_container.run_once();
+    by_rule.run_once();
 
     for (bool more = true; more;) {
       more = feed_batch();
@@ -217,6 +226,7 @@ class Replay {
                               // input gets
       while (intake.run_once() && more) continue;
       while (by_container.run_once()) continue;
+      while (by_rule.run_once()) continue;
       collect();
     }
     print_reports();
@@ -227,8 +237,9 @@ class Replay {
 
  private:
   std::vector<std::string> inner_topics() const {
-    return {config_.by_container_topic(), config_.intake_changelog(),
-            config_.by_container_changelog(), config_.by_container_ids()};
+    return {config_.by_container_topic(),     config_.intake_changelog(),
+            config_.by_container_changelog(), config_.by_container_ids(),
+            config_.by_rule_topic(),          config_.by_rule_changelog()};
   }
 
   bool feed_batch() {
@@ -255,7 +266,7 @@ class Replay {
       const std::string_view id = header(record, "ce_id");
       const std::size_t slash = id.rfind('/');
       reports_.push_back({.time = std::string(header(record, "ce_time")),
-                          .incident = header(record, "ce_type") == "gyre.report.incident",
+                          .rank = rank_of(header(record, "ce_type")),
                           .id = std::string(id.substr(0, slash)),
                           .revision = number(id.substr(slash + 1)),
                           .json = record.value.value_or("")});
@@ -283,11 +294,10 @@ class Replay {
       cluster_.delete_records(topic, partition, cluster_.last_stable_offset(topic, partition));
   }
 
-  // By time of decision, findings before the incidents that name them: the same whatever the
-  // partitions were.
+  // By time of decision and rank: the same whatever the partitions were.
   void print_reports() {
     const auto rank = [](const Published& report) {
-      return std::tie(report.time, report.incident, report.id, report.revision);
+      return std::tie(report.time, report.rank, report.id, report.revision);
     };
     std::sort(reports_.begin(), reports_.end(),
               [&](const auto& a, const auto& b) { return rank(a) < rank(b); });

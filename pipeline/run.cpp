@@ -96,12 +96,18 @@ KafkaStage kafka_stage(const Config& config, const std::string& stage, int worke
             .output_topics = {{config.by_container_topic()},
                               {config.output.dead_letter_topic, kLargestDeadLetter},
                               {config.intake_changelog()}}};
-  return {
-      .input_topic = config.by_container_topic(),
-      .group = config.group(stage),
-      .id = config.client_id(stage, worker),
-      .output_topics = {
-          {config.output.topic}, {config.by_container_changelog()}, {config.by_container_ids()}}};
+  if (stage == "by_rule")
+    return {.input_topic = config.by_rule_topic(),
+            .group = config.group(stage),
+            .id = config.client_id(stage, worker),
+            .output_topics = {{config.output.topic}, {config.by_rule_changelog()}}};
+  return {.input_topic = config.by_container_topic(),
+          .group = config.group(stage),
+          .id = config.client_id(stage, worker),
+          .output_topics = {{config.output.topic},
+                            {config.by_container_changelog()},
+                            {config.by_container_ids()},
+                            {config.by_rule_topic()}}};
 }
 
 struct Shared {
@@ -111,6 +117,13 @@ struct Shared {
   Telemetry& telemetry;
   Stop& stop;
 };
+
+std::unique_ptr<StageTasks> make_tasks(const std::string& stage, const TaskOptions& options,
+                                       const stages::Playbooks& playbooks) {
+  if (stage == "intake") return make_intake_tasks(options);
+  if (stage == "by_rule") return make_rule_tasks(options);
+  return make_container_tasks(options, playbooks);
+}
 
 void run_stage(const Shared& shared, const std::string& stage, int worker) {
   try {
@@ -122,8 +135,7 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                               .telemetry = shared.telemetry,
                               .clock = wall_clock,
                               .client_id = kafka.id};
-    const auto tasks = stage == "intake" ? make_intake_tasks(options)
-                                         : make_container_tasks(options, shared.playbooks);
+    const auto tasks = make_tasks(stage, options, shared.playbooks);
     Worker loop({stage, worker}, *broker, *tasks, shared.telemetry,
                 {.linger = config.batch.linger,
                  .records = config.batch.records,

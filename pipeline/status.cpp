@@ -124,6 +124,7 @@ std::string Status::json() const {
         json.text("stream_time", format_rfc3339(task.at->stream_time));
       if (task.at->held_by >= 0) json.key("held_by").number(task.at->held_by);
       json.key("findings_open").number(task.at->findings_open);
+      json.key("outbreaks_open").number(task.at->outbreaks_open);
       if (task.at->stopped) json.key("stopped").value(true);
     }
     if (task.lag) json.key("lag").number(*task.lag);

@@ -31,6 +31,7 @@ struct TaskStatus {
   Nanos stream_time = kNoTime;        ///< event time that all of its sources have reached
   std::int32_t held_by = -1;          ///< the source partition that is furthest behind; -1: unknown
   std::int64_t findings_open = 0;
+  std::int64_t outbreaks_open = 0;
   bool stopped =
       false;  ///< of intake: its source partition is unread and brings nothing (ruling 19)
 };

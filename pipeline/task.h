@@ -71,6 +71,7 @@ struct TaskOptions {
 std::unique_ptr<StageTasks> make_intake_tasks(const TaskOptions& options);
 std::unique_ptr<StageTasks> make_container_tasks(const TaskOptions& options,
                                                  const stages::Playbooks& playbooks);
+std::unique_ptr<StageTasks> make_rule_tasks(const TaskOptions& options);
 
 /// How long a changelog keeps a tombstone, at the least (delete.retention.ms, verified with the
 /// topics). A store that followed its changelog last half that time ago may miss the end of a key:

@@ -83,7 +83,10 @@ std::vector<prometheus::MetricFamily> task_gauges(const Status& status) {
                        "Event time, in Unix time, that all sources of a task have reached.");
   auto stopped =
       gauges("gyre_source_stopped", "1 for a source partition that is unread, yet brings nothing.");
+  auto outbreaks =
+      gauges("gyre_outbreaks_open", "Outbreaks open on the partitions of this process.");
   std::int64_t findings = 0;
+  std::int64_t open_outbreaks = 0;
   for (const Status::Task& task : status.tasks()) {
     const std::vector<prometheus::ClientMetric::Label> labels = {
         {"partition", std::to_string(task.partition)}, {"stage", task.stage}};
@@ -91,13 +94,16 @@ std::vector<prometheus::MetricFamily> task_gauges(const Status& status) {
     if (!task.at) continue;
     findings += task.at->findings_open;
     if (task.at->stopped) add(stopped, {{"partition", std::to_string(task.partition)}}, 1);
+    open_outbreaks += task.at->outbreaks_open;
     if (task.at->stream_time != kNoTime)
       add(stream, labels, static_cast<double>(task.at->stream_time) / 1e9);
   }
   add(open, {}, static_cast<double>(findings));
+  add(outbreaks, {}, static_cast<double>(open_outbreaks));
   auto ready = gauges("gyre_ready", "1 while every loop holds an assignment and is recovered.");
   add(ready, {}, status.ready().first ? 1 : 0);
-  return {std::move(ready), std::move(open), std::move(lag), std::move(stream), std::move(stopped)};
+  return {std::move(ready), std::move(open),   std::move(outbreaks),
+          std::move(lag),   std::move(stream), std::move(stopped)};
 }
 
 /// One line, whatever is in it: values come from brokers and from alerts, and a newline would forge
@@ -179,6 +185,10 @@ struct Telemetry::Impl {
       counter(registry, "gyre_reports_total", "Report revisions published, by kind.");
   CounterFamily& transactions =
       counter(registry, "gyre_transactions_total", "Batches by how their transaction ended.");
+  prometheus::Counter& contributions =
+      counter(registry, "gyre_contributions_total",
+              "Summaries of findings that were folded into what is known of outbreaks.")
+          .Add({});
   prometheus::Counter& replays_dropped =
       counter(registry, "gyre_replays_dropped_total",
               "Bundles that came again after a restart and were not counted twice.")
@@ -267,6 +277,10 @@ void Telemetry::folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint
 
 void Telemetry::overflowed(std::uint64_t alerts) {
   impl_->overflowed.Increment(static_cast<double>(alerts));
+}
+
+void Telemetry::contributions(std::uint64_t count) {
+  impl_->contributions.Increment(static_cast<double>(count));
 }
 
 void Telemetry::replays_dropped(std::uint64_t bundles) {

@@ -29,6 +29,8 @@ class Telemetry {
   void folded(std::uint64_t alerts, std::uint64_t duplicates, std::uint64_t late,
               std::uint64_t heartbeats);
   void overflowed(std::uint64_t alerts);
+  /// Of one committed by_rule batch.
+  void contributions(std::uint64_t count);
   void replays_dropped(std::uint64_t bundles);
   void report_published(const std::string& kind, std::uint64_t count);
   void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took);

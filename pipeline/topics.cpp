@@ -67,6 +67,8 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
       inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
                                         {"retention.ms", ids_retention(config)},
                                         {"message.timestamp.type", "LogAppendTime"}}),
+      inner(config.by_rule_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
+      changelog(config.by_rule_changelog(), {}),
       output(config.output.topic, kBatchBytes),
       output(config.output.dead_letter_topic, kDeadLetterBatchBytes),
   };

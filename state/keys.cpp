@@ -36,6 +36,17 @@ std::string id_block_key(std::int64_t minute, std::string_view entity, std::stri
 
 std::string entity_key(std::string_view entity) { return prefix(Kind::kEntity).append(entity); }
 
+std::string group_key(std::string_view group) { return prefix(Kind::kGroup).append(group); }
+
+std::string member_key(std::string_view rule_key, std::string_view finding_key) {
+  return prefix(Kind::kMember).append(rule_key).append(finding_key);
+}
+
+std::string contribution_key(Second decision, std::string_view finding_key,
+                             std::string_view finding_id) {
+  return from_number(Kind::kPending, decision).append(finding_key).append(finding_id);
+}
+
 std::string meta_key(std::string_view name) { return prefix(Kind::kMeta).append(name); }
 
 std::string pending_key(Second decision, std::string_view finding_key, Second event_second) {

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every key of by_container's and intake's state, in RocksDB and on the changelogs. Integers are
-// big endian so that byte order is number order; seconds have their sign bit flipped for the same
-// reason.
+// Every key of the stages' states, in RocksDB and on the changelogs. Integers are big endian so
+// that byte order is number order; seconds have their sign bit flipped for the same reason.
+// Contributions and groups are by_rule's, the rest by_container's; every stage has checkpoints.
 //
-//   prefix  then                                               value                     where
-//   'c'                                                        Checkpoint                changelog,
-//   disk; also last on ids 'd'     minute 8, entity hash 16, id prefix (nibbles) n    IdBlock ids
-//   topic, disk 'e'     entity hash 16                                     EntityState changelog,
-//   disk 'm'     name                                               offset K of a changelog   disk
-//   only 'p'     decision second 8, finding key 16, event second 8  Sighting (folded) changelog,
-//   disk 's'     finding key 16                                     Series changelog, disk 't'
-//   second 8, kind 1 ('s' | 'e'), key 16               empty                     disk only: follows
-//   from the value's `armed`
+// clang-format off
+//   prefix  then                                               value               where
+//   'c'                                                        Checkpoint          changelog, disk; also last on ids
+//   'd'     minute 8, entity hash 16, id prefix (nibbles) n    IdBlock             ids topic, disk
+//   'e'     entity hash 16                                     EntityState         changelog, disk
+//   'g'     rule key 16, of a workload its hash 16             Group               changelog, disk
+//   'm'     name                                               offset K            disk only
+//   'n'     rule key 16, finding key 16                        OutbreakMember      changelog, disk
+//   'p'     decision second 8, finding key 16, event second 8  Sighting (folded)   changelog, disk
+//   'p'     decision second 8, finding key 16, finding id      Contribution        changelog, disk
+//   's'     finding key 16                                     Series              changelog, disk
+//   't'     second 8, kind 1 ('s', 'e', 'g'), key              empty               disk only: follows from `armed`
+// clang-format on
 //
 // A value is one version byte and then the protobuf; a tombstone has no value.
 #pragma once
@@ -31,7 +35,9 @@ enum class Kind : char {
   kCheckpoint = 'c',
   kIdBlock = 'd',
   kEntity = 'e',
+  kGroup = 'g',
   kMeta = 'm',
+  kMember = 'n',
   kPending = 'p',
   kSeries = 's',
   kTimer = 't',
@@ -45,6 +51,10 @@ std::int64_t number_at(std::string_view key, std::size_t position);
 std::string checkpoint_key();
 std::string id_block_key(std::int64_t minute, std::string_view entity, std::string_view nibbles);
 std::string entity_key(std::string_view entity);
+std::string group_key(std::string_view group);
+std::string member_key(std::string_view rule_key, std::string_view finding_key);
+std::string contribution_key(Second decision, std::string_view finding_key,
+                             std::string_view finding_id);
 std::string meta_key(std::string_view name);
 std::string pending_key(Second decision, std::string_view finding_key, Second event_second);
 std::string series_key(std::string_view finding_key);

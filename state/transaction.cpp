@@ -43,12 +43,13 @@ std::optional<Message> decode(const std::optional<std::string>& bytes) {
   return decode<Message>(std::string_view(*bytes));
 }
 
-// Key of the timer that a series or entity value asks for, if any.
+// Key of the timer that a value asks for, if any.
 std::optional<std::string> timer_of(std::string_view key, std::string_view value) {
   const std::string_view name = key.substr(1);
   std::int64_t armed = 0;
   if (kind_of(key) == Kind::kSeries) armed = decode<records::Series>(value).armed();
   if (kind_of(key) == Kind::kEntity) armed = decode<records::EntityState>(value).armed();
+  if (kind_of(key) == Kind::kGroup) armed = decode<records::Group>(value).armed();
   if (armed == 0) return std::nullopt;
   return timer_key(armed, kind_of(key), name);
 }
@@ -132,14 +133,19 @@ void Transaction::put_pending(Second decision, const records::Sighting& sighting
   set(pending_key(decision, sighting.finding_key(), sighting.second()), encode(sighting));
 }
 
-std::vector<records::Sighting> Transaction::take_pending(Second decision) {
-  std::vector<records::Sighting> sightings;
+template <typename Message>
+std::vector<Message> Transaction::take(Second decision) {
+  std::vector<Message> taken;
   for (const auto& [key, value] :
        range(from_number(Kind::kPending, decision), from_number(Kind::kPending, decision + 1))) {
-    sightings.push_back(decode<records::Sighting>(std::string_view(value)));
+    taken.push_back(decode<Message>(std::string_view(value)));
     set(key, std::nullopt);
   }
-  return sightings;
+  return taken;
+}
+
+std::vector<records::Sighting> Transaction::take_pending(Second decision) {
+  return take<records::Sighting>(decision);
 }
 
 std::optional<records::Series> Transaction::series(std::string_view finding_key) const {
@@ -166,6 +172,51 @@ void Transaction::put(std::string_view entity_hash, records::EntityState& entity
 
 void Transaction::erase_entity(std::string_view entity_hash) {
   set(entity_key(entity_hash), std::nullopt);
+}
+
+void Transaction::put_pending(Second decision, const records::Contribution& contribution) {
+  set(contribution_key(decision, contribution.finding_key(), contribution.finding_id()),
+      encode(contribution));
+}
+
+std::vector<records::Contribution> Transaction::take_contributions(Second decision) {
+  return take<records::Contribution>(decision);
+}
+
+std::optional<records::Group> Transaction::group(std::string_view key) const {
+  return decode<records::Group>(get(group_key(key)));
+}
+
+void Transaction::put(std::string_view key, records::Group& group) {
+  if (arm(group)) set(timer_key(group.armed(), Kind::kGroup, key), std::string());
+  set(group_key(key), encode(group));
+}
+
+void Transaction::erase_group(std::string_view key) { set(group_key(key), std::nullopt); }
+
+std::optional<records::OutbreakMember> Transaction::member(std::string_view rule_key,
+                                                           std::string_view finding_key) const {
+  return decode<records::OutbreakMember>(get(member_key(rule_key, finding_key)));
+}
+
+void Transaction::put(std::string_view rule_key, std::string_view finding_key,
+                      const records::OutbreakMember& member) {
+  set(member_key(rule_key, finding_key), encode(member));
+}
+
+void Transaction::erase_member(std::string_view rule_key, std::string_view finding_key) {
+  set(member_key(rule_key, finding_key), std::nullopt);
+}
+
+std::vector<std::pair<std::string, records::OutbreakMember>> Transaction::members(
+    std::string_view rule_key) const {
+  std::vector<std::pair<std::string, records::OutbreakMember>> members;
+  const std::string from = member_key(rule_key, "");
+  // No finding key reaches these 17 bytes.
+  for (const auto& [key, value] : range(from, from + std::string(17, '\xff')))
+    members.emplace_back(key.substr(from.size()),
+                         decode<records::OutbreakMember>(std::string_view(value)));
+  return members;
 }
 
 std::vector<std::pair<Kind, std::string>> Transaction::take_timers(Second second) {
@@ -202,7 +253,8 @@ std::vector<Change> Transaction::changelog() const {
   std::vector<Change> changes;
   for (const auto& [key, entry] : overlay_) {
     const Kind kind = kind_of(key);
-    if (kind == Kind::kEntity || kind == Kind::kPending || kind == Kind::kSeries)
+    if (kind == Kind::kEntity || kind == Kind::kGroup || kind == Kind::kMember ||
+        kind == Kind::kPending || kind == Kind::kSeries)
       changes.push_back({key, entry.value});
   }
   return changes;

@@ -41,9 +41,27 @@ class Transaction {
   void put(std::string_view entity_hash, records::EntityState& entity);
   void erase_entity(std::string_view entity_hash);
 
+  /// by_rule: a contribution waits for its second; they are taken by (finding key, finding id).
+  void put_pending(Second decision, const records::Contribution& contribution);
+  std::vector<records::Contribution> take_contributions(Second decision);
+
+  /// A rule key, or a rule key and a workload's hash.
+  std::optional<records::Group> group(std::string_view key) const;
+  void put(std::string_view key, records::Group& group);
+  void erase_group(std::string_view key);
+
+  std::optional<records::OutbreakMember> member(std::string_view rule_key,
+                                                std::string_view finding_key) const;
+  void put(std::string_view rule_key, std::string_view finding_key,
+           const records::OutbreakMember& member);
+  void erase_member(std::string_view rule_key, std::string_view finding_key);
+  /// All of a rule key, by finding key.
+  std::vector<std::pair<std::string, records::OutbreakMember>> members(
+      std::string_view rule_key) const;
+
   /// Removes and returns the timers of `second`: kind and key.
   std::vector<std::pair<Kind, std::string>> take_timers(Second second);
-  /// The first second after `decided` that has sightings to decide or a timer.
+  /// The first second after `decided` that has something to decide or a timer.
   std::optional<Second> next_due(Second decided) const;
 
   std::optional<records::IdBlock> id_block(std::int64_t minute, std::string_view entity,
@@ -72,6 +90,8 @@ class Transaction {
 
   std::optional<std::string> get(const std::string& key) const;
   void set(const std::string& key, std::optional<std::string> value);
+  template <typename Message>
+  std::vector<Message> take(Second decision);
   std::vector<std::pair<std::string, std::string>> range(const std::string& from,
                                                          const std::string& to) const;
   std::optional<std::string> first_key(const std::string& from, const std::string& to) const;

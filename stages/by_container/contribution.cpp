@@ -65,12 +65,14 @@ std::optional<records::Workload> workload_of(const records::Entity& entity, cons
   return workload;
 }
 
+// Names what is deployed as exactly as is known.
 std::string image_of(const Facts& facts) {
-  if (const std::string_view digest = facts.single("container.image.digest"); !digest.empty())
-    return std::string(digest);
   const std::string_view repository = facts.single("container.image.repository");
+  if (repository.empty()) return {};
+  const std::string_view digest = facts.single("container.image.digest");
+  if (!digest.empty()) return fmt::format("{}@{}", repository, digest);
   const std::string_view tag = facts.single("container.image.tag");
-  return repository.empty() || tag.empty() ? std::string() : fmt::format("{}:{}", repository, tag);
+  return tag.empty() ? std::string(repository) : fmt::format("{}:{}", repository, tag);
 }
 
 Nanos started(const Facts& facts) {
@@ -148,7 +150,8 @@ PodOwner owner_of_pod(std::string_view pod) {
 void contribute(std::string_view finding_key, records::Series& series,
                 const records::EntityState& entity, Second now, const Playbooks& playbooks,
                 std::vector<records::Contribution>& contributions) {
-  if (is_about_sensor(series)) return;
+  // An overflow finding holds many patterns: what it shares with another one means nothing.
+  if (is_about_sensor(series) || series.overflow()) return;
   for (records::Episode& episode : *series.mutable_episodes()) {
     if (episode.revision() == 0) continue;
     const records::Contributed& said = episode.contributed();

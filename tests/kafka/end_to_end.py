@@ -184,14 +184,16 @@ def prepare(place, config):
 
 
 def everything_is_read(instances):
-    """Each partition of each stage belongs to somebody who has read all of it, and no finding is open."""
+    """Each partition of each stage belongs to somebody who has read all of it, and no finding or outbreak is open."""
     if not all([instance.sample() for instance in instances]):
         return False
-    for stage, partitions in (("intake", INPUT_PARTITIONS), ("by_container", INNER_PARTITIONS)):
+    for stage, partitions in (("intake", INPUT_PARTITIONS), ("by_container", INNER_PARTITIONS),
+                              ("by_rule", INNER_PARTITIONS)):
         lags = [instance.lags(stage) for instance in instances]
         if len(set().union(*lags)) < partitions or any(any(each.values()) for each in lags):
             return False
-    return sum(instance.value("gyre_findings_open") for instance in instances) == 0
+    return sum(instance.value("gyre_findings_open") + instance.value("gyre_outbreaks_open")
+               for instance in instances) == 0
 
 
 def run_through_crashes(first, second, records, problems):
@@ -268,6 +270,8 @@ def check_counts(place, reports, problems):
 STAGES = (   # stage, input topic, its partitions, changelog, the partition that a changelog's record is the checkpoint of
     ("intake", "{0.input}", INPUT_PARTITIONS, "{0.name}.intake.changelog", lambda partition, key: int(key)),
     ("by_container", "{0.name}.by-container", INNER_PARTITIONS, "{0.name}.by-container.changelog",
+     lambda partition, key: partition if key == kafka_log.CHECKPOINT_KEY else None),
+    ("by_rule", "{0.name}.by-rule", INNER_PARTITIONS, "{0.name}.by-rule.changelog",
      lambda partition, key: partition if key == kafka_log.CHECKPOINT_KEY else None),
 )
 

@@ -51,7 +51,7 @@ TEST(Config, AnEmptyFileGivesTheDefaults) {
   const Config config = read("# nothing\n");
   EXPECT_EQ(config.name, "gyre");
   EXPECT_EQ(config.findings.gap, 15 * 60);
-  EXPECT_THAT(config.stages, ElementsAre("intake", "by_container"));
+  EXPECT_THAT(config.stages, ElementsAre("intake", "by_container", "by_rule"));
   EXPECT_FALSE(config.instance.empty());
 }
 
@@ -260,7 +260,7 @@ TEST(Config, TheDocsNameEveryKeyWithItsDefaultAndNoOther) {
 
 TEST(Topics, InnerTopicsHaveThePartitionsAndKeepWhatIsNotRead) {
   const auto specs = topic_specs(read("inner: {partitions: 4, replication_factor: 1}"));
-  ASSERT_EQ(specs.size(), 7U);
+  ASSERT_EQ(specs.size(), 9U);
   EXPECT_EQ(specs[0].name, "falco.alerts");
   EXPECT_FALSE(specs[0].create);
   EXPECT_TRUE(specs[0].config.empty());
@@ -270,6 +270,8 @@ TEST(Topics, InnerTopicsHaveThePartitionsAndKeepWhatIsNotRead) {
   EXPECT_EQ(named("gyre.by-container").config.at("retention.ms"), "-1");
   EXPECT_EQ(named("gyre.by-container").config.at("cleanup.policy"), "delete");
   EXPECT_EQ(named("gyre.intake.changelog").config.at("segment.bytes"), "16777216");
+  EXPECT_EQ(named("gyre.by-rule").config.at("retention.ms"), "-1");
+  EXPECT_EQ(named("gyre.by-rule.changelog").config.at("cleanup.policy"), "compact");
   EXPECT_EQ(named("gyre.by-container.changelog").config.at("cleanup.policy"), "compact");
   EXPECT_EQ(named("gyre.by-container.ids").config.at("cleanup.policy"), "compact,delete");
   EXPECT_EQ(named("gyre.by-container.ids").config.at("retention.ms"), "14400000");

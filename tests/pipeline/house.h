@@ -15,14 +15,15 @@
 #include "pipeline/task.h"
 #include "pipeline/worker.h"
 
-/// The whole of Gyre on the embedded broker, for tests that step it: processes of both stages, a
+/// The whole of Gyre on the embedded broker, for tests that step it: processes of all stages, a
 /// clock that stands still unless it is moved.
 namespace gyre::pipeline {
 
 inline void create_topics(MemoryCluster& cluster, const Config& config, std::int32_t sources) {
   cluster.create_topic(config.input.topic, sources);
-  for (const std::string& topic : {config.by_container_topic(), config.intake_changelog(),
-                                   config.by_container_changelog(), config.by_container_ids()})
+  for (const std::string& topic :
+       {config.by_container_topic(), config.intake_changelog(), config.by_container_changelog(),
+        config.by_container_ids(), config.by_rule_topic(), config.by_rule_changelog()})
     cluster.create_topic(topic, config.inner.partitions);
   cluster.create_topic(config.output.topic, 2);
   cluster.create_topic(config.output.dead_letter_topic, 2, kLargestDeadLetter);
@@ -36,7 +37,7 @@ inline std::string alert(Nanos time, int container, int host = 0, int rule = 0) 
       rule, format_rfc3339(time), host, container);
 }
 
-/// One process: both stages, one worker each. Its state is gone with it.
+/// One process: all stages, one worker each. Its state is gone with it.
 struct Process {
   using Wrap = std::function<std::unique_ptr<Broker>(std::unique_ptr<Broker>)>;
 
@@ -48,6 +49,8 @@ struct Process {
             wrap(cluster.connect(config.group("intake"), config.input.topic, id + "-intake"))),
         container_broker(wrap(cluster.connect(config.group("by_container"),
                                               config.by_container_topic(), id + "-by_container"))),
+        rule_broker(wrap(
+            cluster.connect(config.group("by_rule"), config.by_rule_topic(), id + "-by_rule"))),
         options{.config = config,
                 .memory = memory,
                 .telemetry = telemetry,
@@ -56,13 +59,15 @@ struct Process {
                 .in_memory = true},
         intake_tasks(make_intake_tasks(options)),
         container_tasks(make_container_tasks(options, playbooks)),
+        rule_tasks(make_rule_tasks(options)),
         intake({"intake"}, *intake_broker, *intake_tasks, telemetry, limits),
-        by_container({"by_container"}, *container_broker, *container_tasks, telemetry, limits) {}
+        by_container({"by_container"}, *container_broker, *container_tasks, telemetry, limits),
+        by_rule({"by_rule"}, *rule_broker, *rule_tasks, telemetry, limits) {}
 
   /// One batch of each stage, with recovery as the loop does it. False: there was nothing to do.
   bool step() {
     bool worked = false;
-    for (Worker* worker : {&intake, &by_container}) {
+    for (Worker* worker : {&intake, &by_container, &by_rule}) {
       try {
         worked |= worker->run_once();
       } catch (const Failure&) {
@@ -77,11 +82,14 @@ struct Process {
   Telemetry telemetry;
   std::unique_ptr<Broker> intake_broker;
   std::unique_ptr<Broker> container_broker;
+  std::unique_ptr<Broker> rule_broker;
   TaskOptions options;
   std::unique_ptr<StageTasks> intake_tasks;
   std::unique_ptr<StageTasks> container_tasks;
+  std::unique_ptr<StageTasks> rule_tasks;
   Worker intake;
   Worker by_container;
+  Worker by_rule;
 };
 
 /// The committed records of a topic as (key, value).

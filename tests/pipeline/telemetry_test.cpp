@@ -179,15 +179,17 @@ TEST(Status, SaysOfEachTaskHowFarItIs) {
                .changelog_offset = 40,
                .stream_time = 1'767'323'045 * kNanosPerSecond,
                .held_by = 6,
-               .findings_open = 2});
+               .findings_open = 2,
+               .outbreaks_open = 1});
   status.lag(loop, 3, 9);
-  EXPECT_EQ(status.json(),
-            R"({"ready":false,"loops":[{"stage":"by_container","worker":2,"ready":false,)"
-            R"("why_not":"is starting"}],"tasks":[{"stage":"by_container","partition":3,)"
-            R"("worker":2,"recovered":true,"next_offset":17,"changelog_offset":40,)"
-            R"("stream_time":"2026-01-02T03:04:05.000000000Z","held_by":6,"findings_open":2,)"
-            R"("lag":9},{"stage":"by_container","partition":4,"worker":2,"recovered":false}]})"
-            "\n");
+  EXPECT_EQ(
+      status.json(),
+      R"({"ready":false,"loops":[{"stage":"by_container","worker":2,"ready":false,)"
+      R"("why_not":"is starting"}],"tasks":[{"stage":"by_container","partition":3,)"
+      R"("worker":2,"recovered":true,"next_offset":17,"changelog_offset":40,)"
+      R"("stream_time":"2026-01-02T03:04:05.000000000Z","held_by":6,"findings_open":2,)"
+      R"("outbreaks_open":1,"lag":9},{"stage":"by_container","partition":4,"worker":2,"recovered":false}]})"
+      "\n");
 }
 
 TEST(Telemetry, LogsARepeatedWarningOnceWithItsCount) {

@@ -84,13 +84,15 @@ class DyingBroker : public Broker {
   std::unique_ptr<Broker> broker_;
 };
 
-// One process: both stages, with state on disk.
+// One process: all stages, with state on disk.
 struct Instance {
   Instance(MemoryCluster& cluster, const Config& config, const stages::Playbooks& playbooks,
            const std::string& id, Nanos& clock)
       : intake_broker(cluster.connect(config.group("intake"), config.input.topic, id + "-intake")),
         container_broker(cluster.connect(config.group("by_container"), config.by_container_topic(),
                                          id + "-by_container")),
+        rule_broker(
+            cluster.connect(config.group("by_rule"), config.by_rule_topic(), id + "-by_rule")),
         options{.config = config,
                 .memory = memory,
                 .telemetry = telemetry,
@@ -98,19 +100,30 @@ struct Instance {
                 .client_id = id},
         intake_tasks(make_intake_tasks(options)),
         container_tasks(make_container_tasks(options, playbooks)),
+        rule_tasks(make_rule_tasks(options)),
         intake({"intake"}, intake_broker, *intake_tasks, telemetry, {.records = 50}),
         by_container({"by_container"}, container_broker, *container_tasks, telemetry,
-                     {.records = 5}) {}
+                     {.records = 5}),
+        by_rule({"by_rule"}, rule_broker, *rule_tasks, telemetry, {.records = 5}) {}
 
   state::StoreMemory memory{8 << 20};
   Telemetry telemetry;
   DyingBroker intake_broker;
   DyingBroker container_broker;
+  DyingBroker rule_broker;
   TaskOptions options;
   std::unique_ptr<StageTasks> intake_tasks;
   std::unique_ptr<StageTasks> container_tasks;
+  std::unique_ptr<StageTasks> rule_tasks;
   Worker intake;
   Worker by_container;
+  Worker by_rule;
+
+  std::pair<DyingBroker&, Worker&> stage(int number) {
+    if (number == 0) return {intake_broker, intake};
+    if (number == 1) return {container_broker, by_container};
+    return {rule_broker, by_rule};
+  }
 };
 
 class WorkerTest : public testing::Test {
@@ -157,6 +170,7 @@ class WorkerTest : public testing::Test {
     clock_ = kEndOfTime;
     instance.intake.run_once();
     while (instance.by_container.run_once()) continue;
+    while (instance.by_rule.run_once()) continue;
     clock_ = kNoTime;
   }
 
@@ -175,6 +189,9 @@ TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
   const auto expected_dead = content(*undisturbed, config_.output.dead_letter_topic);
   ASSERT_GT(expected.size(), 10U);
   ASSERT_GT(expected_dead.size(), 10U);
+  ASSERT_TRUE(std::any_of(expected.begin(), expected.end(), [](const auto& report) {
+    return report.second.find(R"("kind":"outbreak")") != std::string::npos;
+  }));
 
   for (const bool restart : {false, true}) {
     for (const Point point : {Point::kBegin, Point::kSend, Point::kCommit, Point::kAfterCommit}) {
@@ -182,9 +199,8 @@ TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
       auto disturbed = cluster(400);
       auto instance = start(*disturbed);
       for (int step = 0; step < 40; ++step) {
-        for (const bool intake : {true, false}) {
-          DyingBroker& broker = intake ? instance->intake_broker : instance->container_broker;
-          Worker& worker = intake ? instance->intake : instance->by_container;
+        for (const int stage : {0, 1, 2}) {
+          auto [broker, worker] = instance->stage(stage);
           broker.point = step % 3 == 2 ? point : Point::kNever;
           try {
             worker.run_once();
@@ -207,6 +223,7 @@ TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
           << "point " << static_cast<int>(point) << " restart " << restart;
       EXPECT_EQ(content(*disturbed, config_.output.dead_letter_topic), expected_dead);
       EXPECT_EQ(instance->container_tasks->counters().replays_dropped(), 0U);
+      EXPECT_EQ(instance->rule_tasks->counters().replays_dropped(), 0U);
     }
   }
 }
@@ -315,11 +332,17 @@ TEST_F(WorkerTest, TwoInstancesShareTheWorkAndTakeItOver) {
       } catch (const Failure&) {
         instance->by_container.recover();
       }
+      try {
+        instance->by_rule.run_once();
+      } catch (const Failure&) {
+        instance->by_rule.recover();
+      }
     }
   EXPECT_GT(b->container_tasks->counters().folded(), 0U);
   b.reset();
   log->expire(config_.group("intake"), "b-intake");
   log->expire(config_.group("by_container"), "b-by_container");
+  log->expire(config_.group("by_rule"), "b-by_rule");
   finish(*a);
   EXPECT_EQ(content(*log, config_.output.topic), expected);
   std::filesystem::remove_all(other.state.directory);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/bundle_tasks.h"
+#include "stages/by_rule/stage.h"
+
+namespace gyre::pipeline {
+
+namespace {
+
+stages::OutbreakConfig outbreak_config(const Config& config) {
+  stages::OutbreakConfig outbreaks = config.outbreaks;
+  outbreaks.close_all = config.findings.close_all;
+  return outbreaks;
+}
+
+class RuleTasks : public BundleTasks {
+ public:
+  explicit RuleTasks(const TaskOptions& options)
+      : BundleTasks(options, {.name = "by_rule",
+                              .input_topic = options.config.by_rule_topic(),
+                              .changelog = options.config.by_rule_changelog(),
+                              .ids = std::nullopt}),
+        outbreaks_(outbreak_config(options.config)),
+        stage_(outbreaks_,
+               {.version = GYRE_VERSION, .config_hash = options.config.semantic_hash()}) {}
+
+ private:
+  void process(std::int32_t, std::int64_t, const records::Bundle& bundle, state::Transaction& state,
+               std::vector<schemas::Report>& reports) override {
+    stage_.process(bundle, state, reports);
+  }
+  void hand_on(Broker&, Outbox&) override {}  // the last stage
+  void tell(const records::Counters& before, const records::Counters& now) override {
+    options().telemetry.contributions(now.contributions() - before.contributions());
+  }
+
+  stages::OutbreakConfig outbreaks_;
+  stages::ByRule stage_;
+};
+
+}  // namespace
+
+std::unique_ptr<StageTasks> make_rule_tasks(const TaskOptions& options) {
+  return std::make_unique<RuleTasks>(options);
+}
+
+}  // namespace gyre::pipeline

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/by_rule/fold.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <tuple>
+
+#include "base/hash.h"
+#include "schemas/identity.h"
+#include "schemas/sighting.h"
+
+namespace gyre::stages {
+
+namespace {
+
+constexpr std::size_t kNamesKept = 256;
+constexpr std::size_t kTechniques = 32;
+
+void keep(std::set<std::string>& names, const std::string& name) {
+  if (!name.empty() && (names.size() < kNamesKept || names.contains(name))) names.insert(name);
+}
+
+// What tells a rollout from a spread (ruling 30), of the members that count.
+struct Starts {
+  std::uint64_t containers = 0;
+  std::uint64_t others = 0;
+  std::uint64_t not_known = 0;  ///< containers without image or start time
+  Nanos first = std::numeric_limits<Nanos>::max();
+  Nanos last = 0;
+  std::set<std::string> images;
+
+  void add(const records::Contribution& newest) {
+    const records::Entity& entity = newest.entity();
+    if (entity.kind() != records::Entity::CONTAINER) {
+      ++others;
+      return;
+    }
+    ++containers;
+    if (newest.image().empty() || newest.started() == 0) ++not_known;
+    keep(images, newest.image());
+    if (newest.started() == 0) return;
+    first = std::min(first, newest.started());
+    last = std::max(last, newest.started());
+  }
+};
+
+void tell_pattern(const records::Group& group, const Starts& starts, const OutbreakConfig& config,
+                  OutbreakContent& content) {
+  if (group.has_workload()) {
+    content.pattern = Pattern::kRecurring;
+    content.pattern_because = fmt::format("{} or more containers of one workload within {} h.",
+                                          config.recurring, config.recurring_window / 3600);
+  } else if (starts.others > 0) {
+    content.pattern = Pattern::kSpread;
+    content.pattern_because = fmt::format("{} of the members are no containers.", starts.others);
+  } else if (starts.images.size() > 1) {
+    content.pattern = Pattern::kSpread;
+    content.pattern_because = fmt::format("{} different images.", starts.images.size());
+  } else if (starts.last > 0 && starts.last - starts.first > config.rollout * kNanosPerSecond) {
+    content.pattern = Pattern::kSpread;
+    content.pattern_because =
+        fmt::format("One image, but the containers were started {} min apart.",
+                    (starts.last - starts.first) / kNanosPerSecond / 60);
+  } else if (starts.not_known > 0 || starts.containers == 0) {
+    content.pattern_because = fmt::format(
+        "{} of {} containers have no image or no start time (container.start_ts) in their alerts.",
+        starts.not_known, starts.containers);
+    content.judgement.missing.emplace_back("container.start_ts");
+  } else {
+    content.pattern = Pattern::kRollout;
+    content.pattern_because = fmt::format("{} containers of one image were started within {} min.",
+                                          starts.containers, config.rollout / 60);
+  }
+}
+
+void judge_member(const records::OutbreakMember& member, Judgement& judgement) {
+  const records::Contribution& newest = member.newest();
+  if (!newest.counting()) return;
+  judgement.severity = std::max(
+      judgement.severity, static_cast<Severity>(std::min<std::uint32_t>(newest.severity(), 4)));
+  judgement.attention = std::max(
+      judgement.attention, static_cast<Attention>(std::min<std::uint32_t>(newest.attention(), 2)));
+  if (newest.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious))
+    judgement.verdict = Verdict::kSuspicious;
+  judgement.risk = std::max(judgement.risk, static_cast<int>(std::min(newest.risk(), 100U)));
+  judgement.effect_observed = judgement.effect_observed || newest.effect_observed();
+  for (const records::Technique& technique : newest.attack()) {
+    if (judgement.attack.size() == kTechniques) break;
+    const auto same = [&](const Technique& known) {
+      return known.tactic == technique.tactic() && known.technique == technique.technique() &&
+             known.source == technique.source();
+    };
+    if (std::none_of(judgement.attack.begin(), judgement.attack.end(), same))
+      judgement.attack.push_back(
+          {technique.tactic(), technique.technique(), technique.name(), technique.source()});
+  }
+}
+
+void conclude(OutbreakContent& content) {
+  Judgement& judgement = content.judgement;
+  std::sort(judgement.attack.begin(), judgement.attack.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.tactic, a.technique, a.source) < std::tie(b.tactic, b.technique, b.source);
+  });
+  if (content.known < content.entities) {
+    judgement.attention = std::max(judgement.attention, Attention::kTicket);
+    judgement.attention_because =
+        judgement.attention == Attention::kPage
+            ? fmt::format("severity {}, and it happened", to_string(judgement.severity))
+            : "one pattern in several places";
+  } else {
+    judgement.severity = Severity::kInformational;
+    judgement.attention = Attention::kRecord;
+    judgement.attention_because = "every member is recognised as known activity";
+  }
+  if (judgement.verdict == Verdict::kSuspicious) {
+    judgement.confidence = Confidence::kMedium;
+    judgement.because.push_back({"A member's finding is suspicious.", "members", ""});
+  } else {
+    judgement.because.push_back(
+        {"No member's finding tells an intrusion from ordinary work.", "members", ""});
+  }
+  judgement.because.push_back(
+      {content.pattern_because, "members.pattern", std::string(to_string(content.pattern))});
+  judgement.terms.push_back({judgement.risk, {"the highest risk of a member", "members", ""}});
+}
+
+}  // namespace
+
+std::string host_of(const records::Contribution& contribution) {
+  const records::Entity& entity = contribution.entity();
+  const bool on_host =
+      entity.kind() == records::Entity::CONTAINER || entity.kind() == records::Entity::HOST;
+  if (!on_host || entity.key_incomplete() || contribution.workload().scheduled()) return {};
+  return std::string(
+      view(IdHasher().add("host").add(entity.cluster()).add(entity.hostname()).finish()));
+}
+
+std::string workload_of(const records::Contribution& contribution) {
+  if (!contribution.has_workload()) return {};
+  const records::Workload& workload = contribution.workload();
+  return std::string(view(IdHasher()
+                              .add("workload")
+                              .add(workload.cluster())
+                              .add(workload.namespace_())
+                              .add(workload.owner())
+                              .add(workload.container())
+                              .add(workload.hostname())
+                              .add(workload.image())
+                              .finish()));
+}
+
+bool belongs(const records::OutbreakMember& member, const records::Group& group) {
+  if (!member.counted() || member.last() < group.outbreak().from()) return false;
+  if (!group.has_workload()) return true;
+  records::Contribution of_group;
+  *of_group.mutable_workload() = group.workload();
+  return workload_of(member.newest()) == workload_of(of_group);
+}
+
+OutbreakContent fold(const records::Group& group, std::string_view rule_key,
+                     const OutbreakConfig& config, const state::Transaction& state) {
+  OutbreakContent content;
+  content.first = std::numeric_limits<Nanos>::max();
+  Starts starts;
+  std::set<std::string> hosts;
+  std::set<std::string> workloads;
+  for (const auto& [key, member] : state.members(rule_key)) {
+    if (!belongs(member, group)) continue;
+    const records::Contribution& newest = member.newest();
+    schemas::merge(content.counts, member.counts());
+    content.first = std::min(content.first, member.first());
+    content.last = std::max(content.last, member.last());
+    content.priority = std::min(content.priority, member.priority());
+    ++content.entities;
+    if (!newest.counting()) ++content.known;
+    content.earliest.push_back(
+        {schemas::entity_key(newest.entity()), newest.finding_id(), member.first()});
+    if (newest.entity().kind() == records::Entity::CONTAINER ||
+        newest.entity().kind() == records::Entity::HOST)
+      hosts.insert(newest.entity().cluster() + '/' + newest.entity().hostname());
+    if (newest.has_workload()) workloads.insert(workload_of(newest));
+    keep(content.clusters, newest.entity().cluster());
+    keep(content.namespaces, newest.workload().namespace_());
+    keep(content.images, newest.image());
+    if (newest.counting()) starts.add(newest);
+    judge_member(member, content.judgement);
+  }
+  content.hosts = hosts.size();
+  content.workloads = workloads.size();
+  schemas::merge(content.counts, group.outbreak().beyond());
+  const auto said = content.earliest.begin() +
+                    static_cast<std::ptrdiff_t>(std::min(content.earliest.size(), kEntitiesSaid));
+  std::partial_sort(content.earliest.begin(), said, content.earliest.end(),
+                    [](const auto& a, const auto& b) {
+                      return std::tie(a.first, a.key) < std::tie(b.first, b.key);
+                    });
+  content.earliest.erase(said, content.earliest.end());
+  tell_pattern(group, starts, config, content);
+  conclude(content);
+  return content;
+}
+
+}  // namespace gyre::stages

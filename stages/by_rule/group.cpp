@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/by_rule/group.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "schemas/sighting.h"
+#include "stages/by_rule/fold.h"
+
+namespace gyre::stages {
+
+namespace {
+
+constexpr int kPlaces = 32;
+
+// Floor of log10, 0 for fewer than 10: passing it is a reason to say so.
+int magnitude(std::uint64_t count) {
+  int digits = 0;
+  for (; count >= 10; count /= 10) ++digits;
+  return digits;
+}
+
+// Half of a threshold, the smallest number that is not below it.
+int half(std::uint32_t threshold) { return static_cast<int>((threshold + 1) / 2); }
+
+void add_place(google::protobuf::RepeatedPtrField<std::string>& places, const std::string& place) {
+  if (place.empty() || places.size() == kPlaces) return;
+  if (std::find(places.begin(), places.end(), place) != places.end()) return;
+  *places.Add() = place;
+  std::sort(places.begin(), places.end());
+}
+
+bool suspicious(std::uint32_t verdict) {
+  return verdict == static_cast<std::uint32_t>(Verdict::kSuspicious);
+}
+
+// Whether the newest finding of a member may change what the outbreak says of itself: it goes
+// beyond that, or it was what held it up.
+bool may_change_judgement(const Joined& joined, bool belonged, const records::Outbreak& said) {
+  const records::Contribution& now = joined.after.newest();
+  if (now.counting() && (now.severity() > said.severity() || now.attention() > said.attention() ||
+                         (suspicious(now.verdict()) && !suspicious(said.verdict()))))
+    return true;
+  if (!belonged) return false;
+  const records::Contribution& before = joined.before->newest();
+  return before.counting() != now.counting() || before.severity() != now.severity() ||
+         before.attention() != now.attention() || before.verdict() != now.verdict();
+}
+
+}  // namespace
+
+void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
+                 const std::string& key, Nanos last, std::uint32_t most) {
+  if (key.empty()) return;
+  auto at = std::find_if(newest.begin(), newest.end(),
+                         [&](const records::Recent& recent) { return recent.key() == key; });
+  if (at == newest.end()) {
+    records::Recent recent;
+    recent.set_key(key);
+    recent.set_last(last);
+    *newest.Add() = std::move(recent);
+  } else {
+    at->set_last(std::max(at->last(), last));
+  }
+  std::sort(newest.begin(), newest.end(), [](const records::Recent& a, const records::Recent& b) {
+    return std::pair(b.last(), std::string_view(a.key())) <
+           std::pair(a.last(), std::string_view(b.key()));
+  });
+  if (newest.size() > static_cast<int>(most)) newest.RemoveLast();
+}
+
+GroupDecision::GroupDecision(const std::string& key, records::Group& group, Second now,
+                             const OutbreakConfig& config, const Producer& producer,
+                             state::Transaction& state, std::int64_t& open,
+                             std::vector<schemas::Report>& reports)
+    : key_(key),
+      group_(group),
+      now_(now),
+      config_(config),
+      producer_(producer),
+      state_(state),
+      open_(open),
+      reports_(reports) {}
+
+std::vector<GroupDecision::Dimension> GroupDecision::dimensions() const {
+  if (group_.has_workload()) return {{group_.containers(), config_.recurring}};
+  return {{group_.hosts(), config_.hosts}, {group_.workloads(), config_.workloads}};
+}
+
+Nanos GroupDecision::window() const {
+  return (group_.has_workload() ? config_.recurring_window : config_.window) * kNanosPerSecond;
+}
+
+void GroupDecision::try_open() {
+  Nanos anchor = (now_ - kStaleness) * kNanosPerSecond;
+  for (const Dimension& dimension : dimensions())
+    if (!dimension.newest.empty()) anchor = std::max(anchor, dimension.newest.begin()->last());
+  const Nanos from = anchor - window();
+  const auto reached = [&](const Dimension& dimension) {
+    const int threshold = static_cast<int>(dimension.threshold);
+    return dimension.newest.size() >= threshold &&
+           dimension.newest.Get(threshold - 1).last() >= from;
+  };
+  const auto all = dimensions();
+  if (std::none_of(all.begin(), all.end(), reached)) return;
+
+  records::Outbreak& outbreak = *group_.mutable_outbreak();
+  // Two of one key open at least the quiet time apart (ruling 20).
+  outbreak.set_id(
+      to_hex(view(IdHasher().add("outbreak").add(key_).add(now_ / config_.quiet).finish())));
+  outbreak.set_previous_id(group_.last_id());
+  outbreak.set_opened_second(now_);
+  outbreak.set_from(from);
+  group_.set_last_id(outbreak.id());
+  ++open_;
+  for (const auto& [finding_key, member] : state_.members(key_.substr(0, sizeof(Id128)))) {
+    if (!belongs(member, group_)) continue;
+    outbreak.set_entities(outbreak.entities() + 1);
+    note_place(member.newest());
+  }
+  publish("opened", "");
+}
+
+void GroupDecision::note_place(const records::Contribution& newest) {
+  add_place(*group_.mutable_outbreak()->mutable_clusters(), newest.entity().cluster());
+  add_place(*group_.mutable_outbreak()->mutable_namespaces(), newest.workload().namespace_());
+}
+
+void GroupDecision::go_on(const std::vector<Joined>& joined) {
+  records::Outbreak& outbreak = *group_.mutable_outbreak();
+  bool judge_again = false;
+  for (const Joined& each : joined) {
+    outbreak.set_dirty(outbreak.dirty() || each.contribution.added().alerts() > 0);
+    if (!each.kept) {
+      if (!each.contribution.counting()) continue;
+      schemas::merge(*outbreak.mutable_beyond(), each.contribution.added());
+      outbreak.set_capped(true);
+      continue;
+    }
+    if (!belongs(each.after, group_)) continue;
+    const bool belonged = each.before && belongs(*each.before, group_);
+    if (!belonged) outbreak.set_entities(outbreak.entities() + 1);
+    note_place(each.after.newest());
+    judge_again = judge_again || may_change_judgement(each, belonged, outbreak);
+  }
+  const auto places =
+      static_cast<std::uint32_t>(outbreak.clusters_size() + outbreak.namespaces_size());
+  std::string_view reason;
+  if (judge_again) {
+    const Judgement now =
+        fold(group_, std::string_view(key_).substr(0, sizeof(Id128)), config_, state_).judgement;
+    const auto severity = static_cast<std::uint32_t>(now.severity);
+    if (severity > outbreak.severity())
+      reason = "severity";
+    else if (severity != outbreak.severity() ||
+             static_cast<std::uint32_t>(now.verdict) != outbreak.verdict() ||
+             static_cast<std::uint32_t>(now.attention) != outbreak.attention())
+      reason = "verdict";
+  }
+  if (reason.empty() && (magnitude(outbreak.entities()) > magnitude(outbreak.said_entities()) ||
+                         places > outbreak.said_places()))
+    reason = "members";
+  if (!reason.empty()) publish(reason, "");
+}
+
+// From when on the members are fewer than half the threshold, as far as is known.
+Second GroupDecision::quiet_from() const {
+  Nanos from = group_.outbreak().from() + window();
+  for (const Dimension& dimension : dimensions()) {
+    const int enough = half(dimension.threshold);
+    if (dimension.newest.size() >= enough)
+      from = std::max(from, dimension.newest.Get(enough - 1).last() + window());
+  }
+  return second_of(from);
+}
+
+Second GroupDecision::closes_at() const {
+  return std::min(quiet_from() + config_.quiet + kStaleness + 1,
+                  group_.outbreak().opened_second() + config_.max_age);
+}
+
+void GroupDecision::try_close() {
+  const records::Outbreak& outbreak = group_.outbreak();
+  if (now_ < closes_at()) return;
+  const bool quiet = quiet_from() + config_.quiet + kStaleness < now_;
+  const bool noticed = outbreak.attention() > static_cast<std::uint32_t>(Attention::kRecord);
+  if (config_.close_all || outbreak.dirty() || noticed)
+    publish("closed", quiet ? "quiet" : "max_age");
+  group_.clear_outbreak();
+  --open_;
+}
+
+void GroupDecision::publish(std::string_view reason, std::string_view closed_because) {
+  records::Outbreak& outbreak = *group_.mutable_outbreak();
+  const std::string_view rule_key = std::string_view(key_).substr(0, sizeof(Id128));
+  const OutbreakContent content = fold(group_, rule_key, config_, state_);
+  outbreak.set_revision(outbreak.revision() + 1);
+  outbreak.set_published_second(now_);
+  outbreak.set_dirty(false);
+  outbreak.set_said_entities(outbreak.entities());
+  outbreak.set_said_places(
+      static_cast<std::uint32_t>(outbreak.clusters_size() + outbreak.namespaces_size()));
+  outbreak.set_severity(static_cast<std::uint32_t>(content.judgement.severity));
+  outbreak.set_verdict(static_cast<std::uint32_t>(content.judgement.verdict));
+  outbreak.set_attention(static_cast<std::uint32_t>(content.judgement.attention));
+  const Revision revision{.number = outbreak.revision(),
+                          .reason = reason,
+                          .decided = now_,
+                          .closes_after = std::min(quiet_from() + config_.quiet,
+                                                   outbreak.opened_second() + config_.max_age)};
+  const std::string series = to_hex(view(IdHasher().add("outbreak").add(key_).finish()));
+  reports_.push_back(write_outbreak(group_, content, series, closed_because, revision, producer_));
+}
+
+}  // namespace gyre::stages

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schemas/records.pb.h"
+#include "schemas/report.h"
+#include "stages/by_rule/stage.h"
+
+namespace gyre::stages {
+
+/// A contribution that was taken note of.
+struct Joined {
+  records::Contribution contribution;
+  std::optional<records::OutbreakMember> before;
+  records::OutbreakMember after;
+  bool kept = false;  ///< else the cap left it out: only its counts and its newest sighting count
+};
+
+/// What knows of a contribution can be this old when it is decided.
+inline constexpr Second kStaleness = 300;
+
+/// Puts `key` into a list of the newest `most`.
+void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
+                 const std::string& key, Nanos last, std::uint32_t most);
+
+/// Decides the outbreak of one group at event-time second `now`. The group's lists of the newest
+/// hosts, workloads and containers hold what `joined` brought already, and the members are stored.
+class GroupDecision {
+ public:
+  GroupDecision(const std::string& key, records::Group& group, Second now,
+                const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
+                std::int64_t& open, std::vector<schemas::Report>& reports);
+
+  /// Opens an outbreak if the threshold is reached (DESIGN 7).
+  void try_open();
+  /// Takes note of who joined the open outbreak, says what is worth a revision.
+  void go_on(const std::vector<Joined>& joined);
+  /// Closes the open outbreak if it is time.
+  void try_close();
+  /// When the open outbreak closes unless something comes.
+  Second closes_at() const;
+
+ private:
+  struct Dimension {
+    const google::protobuf::RepeatedPtrField<records::Recent>& newest;
+    std::uint32_t threshold;
+  };
+
+  std::vector<Dimension> dimensions() const;
+  Nanos window() const;
+  Second quiet_from() const;
+  void note_place(const records::Contribution& newest);
+  void publish(std::string_view reason, std::string_view closed_because);
+
+  const std::string& key_;
+  records::Group& group_;
+  Second now_;
+  const OutbreakConfig& config_;
+  const Producer& producer_;
+  state::Transaction& state_;
+  std::int64_t& open_;
+  std::vector<schemas::Report>& reports_;
+};
+
+}  // namespace gyre::stages

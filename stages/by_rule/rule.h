@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schemas/records.pb.h"
+#include "schemas/report.h"
+#include "stages/by_rule/stage.h"
+
+namespace gyre::stages {
+
+/// What there is to decide of one rule key at a second.
+struct RuleWork {
+  std::vector<records::Contribution> contributions;
+  std::set<std::string> due;  ///< keys of its groups whose timer fires
+};
+
+/// Decides one rule and shape of a tenant at event-time second `now`: takes note of its members,
+/// then decides the outbreak over hosts and workloads, then those of single workloads, whose
+/// containers count only where the first is not open. `open` follows the number of open outbreaks.
+void decide_rule(const std::string& rule_key, const RuleWork& work, Second now,
+                 const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
+                 std::int64_t& open, std::vector<schemas::Report>& reports);
+
+}  // namespace gyre::stages

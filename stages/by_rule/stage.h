@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/time.h"
+#include "schemas/records.pb.h"
+#include "schemas/report.h"
+#include "stages/report/write.h"
+#include "state/transaction.h"
+
+namespace gyre::stages {
+
+/// When one rule and shape in several places is an outbreak (DESIGN 7, ruling 30). Seconds of event
+/// time.
+struct OutbreakConfig {
+  std::uint32_t hosts = 3;
+  std::uint32_t workloads = 5;
+  Second window = 30 * 60;      ///< of the hosts' and workloads' sightings
+  std::uint32_t recurring = 3;  ///< containers of one workload
+  Second recurring_window = 24 * 3600;
+  Second rollout = 10 * 60;  ///< within which the containers of a rollout start
+  Second quiet = 60 * 60;    ///< below half the threshold for so long: closed
+  Second max_age = 24 * 3600;
+  std::uint64_t members = 10'000;  ///< kept of a rule and shape: beyond it counts are lower bounds
+  bool close_all = false;          ///< reports.close: all (else changed), ruling 4
+};
+
+/// Groups across containers and hosts: folds contributions into outbreaks, says reports. A function
+/// of (bundle, state): reads no clock. One object a task, one thread.
+class ByRule {
+ public:
+  ByRule(const OutbreakConfig& config, Producer producer)
+      : config_(config), producer_(std::move(producer)) {}
+
+  /// Folds one bundle of by_container and decides every second that all its partitions have
+  /// decided. Reports are appended in the order of their decision. A partial overlap of offsets,
+  /// or counters that do not add up, throw Refusal.
+  void process(const records::Bundle& bundle, state::Transaction& state,
+               std::vector<schemas::Report>& reports);
+
+ private:
+  void decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
+                    std::vector<schemas::Report>& reports);
+
+  const OutbreakConfig& config_;
+  Producer producer_;
+};
+
+}  // namespace gyre::stages

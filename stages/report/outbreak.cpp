@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/report/outbreak.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "schemas/alert.h"
+#include "stages/report/attack.h"
+#include "stages/report/document.h"
+#include "stages/report/parts.h"
+
+namespace gyre::stages {
+
+namespace {
+
+constexpr std::size_t kNamesSaid = 32;
+constexpr std::size_t kEntitiesInText = 20;
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+// Beyond the cap of exact members a number is a lower bound.
+std::string at_least(const records::Outbreak& outbreak, std::uint64_t count,
+                     std::string_view noun) {
+  return counted(count, noun) + (outbreak.capped() ? " or more" : "");
+}
+
+std::string outbreak_title(const records::Group& group, const OutbreakContent& content) {
+  const std::string rule = shown(group.rule(), 120);
+  const records::Outbreak& outbreak = group.outbreak();
+  const std::string entities = at_least(outbreak, content.entities, "member");
+  if (content.pattern == Pattern::kRecurring)
+    return shown(
+        fmt::format("{} — recurring in {}: {}", rule, workload_name(group.workload()), entities),
+        240);
+  return shown(
+      fmt::format("{} — {} on {}", rule, entities, at_least(outbreak, content.hosts, "host")), 240);
+}
+
+void write_names(JsonWriter& json, std::string_view name, const std::set<std::string>& names) {
+  if (names.empty()) return;
+  std::size_t left = kNamesSaid;
+  json.key(name).begin_array();
+  for (const std::string& each : names)
+    if (left-- > 0)
+      json.value(shown(each, 256));
+    else
+      break;
+  json.end_array();
+}
+
+void write_members(JsonWriter& json, const records::Group& group, const OutbreakContent& content) {
+  json.key("members").begin_object();
+  write_number(json, "hosts", content.hosts);
+  write_number(json, "workloads", content.workloads);
+  json.key("entities").begin_array();
+  for (const OutbreakContent::Entity& entity : content.earliest)
+    json.begin_object()
+        .text("key", shown(entity.key, 512))
+        .text("finding", entity.finding)
+        .text("first_seen", format_rfc3339(entity.first))
+        .end_object();
+  json.end_array();
+  write_number(json, "left_out", content.entities - content.earliest.size());
+  json.text("pattern", to_string(content.pattern));
+  json.text("pattern_because", content.pattern_because);
+  if (group.has_workload()) json.text("workload", shown(workload_name(group.workload()), 512));
+  write_number(json, "total", content.entities);
+  if (group.outbreak().capped()) json.key("capped").value(true);
+  if (content.known > 0) write_number(json, "known_as_test_or_benign", content.known);
+  write_names(json, "clusters", content.clusters);
+  write_names(json, "namespaces", content.namespaces);
+  json.end_object();
+}
+
+std::string what_it_means(Pattern pattern) {
+  switch (pattern) {
+    case Pattern::kRollout:
+      return "One image was started in several places at about the same time: compare with your "
+             "deployments. If it is yours, its behaviour or the rule needs tuning; if not, "
+             "somebody "
+             "else deploys.";
+    case Pattern::kSpread:
+      return "The same behaviour was seen in different places that were not started together: look "
+             "for what connects them.";
+    case Pattern::kRecurring:
+      return "Containers of one workload show the same behaviour again and again, as a crash loop "
+             "or a scheduled job does: the cause is in its image or definition, not in one "
+             "container.";
+    case Pattern::kUnknown:
+      break;
+  }
+  return "Whether one image was rolled out or something spreads cannot be told: a start time or an "
+         "image is not in the alerts.";
+}
+
+std::string names_line(std::string_view what, const std::set<std::string>& names) {
+  if (names.empty()) return {};
+  std::string line = fmt::format("- {}:", what);
+  std::size_t said = 0;
+  for (const std::string& name : names) {
+    if (said++ == kEntitiesInText) return line + fmt::format(" and {} more\n", names.size() - 20);
+    line += " " + markdown_code(shown(name, 128));
+  }
+  return line + "\n";
+}
+
+std::string outbreak_markdown(const records::Group& group, const OutbreakContent& content,
+                              const std::string& title, const std::string& next) {
+  const Judgement& judgement = content.judgement;
+  const records::Outbreak& outbreak = group.outbreak();
+  std::string out = fmt::format(
+      "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {}** ({} confidence) · severity {} "
+      "· "
+      "risk {}/100 · pattern {}\n\nRule {} fired with one pattern in {} on {}, {} in all, from {} "
+      "to {}. {}\n\n## Detailed Analysis\n\n### Pattern\n\n{} · {}\n\n### Members\n\n",
+      markdown_text(title), to_string(judgement.verdict), to_string(judgement.confidence),
+      to_string(judgement.severity), judgement.risk, to_string(content.pattern),
+      markdown_code(shown(group.rule(), 256)), at_least(outbreak, content.entities, "member"),
+      at_least(outbreak, content.hosts, "host"), counted(content.counts.alerts(), "alert"),
+      markdown_code(format_rfc3339(content.first)), markdown_code(format_rfc3339(content.last)),
+      markdown_text(what_it_means(content.pattern)), markdown_code(shown(group.shape(), 512)),
+      markdown_text(content.pattern_because));
+  out += names_line("Clusters", content.clusters) + names_line("Namespaces", content.namespaces) +
+         names_line("Images", content.images);
+  std::size_t said = 0;
+  for (const OutbreakContent::Entity& entity : content.earliest) {
+    if (said++ == kEntitiesInText) break;
+    out += fmt::format("- {} {}, report {}\n", markdown_code(format_rfc3339(entity.first)),
+                       markdown_code(shown(entity.key, 256)), markdown_code(entity.finding));
+  }
+  if (content.entities > kEntitiesInText)
+    out += fmt::format("- and {} later ones\n", content.entities - kEntitiesInText);
+  if (!judgement.attack.empty()) out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
+  for (const Technique& entry : judgement.attack)
+    out += fmt::format("- {}\n", markdown_text(fmt::format("{} {} {}", entry.tactic,
+                                                           entry.technique, entry.name)));
+  out += "\n### Assessment\n\n";
+  for (const Because& because : judgement.because) append_because(out, because);
+  out +=
+      "\n## Mitigation Strategies\n\nThe advice stands in the reports of the members: verify in "
+      "the earliest of them first, then in one of each cluster.\n\n## Conclusion\n\n" +
+      markdown_text(next) + "\n";
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(Pattern pattern) {
+  constexpr std::array<std::string_view, 4> kNames = {"unknown", "rollout", "spread", "recurring"};
+  return kNames.at(static_cast<std::size_t>(pattern));
+}
+
+std::string workload_name(const records::Workload& workload) {
+  if (workload.owner().empty()) return fmt::format("{}/{}", workload.hostname(), workload.image());
+  return fmt::format("{}/{}/{}{}{}", workload.cluster(), workload.namespace_(), workload.owner(),
+                     workload.container().empty() ? "" : "/", workload.container());
+}
+
+schemas::Report write_outbreak(const records::Group& group, const OutbreakContent& content,
+                               std::string_view series, std::string_view closed_because,
+                               const Revision& revision, const Producer& producer) {
+  const records::Outbreak& outbreak = group.outbreak();
+  const std::string title = outbreak_title(group, content);
+  const bool closed = !closed_because.empty();
+  const std::string next = closed ? fmt::format("Closed: {}.", closed_because)
+                                  : fmt::format("Closes after {} unless more comes.",
+                                                format_rfc3339_second(revision.closes_after));
+  JsonWriter json;
+  json.begin_object();
+  write_head(json,
+             {"outbreak", outbreak.id(), outbreak.previous_id(), std::string(series),
+              to_string(content.judgement.attention), content.judgement.attention_because, closed,
+              std::string(closed_because), title},
+             revision);
+  json.text("tenant", shown(group.tenant(), 128));
+  json.text("shape_key", to_hex(view(schemas::shape_key(group.rule(), group.shape()))));
+  json.text("rule", shown(group.rule(), 256));
+  json.text("priority", schemas::to_string(static_cast<schemas::Priority>(
+                            std::min<std::uint32_t>(content.priority, 7))));
+  json.text("severity", to_string(content.judgement.severity));
+  json.text("shape", shown(group.shape(), 512));
+  json.text("first_seen", format_rfc3339(content.first))
+      .text("last_seen", format_rfc3339(content.last));
+  write_counts(json, content.counts);
+  write_outcome(json, content.counts.outcome());
+  write_judgement(json, content.judgement);
+  write_members(json, group, content);
+  json.key("observables").begin_object();
+  write_names(json, "images", content.images);
+  write_number(json, "left_out",
+               content.images.size() - std::min(content.images.size(), kNamesSaid));
+  json.end_object();
+  write_producer(json, producer, group.shape_version());
+  if (!content.judgement.missing.empty()) {
+    json.key("missing").begin_array();
+    for (const std::string& field : content.judgement.missing)
+      json.begin_object().text("field", field).text("how", how_to_get(field)).end_object();
+    json.end_array();
+  }
+  json.text("markdown", outbreak_markdown(group, content, title, next));
+  json.end_object();
+  return {outbreak.id(), revision.decided, revision.number, "outbreak", json.take()};
+}
+
+}  // namespace gyre::stages

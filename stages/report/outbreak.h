@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "schemas/records.pb.h"
+#include "schemas/report.h"
+#include "stages/report/judge.h"
+#include "stages/report/write.h"
+
+namespace gyre::stages {
+
+/// How the members of an outbreak came to it (ruling 30).
+enum class Pattern : std::uint8_t { kUnknown, kRollout, kSpread, kRecurring };
+std::string_view to_string(Pattern pattern);
+
+/// The fold of an outbreak's members.
+struct OutbreakContent {
+  struct Entity {
+    std::string key;
+    std::string finding;  ///< the newest one's id
+    Nanos first = 0;
+  };
+
+  records::Counts counts;  ///< sums, with those that the cap left out
+  Nanos first = 0;
+  Nanos last = 0;
+  std::uint32_t priority = 7;  ///< schemas::Priority
+  std::uint64_t entities = 0;
+  std::uint64_t known = 0;  ///< of these, recognised as test or benign since they joined
+  std::uint64_t hosts = 0;
+  std::uint64_t workloads = 0;
+  std::vector<Entity> earliest;  ///< by (first, key), at most kEntitiesSaid
+  std::set<std::string> clusters, namespaces, images;
+  Pattern pattern = Pattern::kUnknown;
+  std::string pattern_because;
+  Judgement judgement;
+};
+inline constexpr std::size_t kEntitiesSaid = 50;
+
+/// The keys of DESIGN 8.1 for kind `outbreak`. `series` tells the outbreaks of one key from others.
+/// `closed_because` is empty while it is open.
+schemas::Report write_outbreak(const records::Group& group, const OutbreakContent& content,
+                               std::string_view series, std::string_view closed_because,
+                               const Revision& revision, const Producer& producer);
+
+/// A workload for people: `prod/shop/checkout/app`, or `node-1/registry.example/shop`.
+std::string workload_name(const records::Workload& workload);
+
+}  // namespace gyre::stages

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/by_rule/stage.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "state/store.h"
+
+namespace gyre::stages {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr Second kStart = 1'800'000'000;
+
+// A task that is fed bundles of one partition of by-container.
+class ByRuleTest : public testing::Test {
+ protected:
+  struct Given {
+    Second at = 0;  // seconds after kStart: of decision and sighting
+    std::string container = "c1";
+    std::string host = "node-1";
+    std::string image = "registry.example/app:1";
+    std::string owner;  // in namespace `space`; empty: the workload is host and image
+    Second started = -60;
+    std::string rule = "Rule A";
+    std::string tenant = "default";
+    std::string cluster = "prod";
+    std::string space = "shop";
+    bool counting = true;
+    bool scheduled = false;
+    Severity severity = Severity::kMedium;
+    std::uint64_t alerts = 1;
+  };
+
+  static records::Contribution contribution(const Given& given) {
+    records::Contribution made;
+    made.set_finding_key(std::string(view(IdHasher()
+                                              .add(given.tenant)
+                                              .add(given.rule)
+                                              .add(given.cluster)
+                                              .add(given.host)
+                                              .add(given.container)
+                                              .finish())));
+    made.set_finding_id(to_hex(made.finding_key()));
+    made.set_second(kStart + given.at);
+    records::Entity& entity = *made.mutable_entity();
+    entity.set_tenant(given.tenant);
+    entity.set_cluster(given.cluster);
+    entity.set_hostname(given.host);
+    entity.set_id(given.container);
+    made.set_rule(given.rule);
+    made.set_shape("sh -c <arg>");
+    made.set_first((kStart + given.at) * kNanosPerSecond);
+    made.set_last(made.first() + 1);
+    made.set_priority(4);
+    made.mutable_added()->set_alerts(given.alerts);
+    made.set_severity(static_cast<std::uint32_t>(given.severity));
+    made.set_attention(static_cast<std::uint32_t>(Attention::kRecord));
+    made.set_risk(20);
+    made.set_counting(given.counting);
+    records::Workload& workload = *made.mutable_workload();
+    workload.set_cluster(given.cluster);
+    if (given.owner.empty()) {
+      workload.set_hostname(given.host);
+      workload.set_image(given.image);
+    } else {
+      workload.set_namespace_(given.space);
+      workload.set_owner(given.owner);
+      workload.set_container("main");
+      workload.set_scheduled(given.scheduled);
+    }
+    made.set_image(given.image);
+    made.set_started(given.started == 0 ? 0 : (kStart + given.started) * kNanosPerSecond);
+    return made;
+  }
+
+  // Feeds the contributions and says that every second up to `decided` after kStart is decided.
+  void feed(const std::vector<Given>& given, Second decided) {
+    records::Bundle bundle;
+    bundle.set_sources(1);
+    bundle.set_parts(1);
+    records::SourceRange& range = *bundle.add_ranges();
+    range.set_first(next_);
+    range.set_next(++next_);
+    range.set_progress((kStart + decided + 1) * kNanosPerSecond);
+    range.set_arrivals(given.size());
+    sent_ += given.size();
+    range.set_sent(sent_);
+    for (const Given& one : given) *bundle.add_contributions() = contribution(one);
+    feed(bundle);
+  }
+
+  void feed(const records::Bundle& bundle) {
+    stage_.process(bundle, state_, reports_);
+    state_.commit(++offset_, std::nullopt);
+  }
+
+  // `reason pattern members @second`
+  std::vector<std::string> said() const {
+    std::vector<std::string> lines;
+    simdjson::dom::parser parser;
+    for (const schemas::Report& report : reports_) {
+      const simdjson::dom::element json = parser.parse(report.json);
+      lines.push_back(fmt::format("{} {} {} @{}", json["reason"].get_string().value(),
+                                  json["members"]["pattern"].get_string().value(),
+                                  json["members"]["total"].get_uint64().value(),
+                                  report.time - kStart));
+    }
+    return lines;
+  }
+
+  simdjson::dom::element last() { return parser_.parse(reports_.back().json); }
+
+  records::Counters counters() const { return state_.checkpoint().counters(); }
+
+  OutbreakConfig config_{.close_all = true};
+  state::StoreMemory memory_{8 << 20};
+  state::Store store_{"", memory_};
+  state::Transaction state_{store_};
+  ByRule stage_{config_, {.version = "test", .config_hash = "0"}};
+  std::vector<schemas::Report> reports_;
+  simdjson::dom::parser parser_;
+  std::int64_t next_ = 0;
+  std::uint64_t sent_ = 0;
+  std::int64_t offset_ = 0;
+};
+
+TEST_F(ByRuleTest, OneImageStartedTogetherOnFiveNodesIsARollout) {
+  std::vector<Given> given;
+  for (int node = 0; node < 5; ++node)
+    given.push_back({.at = 10 + node,
+                     .container = fmt::format("c{}", node),
+                     .host = fmt::format("node-{}", node),
+                     .owner = "agent",
+                     .started = -20 + node});
+  feed(given, 20'000);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @12", "closed rollout 5 @5714"));
+  EXPECT_EQ(last()["members"]["hosts"].get_uint64().value(), 5U);
+  EXPECT_EQ(last()["members"]["workloads"].get_uint64().value(), 1U);
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 5U);
+  EXPECT_EQ(last()["closed_because"].get_string().value(), "quiet");
+  EXPECT_EQ(counters().outbreaks_open(), 0);
+}
+
+TEST_F(ByRuleTest, TheSameOnFourHostsOfDifferentAgeIsASpread) {
+  std::vector<Given> given;
+  for (int node = 0; node < 4; ++node)
+    given.push_back({.at = 10 + 600 * node,
+                     .container = fmt::format("c{}", node),
+                     .host = fmt::format("node-{}", node),
+                     .started = -20 - 86'400 * node});
+  feed(given, 2000);
+  EXPECT_THAT(said(), ElementsAre("opened spread 3 @1210"));
+}
+
+TEST_F(ByRuleTest, WithoutStartTimesNobodyCanTell) {
+  std::vector<Given> given;
+  for (int node = 0; node < 3; ++node)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", node), .started = 0});
+  feed(given, 100);
+  EXPECT_THAT(said(), ElementsAre("opened unknown 3 @10"));
+  EXPECT_EQ(last()["missing"].at(0)["field"].get_string().value(), "container.start_ts");
+}
+
+TEST_F(ByRuleTest, HostsFurtherApartThanTheWindowAreNone) {
+  feed({{.at = 10, .host = "node-1"},
+        {.at = 1000, .host = "node-2"},
+        {.at = 1811, .host = "node-3"}},
+       20'000);
+  EXPECT_THAT(said(), IsEmpty());
+  feed({{.at = 30'000, .host = "node-1"},
+        {.at = 31'000, .host = "node-2"},
+        {.at = 31'800, .host = "node-3"}},
+       32'000);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @31800")) << "30 minutes to the nanosecond";
+}
+
+TEST_F(ByRuleTest, FiveWorkloadsOfTwoHostsAreASpread) {
+  std::vector<Given> given;
+  for (int each = 0; each < 5; ++each)
+    given.push_back({.at = 10 + each,
+                     .container = fmt::format("c{}", each),
+                     .host = fmt::format("node-{}", each % 2),
+                     .image = fmt::format("registry.example/app-{}:1", each)});
+  feed(given, 100);
+  EXPECT_THAT(said(), ElementsAre("opened spread 5 @14"));
+}
+
+TEST_F(ByRuleTest, ManyContainersOfOneHostAndImageAreOneRecurringOutbreakAndNoneByHosts) {
+  std::vector<Given> given;
+  for (int each = 0; each < 200; ++each)
+    given.push_back({.at = 10 + each, .container = fmt::format("c{}", each)});
+  feed(given, 300);
+  EXPECT_THAT(said(), ElementsAre("opened recurring 3 @12", "members recurring 10 @19",
+                                  "members recurring 100 @109"));
+}
+
+TEST_F(ByRuleTest, ACronJobOfADayIsOneRecurringOutbreakInFewRevisions) {
+  std::vector<Given> given;
+  for (int minute = 0; minute < 1440; ++minute)
+    given.push_back({.at = 60 * minute,
+                     .container = fmt::format("c{}", minute),
+                     .host = fmt::format("node-{}", minute % 7),
+                     .owner = "nightly",
+                     .started = 60 * minute - 2,
+                     .scheduled = true});
+  feed(given, 86'390);
+  EXPECT_THAT(said(), ElementsAre("opened recurring 3 @120", "members recurring 10 @540",
+                                  "members recurring 100 @5940", "members recurring 1000 @59940"));
+  EXPECT_EQ(last()["members"]["workload"].get_string().value(), "prod/shop/nightly/main");
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "ticket");
+  feed({}, 300'000);
+  EXPECT_THAT(said().back(), "closed recurring 1440 @86520");
+  EXPECT_EQ(last()["closed_because"].get_string().value(), "max_age");
+}
+
+TEST_F(ByRuleTest, ANewClusterANewNamespaceAndPowersOfTenAreTold) {
+  std::vector<Given> given;
+  for (int each = 0; each < 10; ++each)
+    given.push_back({.at = 10 * each,
+                     .host = fmt::format("node-{}", each),
+                     .owner = fmt::format("app-{}", each),
+                     .cluster = each < 4 ? "prod" : "stage",
+                     .space = each < 6 ? "shop" : "bank"});
+  feed(given, 200);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @20", "members rollout 5 @40",
+                                  "members rollout 7 @60", "members rollout 10 @90"));
+}
+
+TEST_F(ByRuleTest, WhatIsKnownAsTestCountsNotAndWhoTurnsOutAsTestStaysListed) {
+  std::vector<Given> given;
+  for (int each = 0; each < 3; ++each)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", each), .counting = false});
+  feed(given, 100);
+  EXPECT_THAT(said(), IsEmpty());
+  for (Given& one : given) {
+    one.at = 110;
+    one.counting = true;
+  }
+  feed(given, 200);
+  ASSERT_THAT(said(), ElementsAre("opened rollout 3 @110"));
+  for (Given& one : given) {
+    one.at = 210;
+    one.counting = false;
+    one.alerts = 7;
+  }
+  feed(given, 300);
+  ASSERT_EQ(said().back(), "verdict unknown 3 @210");
+  EXPECT_EQ(last()["severity"].get_string().value(), "informational");
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "record");
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 3U + 3U + 21U);
+}
+
+TEST_F(ByRuleTest, ARisingSeverityIsToldAtOnce) {
+  std::vector<Given> given;
+  for (int each = 0; each < 3; ++each)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", each)});
+  given.push_back({.at = 50, .host = "node-1", .severity = Severity::kCritical});
+  feed(given, 100);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @10", "severity rollout 3 @50"));
+}
+
+TEST_F(ByRuleTest, TenantsAndRulesAreApart) {
+  std::vector<Given> given;
+  for (int each = 0; each < 6; ++each)
+    given.push_back({.at = 10,
+                     .host = fmt::format("node-{}", each),
+                     .rule = each % 2 == 0 ? "Rule A" : "Rule B",
+                     .tenant = each < 3 ? "red" : "blue"});
+  feed(given, 100);
+  EXPECT_THAT(said(), IsEmpty());
+}
+
+TEST_F(ByRuleTest, ItClosesAnHourAfterLessThanHalfIsLeftAndTheNextOneNamesIt) {
+  std::vector<Given> given;
+  for (int each = 0; each < 3; ++each)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", each)});
+  // Two hosts are half of three: they hold it open.
+  for (Second at = 300; at <= 6000; at += 300)
+    for (const char* host : {"node-1", "node-2"}) given.push_back({.at = at, .host = host});
+  // One is not.
+  for (Second at = 6300; at <= 12'000; at += 300) given.push_back({.at = at, .host = "node-1"});
+  feed(given, 20'000);
+  ASSERT_THAT(said(),
+              ElementsAre("opened rollout 3 @10",
+                          fmt::format("closed rollout 3 @{}", 6000 + 1800 + 3600 + 300 + 1)));
+  for (int each = 0; each < 3; ++each)
+    feed({{.at = 30'000, .host = fmt::format("node-{}", each)}}, 30'000 - (each < 2 ? 1 : 0));
+  ASSERT_EQ(said().size(), 3U);
+  EXPECT_EQ(last()["previous_id"].get_string().value(), reports_[0].id);
+  EXPECT_NE(reports_[2].id, reports_[0].id);
+  simdjson::dom::parser parser;
+  EXPECT_EQ(last()["series"].get_string().value(),
+            parser.parse(reports_[0].json)["series"].get_string().value());
+}
+
+TEST_F(ByRuleTest, MembersBeyondTheCapLoseNoCount) {
+  config_.members = 50;
+  std::vector<Given> given;
+  for (int each = 0; each < 80; ++each)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", each), .alerts = 2});
+  for (int each = 0; each < 80; ++each)
+    given.push_back({.at = 400, .host = fmt::format("node-{}", each), .alerts = 5});
+  feed(given, 20'000);
+  EXPECT_EQ(last()["members"]["total"].get_uint64().value(), 50U);
+  EXPECT_TRUE(last()["members"]["capped"].get_bool().value());
+  EXPECT_THAT(reports_.back().json, testing::HasSubstr("50 members or more"));
+  // The outbreak opened within the second that brought all of them; those left out before count
+  // from then on.
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 50U * 7U + 30U * 5U);
+}
+
+TEST_F(ByRuleTest, HostileNamesStayTextAndReportsStaySmall) {
+  std::vector<Given> given;
+  for (int each = 0; each < 300; ++each)
+    given.push_back({.at = 10 + each,
+                     .host = fmt::format("node-{}-{}", each, std::string(240, '`')),
+                     .owner = fmt::format("<script>{}", each),
+                     .cluster = fmt::format("{}\n# {}", each, std::string(200, '*')),
+                     .space = fmt::format("[x](http://evil.example){}", each)});
+  feed(given, 1000);
+  for (const schemas::Report& report : reports_) {
+    EXPECT_LT(report.json.size(), 60U * 1024);
+    const std::string markdown(parser_.parse(report.json)["markdown"].get_string().value());
+    EXPECT_EQ(markdown.find("\n# *"), std::string::npos);
+  }
+  EXPECT_LT(reports_.size(), 80U) << "names cannot make revisions without end";
+}
+
+TEST_F(ByRuleTest, NothingIsKeptOfWhatIsOver) {
+  std::vector<Given> given;
+  for (int each = 0; each < 300; ++each)
+    given.push_back({.at = 10 * each,
+                     .container = fmt::format("c{}", each),
+                     .host = fmt::format("node-{}", each % 5),
+                     .image = fmt::format("image-{}", each % 11)});
+  feed(given, 400'000);
+  EXPECT_EQ(counters().outbreaks_open(), 0);
+  int left = 0;
+  store_.scan("g", "u", [&](std::string_view, std::string_view) {
+    ++left;
+    return true;
+  });
+  EXPECT_EQ(left, 1) << "the offset of the changelog";
+}
+
+TEST_F(ByRuleTest, ASecondIsDecidedWhenEveryPartitionHasDecidedIt) {
+  records::Bundle bundle;
+  bundle.set_sources(2);
+  bundle.set_parts(1);
+  auto& range = *bundle.add_ranges();
+  range.set_next(1);
+  range.set_arrivals(3);
+  range.set_sent(3);
+  range.set_progress((kStart + 100) * kNanosPerSecond);
+  for (int each = 0; each < 3; ++each)
+    *bundle.add_contributions() = contribution({.at = 10, .host = fmt::format("node-{}", each)});
+  feed(bundle);
+  EXPECT_THAT(said(), IsEmpty());
+  records::Bundle other;
+  other.set_sources(2);
+  other.set_parts(1);
+  auto& tick = *other.add_ranges();
+  tick.set_partition(1);
+  tick.set_next(1);
+  tick.set_progress((kStart + 10) * kNanosPerSecond);
+  feed(other);
+  EXPECT_THAT(said(), IsEmpty()) << "second 10 is not over there";
+  tick.set_first(1);
+  tick.set_next(2);
+  tick.set_progress((kStart + 11) * kNanosPerSecond);
+  feed(other);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @10"));
+}
+
+TEST_F(ByRuleTest, AReplayedBundleIsDroppedAndCountedAndAPartialOneStopsTheTask) {
+  records::Bundle bundle;
+  bundle.set_sources(1);
+  bundle.set_parts(1);
+  auto& range = *bundle.add_ranges();
+  range.set_next(1);
+  range.set_arrivals(1);
+  range.set_sent(1);
+  *bundle.add_contributions() = contribution({.at = 10});
+  feed(bundle);
+  feed(bundle);
+  EXPECT_EQ(counters().replays_dropped(), 1U);
+  EXPECT_EQ(counters().contributions(), 1U);
+  bundle.mutable_ranges(0)->set_next(2);
+  EXPECT_THROW(feed(bundle), Refusal);
+}
+
+TEST_F(ByRuleTest, ALostBundleShowsInTheCounters) {
+  feed({{.at = 10}}, 20);
+  ++sent_;
+  EXPECT_THROW(feed({{.at = 21}}, 30), Refusal);
+}
+
+}  // namespace
+}  // namespace gyre::stages
