@@ -88,6 +88,8 @@ class RuleDecision {
     }
     joined.kept = true;
     if (!joined.before) group_.set_members(group_.members() + 1);
+    // Begins anew, so that nobody can see when it was swept.
+    if (joined.before && is_over(*joined.before)) joined.before.reset();
     records::OutbreakMember& member = joined.after;
     if (joined.before) member = *joined.before;
     const bool fresh = !joined.before;
@@ -205,15 +207,20 @@ class RuleDecision {
     }
   }
 
-  // Drops the members that no outbreak tells of and that are too old to open one.
+  // No outbreak tells of the member, and it is too old to open one.
+  bool is_over(const records::OutbreakMember& member) {
+    const std::string key = workload_key(member.newest());
+    const Second matters = key.empty() ? config_.window : config_.recurring_window;
+    if (member.last() >= (now_ - matters - kStaleness) * kNanosPerSecond) return false;
+    if (group_.has_outbreak() && belongs(member, group_)) return false;
+    const records::Group* workload = find_workload(key);
+    return workload == nullptr || !workload->has_outbreak() || !belongs(member, *workload);
+  }
+
   void sweep() {
     group_.set_swept(now_);
     for (const auto& [finding_key, member] : state_.members(rule_key_)) {
-      const std::string key = workload_key(member.newest());
-      const Second matters = key.empty() ? config_.window : config_.recurring_window;
-      if (member.last() >= (now_ - matters - kStaleness) * kNanosPerSecond) continue;
-      const records::Group* workload = find_workload(key);
-      if (workload != nullptr && workload->has_outbreak() && belongs(member, *workload)) continue;
+      if (!is_over(member)) continue;
       state_.erase_member(rule_key_, finding_key);
       group_.set_members(group_.members() - 1);
     }

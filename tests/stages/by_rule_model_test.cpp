@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0
+// by_rule against a naive model that keeps everything and counts again in every second, and against
+// itself over other cuts, sources and restores. GYRE_CASES and GYRE_SEED choose other cases.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+
+#include "base/hash.h"
+#include "stages/by_rule/stage.h"
+#include "state/store.h"
+
+namespace gyre::stages {
+namespace {
+
+constexpr Second kStart = 1'800'000'000;
+constexpr Second kStale = 300;  // how old a contribution may be
+
+// Short spans, so that outbreaks open, close by quiet and by age, and come again.
+OutbreakConfig short_spans() {
+  return {
+      .window = 900, .recurring_window = 6000, .quiet = 1200, .max_age = 8000, .close_all = true};
+}
+
+struct Given {
+  Second at;
+  int host;
+  int container;  // of that host
+  int owner;      // -1: host and image are the workload
+  int cluster;
+  bool scheduled;
+  bool counting;
+  Second old;  // the sighting was so long before the decision
+  std::uint64_t alerts;
+
+  std::string entity() const { return fmt::format("{}/{}/{}", cluster, host, container); }
+  std::string machine() const { return fmt::format("{}/{}", cluster, host); }
+  std::string workload() const {
+    return owner < 0 ? fmt::format("node-{}/image", host)
+                     : fmt::format("cluster-{}/space-{}/owner-{}/main", cluster, owner % 2, owner);
+  }
+};
+
+records::Contribution contribution(const Given& given) {
+  records::Contribution made;
+  made.set_finding_key(std::string(view(IdHasher().add(given.entity()).finish())));
+  made.set_finding_id(to_hex(made.finding_key()));
+  made.set_second(kStart + given.at);
+  records::Entity& entity = *made.mutable_entity();
+  entity.set_tenant("default");
+  entity.set_cluster(fmt::format("cluster-{}", given.cluster));
+  entity.set_hostname(fmt::format("node-{}", given.host));
+  entity.set_id(fmt::format("c{}", given.container));
+  made.set_rule("Rule A");
+  made.set_shape("sh");
+  made.set_last((kStart + given.at - given.old) * kNanosPerSecond + given.host);
+  made.set_first(made.last());
+  made.set_priority(4);
+  made.mutable_added()->set_alerts(given.alerts);
+  made.set_severity(static_cast<std::uint32_t>(Severity::kMedium));
+  made.set_counting(given.counting);
+  records::Workload& workload = *made.mutable_workload();
+  workload.set_cluster(entity.cluster());
+  if (given.owner < 0) {
+    workload.set_hostname(entity.hostname());
+    workload.set_image("image");
+  } else {
+    workload.set_namespace_(fmt::format("space-{}", given.owner % 2));
+    workload.set_owner(fmt::format("owner-{}", given.owner));
+    workload.set_container("main");
+    workload.set_scheduled(given.scheduled);
+  }
+  made.set_image("image:1");
+  return made;
+}
+
+// Few entities, in bursts with silences between them; in half of the cases some are known as tests
+// and some turn out as such.
+std::vector<Given> random_fleet(std::mt19937_64& random, bool flips) {
+  const auto below = [&](std::uint64_t n) { return static_cast<int>(random() % n); };
+  std::vector<Given> all;
+  std::set<std::pair<Second, std::string>> said;  // a finding contributes once a second
+  const int hosts = 1 + below(7);
+  const int containers = 1 + below(6);
+  const int owners = below(4);
+  Second at = 1000;  // sightings before it stay above 0, from which the model counts
+  const int bursts = 1 + below(8);
+  for (int burst = 0; burst < bursts; ++burst) {
+    const int count = 1 + below(40);
+    const int pace = 1 + below(400);
+    for (int i = 0; i < count; ++i) {
+      Given given{};
+      given.at = at += below(static_cast<std::uint64_t>(pace));
+      given.host = below(static_cast<std::uint64_t>(hosts));
+      given.container = below(static_cast<std::uint64_t>(containers));
+      given.cluster = given.host % 3 == 2 ? 1 : 0;
+      // A container stays where it was deployed.
+      given.owner = owners == 0 ? -1 : (given.host + given.container) % (owners + 1) - 1;
+      given.scheduled = given.owner == 1;
+      given.counting = flips ? below(4) != 0 : (given.host * 5 + given.container) % 6 != 5;
+      given.old = below(3) == 0 ? below(290) : 0;
+      given.alerts = static_cast<std::uint64_t>(1 + below(5));
+      if (said.emplace(given.at, given.entity()).second) all.push_back(given);
+    }
+    at += below(9000);
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Given& a, const Given& b) { return a.at < b.at; });
+  return all;
+}
+
+// The task, fed by one or more partitions of by-container.
+class Task {
+ public:
+  Task(const OutbreakConfig& config, int sources)
+      : stage_(config, {.version = "test", .config_hash = "0"}),
+        sources_(sources),
+        store_(std::make_unique<state::Store>("", memory_)),
+        next_(static_cast<std::size_t>(sources)),
+        sent_(static_cast<std::size_t>(sources)) {}
+
+  void feed(int source, const std::vector<Given>& given, Second decided) {
+    const auto at = static_cast<std::size_t>(source);
+    records::Bundle bundle;
+    bundle.set_sources(sources_);
+    bundle.set_parts(1);
+    records::SourceRange& range = *bundle.add_ranges();
+    range.set_partition(source);
+    range.set_first(next_[at]);
+    range.set_next(++next_[at]);
+    range.set_progress((kStart + decided + 1) * kNanosPerSecond);
+    range.set_arrivals(given.size());
+    range.set_sent(sent_[at] += given.size());
+    for (const Given& one : given) *bundle.add_contributions() = contribution(one);
+    state::Transaction state(*store_);
+    stage_.process(bundle, state, reports);
+    for (state::Change& change : state.changelog()) log_[change.key] = change.value;
+    const state::Change checkpoint = state.checkpoint_change();
+    log_[checkpoint.key] = checkpoint.value;
+    state.commit(++offset_, std::nullopt);
+  }
+
+  // A new disk, made from the changelog alone.
+  void restore() {
+    store_ = std::make_unique<state::Store>("", memory_);
+    std::vector<state::Change> changes;
+    for (const auto& [key, value] : log_) changes.push_back({key, value});
+    state::restore(*store_, std::move(changes), state::kChangelog, offset_);
+  }
+
+  records::Counters counters() { return state::Transaction(*store_).checkpoint().counters(); }
+  std::vector<schemas::Report> reports;
+
+ private:
+  ByRule stage_;
+  int sources_;
+  state::StoreMemory memory_{8 << 20};
+  std::unique_ptr<state::Store> store_;
+  std::map<std::string, std::optional<std::string>> log_;
+  std::vector<std::int64_t> next_;
+  std::vector<std::uint64_t> sent_;
+  std::int64_t offset_ = 0;
+};
+
+using Lines = std::vector<std::string>;
+
+Lines lines_of(const std::vector<schemas::Report>& reports) {
+  Lines lines;
+  simdjson::dom::parser parser;
+  for (const schemas::Report& report : reports) {
+    const simdjson::dom::element json = parser.parse(report.json);
+    std::string_view workload = "fleet";
+    if (json["members"]["workload"].get(workload) != simdjson::SUCCESS) workload = "fleet";
+    lines.push_back(fmt::format("{:06} {} {} members={} hosts={} alerts={}", report.time - kStart,
+                                workload, json["reason"].get_string().value(),
+                                json["members"]["total"].get_uint64().value(),
+                                json["members"]["hosts"].get_uint64().value(),
+                                json["counts"]["alerts"].get_uint64().value()));
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+// ---- The model: every second, everything anew. Nobody turns out as a test in it.
+
+class Model {
+ public:
+  explicit Model(const OutbreakConfig& config) : config_(config) {}
+
+  Lines run(const std::vector<Given>& all, Second end) {
+    std::size_t next = 0;
+    for (Second now = 0; now <= end; ++now) {
+      std::vector<const Given*> given;
+      for (; next < all.size() && all[next].at == now; ++next) given.push_back(&all[next]);
+      second(now, given);
+    }
+    std::sort(lines_.begin(), lines_.end());
+    return lines_;
+  }
+
+ private:
+  struct Member {
+    const Given* who = nullptr;
+    Nanos last = 0;
+    std::uint64_t alerts = 0;
+  };
+  struct Outbreak {
+    Second opened = 0;
+    Nanos from = 0;
+    std::uint64_t said_members = 0;
+    std::size_t said_places = 0;
+  };
+
+  static Nanos ns(Second second) { return second * kNanosPerSecond; }
+  static int digits(std::uint64_t count) { return static_cast<int>(std::to_string(count).size()); }
+
+  void second(Second now, const std::vector<const Given*>& given) {
+    for (const Given* each : given) {
+      Member& member = members_[each->entity()];
+      // Silent for longer than matters to anybody: it begins anew.
+      if (member.who != nullptr && member.last < ns(now - config_.recurring_window - kStale) &&
+          !told_of(member))
+        member = {};
+      member.who = each;
+      member.last = std::max(member.last, ns(each->at - each->old) + each->host);
+      member.alerts += each->alerts;
+    }
+    decide("fleet", now, !given.empty());
+    std::set<std::string> touched;
+    for (const Given* each : given) {
+      const std::string workload = each->workload();
+      const bool told = open_.contains(workload);
+      if (each->counting && (told || !open_.contains("fleet") || each->scheduled)) {
+        Nanos& last = containers_[workload][each->entity()];
+        last = std::max(last, ns(each->at - each->old) + each->host);
+        touched.insert(workload);
+      }
+    }
+    for (const auto& [workload, containers] : containers_)
+      decide(workload, now, touched.contains(workload));
+  }
+
+  bool told_of(const Member& member) const {
+    return std::any_of(open_.begin(), open_.end(),
+                       [&](const auto& open) { return belongs(open.first, member); });
+  }
+
+  bool belongs(const std::string& group, const Member& member) const {
+    return member.who->counting && member.last >= open_.at(group).from &&
+           (group == "fleet" || member.who->workload() == group);
+  }
+
+  // Times of the newest sighting of each host and workload, or container.
+  std::vector<std::pair<std::vector<Nanos>, std::uint32_t>> dimensions(
+      const std::string& group) const {
+    if (group != "fleet") {
+      std::vector<Nanos> lasts;
+      for (const auto& [entity, last] : containers_.at(group)) lasts.push_back(last);
+      return {{lasts, config_.recurring}};
+    }
+    std::map<std::string, Nanos> hosts;
+    std::map<std::string, Nanos> workloads;
+    for (const auto& [entity, member] : members_) {
+      if (!member.who->counting) continue;
+      if (!member.who->scheduled) {
+        Nanos& host = hosts[member.who->machine()];
+        host = std::max(host, member.last);
+      }
+      Nanos& workload = workloads[member.who->workload()];
+      workload = std::max(workload, member.last);
+    }
+    std::vector<Nanos> host_lasts;
+    std::vector<Nanos> workload_lasts;
+    for (const auto& [key, last] : hosts) host_lasts.push_back(last);
+    for (const auto& [key, last] : workloads) workload_lasts.push_back(last);
+    return {{host_lasts, config_.hosts}, {workload_lasts, config_.workloads}};
+  }
+
+  static std::size_t since(const std::vector<Nanos>& lasts, Nanos from) {
+    return static_cast<std::size_t>(
+        std::count_if(lasts.begin(), lasts.end(), [&](Nanos last) { return last >= from; }));
+  }
+
+  void decide(const std::string& group, Second now, bool news) {
+    const Nanos window = ns(group == "fleet" ? config_.window : config_.recurring_window);
+    if (!open_.contains(group)) {
+      if (!news) return;
+      Nanos anchor = ns(now - kStale);
+      for (const auto& [lasts, threshold] : dimensions(group))
+        for (const Nanos last : lasts) anchor = std::max(anchor, last);
+      for (const auto& [lasts, threshold] : dimensions(group))
+        if (since(lasts, anchor - window) >= threshold) {
+          open_[group] = {.opened = now, .from = anchor - window};
+          say(group, now, "opened");
+          return;
+        }
+      return;
+    }
+    Outbreak& outbreak = open_.at(group);
+    const auto [members, places] = count(group);
+    if (digits(members) > digits(outbreak.said_members) || places > outbreak.said_places)
+      say(group, now, "members");
+    // An hour ago, as far as it is known now, fewer than half were within the window.
+    const Nanos then = ns(now - config_.quiet - kStale);
+    bool quiet = outbreak.from + window < then;
+    for (const auto& [lasts, threshold] : dimensions(group))
+      if (2 * since(lasts, then - window) >= threshold) quiet = false;
+    if (quiet || now >= outbreak.opened + config_.max_age) {
+      say(group, now, "closed");
+      open_.erase(group);
+    }
+  }
+
+  std::pair<std::uint64_t, std::size_t> count(const std::string& group) const {
+    std::uint64_t members = 0;
+    std::set<std::string> places;
+    for (const auto& [entity, member] : members_) {
+      if (!belongs(group, member)) continue;
+      ++members;
+      places.insert(fmt::format("cluster-{}", member.who->cluster));
+      if (member.who->owner >= 0) places.insert(fmt::format("space-{}", member.who->owner % 2));
+    }
+    return {members, places.size()};
+  }
+
+  void say(const std::string& group, Second now, std::string_view reason) {
+    std::uint64_t alerts = 0;
+    std::set<std::string> hosts;
+    for (const auto& [entity, member] : members_) {
+      if (!belongs(group, member)) continue;
+      alerts += member.alerts;
+      hosts.insert(member.who->machine());
+    }
+    const auto [members, places] = count(group);
+    open_.at(group).said_members = members;
+    open_.at(group).said_places = places;
+    lines_.push_back(fmt::format("{:06} {} {} members={} hosts={} alerts={}", now, group, reason,
+                                 members, hosts.size(), alerts));
+  }
+
+  OutbreakConfig config_;
+  std::map<std::string, Member> members_;
+  std::map<std::string, std::map<std::string, Nanos>> containers_;  // by workload
+  std::map<std::string, Outbreak> open_;
+  Lines lines_;
+};
+
+std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(ByRuleModel, SaysWhatTheNaiveModelSays) {
+  const std::uint64_t first = number_from("GYRE_SEED", 1);
+  const std::uint64_t cases = number_from("GYRE_CASES", 40);
+  const OutbreakConfig config = short_spans();
+  std::map<std::string, int> seen;
+  for (std::uint64_t seed = first; seed < first + cases; ++seed) {
+    std::mt19937_64 random(seed);
+    const std::vector<Given> all = random_fleet(random, false);
+    const Second end = all.back().at + 20'000;
+    Task task(config, 1);
+    for (std::size_t from = 0; from < all.size();) {
+      std::vector<Given> cut;
+      const std::size_t size = 1 + random() % 20;
+      while (from < all.size() && cut.size() < size) cut.push_back(all[from++]);
+      task.feed(0, cut, from < all.size() ? all[from].at - 1 : end);
+    }
+    const Lines said = lines_of(task.reports);
+    ASSERT_EQ(said, Model(config).run(all, end)) << "GYRE_SEED=" << seed;
+    ASSERT_EQ(task.counters().outbreaks_open(), 0) << "GYRE_SEED=" << seed;
+    for (const std::string& line : said)
+      ++seen[line.substr(7, line.find(' ', 7) - 7) == "fleet" ? "fleet" : "workload"];
+  }
+  EXPECT_GT(seen["fleet"], 0);
+  EXPECT_GT(seen["workload"], 0);
+  RecordProperty("reports", seen["fleet"] + seen["workload"]);
+}
+
+TEST(ByRuleModel, CutsSourcesAndRestoresCannotBeSeen) {
+  const std::uint64_t first = number_from("GYRE_SEED", 1);
+  const std::uint64_t cases = number_from("GYRE_CASES", 150);
+  const OutbreakConfig config = short_spans();
+  for (std::uint64_t seed = first; seed < first + cases; ++seed) {
+    std::mt19937_64 random(seed);
+    const std::vector<Given> all = random_fleet(random, true);
+    const Second end = all.back().at + 20'000;
+    Task whole(config, 1);
+    whole.feed(0, all, end);
+
+    // A host belongs to one partition of by-container; each goes on at its own pace.
+    const int sources = 1 + static_cast<int>(random() % 4);
+    Task task(config, sources);
+    std::vector<std::vector<Given>> left(static_cast<std::size_t>(sources));
+    for (const Given& given : all)
+      left[static_cast<std::size_t>(given.host % sources)].push_back(given);
+    std::vector<std::size_t> at(static_cast<std::size_t>(sources));
+    std::vector<bool> done(static_cast<std::size_t>(sources));
+    while (std::find(done.begin(), done.end(), false) != done.end()) {
+      const auto source = static_cast<std::size_t>(random()) % static_cast<std::size_t>(sources);
+      std::vector<Given> cut;
+      for (std::size_t size = random() % 9; size > 0 && at[source] < left[source].size(); --size)
+        cut.push_back(left[source][at[source]++]);
+      const bool more = at[source] < left[source].size();
+      task.feed(static_cast<int>(source), cut, more ? left[source][at[source]].at - 1 : end);
+      done[source] = !more;
+      if (random() % 8 == 0) task.restore();
+    }
+    ASSERT_EQ(task.reports.size(), whole.reports.size()) << "GYRE_SEED=" << seed;
+    for (std::size_t i = 0; i < whole.reports.size(); ++i)
+      ASSERT_EQ(task.reports[i].json, whole.reports[i].json) << "GYRE_SEED=" << seed;
+
+    // Revisions without holes; counts and members never fall; severity only by a verdict.
+    simdjson::dom::parser parser;
+    std::map<std::string, std::array<std::uint64_t, 3>> last;
+    for (const schemas::Report& report : whole.reports) {
+      const simdjson::dom::element json = parser.parse(report.json);
+      auto& [revision, alerts, members] = last[report.id];
+      ASSERT_EQ(report.revision, ++revision) << "GYRE_SEED=" << seed;
+      ASSERT_GE(json["counts"]["alerts"].get_uint64().value(), alerts) << "GYRE_SEED=" << seed;
+      ASSERT_GE(json["members"]["total"].get_uint64().value(), members) << "GYRE_SEED=" << seed;
+      alerts = json["counts"]["alerts"].get_uint64().value();
+      members = json["members"]["total"].get_uint64().value();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gyre::stages
