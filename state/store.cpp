@@ -65,6 +65,9 @@ Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make
   options.memtable_whole_key_filtering = true;
   options.memtable_prefix_bloom_size_ratio = 0.1;
   options.keep_log_file_num = 2;
+  // Nobody reads them, and in RocksDB 7.8 their thread can outlive the database it reads from.
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.impl().cache;
