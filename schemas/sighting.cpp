@@ -229,6 +229,20 @@ void merge(records::Counts& into, const records::Counts& from) {
   outcome.set_unknown(outcome.unknown() + from.outcome().unknown());
 }
 
+records::Counts plus_difference(const records::Counts& sum, const records::Counts& now,
+                                const records::Counts& before) {
+  records::Counts result;
+  result.set_alerts(sum.alerts() + now.alerts() - before.alerts());
+  result.set_duplicates(sum.duplicates() + now.duplicates() - before.duplicates());
+  result.set_late(sum.late() + now.late() - before.late());
+  auto& outcome = *result.mutable_outcome();
+  const auto &of_sum = sum.outcome(), &of_now = now.outcome(), &of_before = before.outcome();
+  outcome.set_succeeded(of_sum.succeeded() + of_now.succeeded() - of_before.succeeded());
+  outcome.set_blocked(of_sum.blocked() + of_now.blocked() - of_before.blocked());
+  outcome.set_unknown(of_sum.unknown() + of_now.unknown() - of_before.unknown());
+  return result;
+}
+
 void merge(records::Sighting& into, const records::Sighting& from) {
   if (into.finding_key().empty()) {
     into = from;

@@ -38,6 +38,9 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
 void merge(records::Sighting& into, const records::Sighting& from);
 void merge(records::Summary& into, const records::Summary& from);
 void merge(records::Counts& into, const records::Counts& from);
+/// `sum` and what `now` has more than `before`.
+records::Counts plus_difference(const records::Counts& sum, const records::Counts& now,
+                                const records::Counts& before);
 /// Union, capped at the k values of smallest hash.
 void merge(records::Values& into, const records::Values& from);
 void add_value(records::Values& into, std::string_view value);

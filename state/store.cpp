@@ -66,8 +66,9 @@ Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make
   options.memtable_prefix_bloom_size_ratio = 0.1;
   options.keep_log_file_num = 2;
   // Nobody reads the statistics, and what gathers them lies in the shared cache with a pointer to
-  // the first store's environment, which may be gone.
+  // the first store's environment, which may be gone; their thread can outlive the database, too.
   options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.impl().cache;

@@ -8,6 +8,7 @@
 #include "schemas/sighting.h"
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/episodes.h"
+#include "stages/by_container/members.h"
 
 namespace gyre::stages {
 
@@ -180,7 +181,10 @@ class KeyDecision {
         .blind_spots = spots};
     reports_.push_back(write_finding(series_, episode, context_.entity, judgement,
                                      context_.playbooks, revision, context_.producer));
-    told_.push_back({std::string(key_), episode.id()});
+    // Of two revisions in one second, the second says all.
+    std::erase_if(told_, [&](const Told& told) { return told.member.id() == episode.id(); });
+    told_.push_back({member_of(key_, series_, episode, judgement), judgement.counts_for_incidents,
+                     episode.incident_id()});
   }
 
   // Says it, and says a fall as what it is.

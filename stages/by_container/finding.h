@@ -12,10 +12,11 @@
 
 namespace gyre::stages {
 
-/// An episode that was published, or closed, at this second: what an incident needs to know.
+/// An episode that was published at this second: what an incident needs to know.
 struct Told {
-  std::string finding_key;
-  std::string id;
+  records::Member member;
+  bool counts_for_incidents = true;
+  std::string incident_id;  ///< that it belongs to so far; empty: none
 };
 
 /// What the decision of one finding key at one event-time second stands in.

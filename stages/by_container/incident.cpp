@@ -7,121 +7,72 @@
 
 #include "base/hash.h"
 #include "schemas/alert.h"
+#include "schemas/sighting.h"
+#include "stages/by_container/blind_spots.h"
+#include "stages/by_container/members.h"
+#include "stages/report/incident.h"
 
 namespace gyre::stages {
 
 namespace {
 
-constexpr int kMembers = 64;
+constexpr std::size_t kContext = 16;
+constexpr std::uint32_t kRiskBand = 20;
 
-const records::Episode* find_episode(const records::Series& series, std::string_view id) {
-  for (const records::Episode& episode : series.episodes())
-    if (episode.id() == id) return &episode;
-  return nullptr;
+template <typename Enumeration>
+std::uint32_t number(Enumeration value) {
+  return static_cast<std::uint32_t>(value);
 }
 
-void describe(records::Member& member, const records::Series& series,
-              const records::Episode& episode, const Judgement& judgement) {
-  member.set_rule(series.rule());
-  member.clear_tactics();
-  for (const Technique& technique : judgement.attack)
-    if (member.tactics().empty() || *member.tactics().rbegin() != technique.tactic)
-      member.add_tactics(technique.tactic);
-  *member.mutable_counts() = episode.counts();
-  member.set_first(episode.summary().first());
-  member.set_last(episode.summary().last());
-  member.set_priority(episode.summary().priority());
-  member.set_severity(static_cast<std::uint32_t>(judgement.severity));
-  member.set_risk(static_cast<std::uint32_t>(judgement.risk));
-  member.set_verdict(static_cast<std::uint32_t>(judgement.verdict));
-  member.set_confidence(static_cast<std::uint32_t>(judgement.confidence));
-  member.set_effect_observed(judgement.effect_observed);
-}
-
-// The member's finding as it stands now; false if it no longer counts.
-bool refresh(records::Member& member, const records::EntityState& entity,
-             const Playbooks& playbooks, const state::Transaction& state) {
-  const auto series = state.series(member.finding_key());
-  const records::Episode* episode = series ? find_episode(*series, member.id()) : nullptr;
-  if (episode == nullptr) return true;  // dropped after its close: what was last known of it stays
-  const Judgement judgement = judge(*series, *episode, entity, playbooks);
-  describe(member, *series, *episode, judgement);
-  return judgement.counts_for_incidents;
-}
-
-using Members = google::protobuf::RepeatedPtrField<records::Member>;
-
-void sort_members(Members& members) {
-  std::sort(members.begin(), members.end(), [](const records::Member& a, const records::Member& b) {
-    return std::pair(a.first(), std::string_view(a.id())) <
-           std::pair(b.first(), std::string_view(b.id()));
-  });
-}
-
-std::set<std::string> tactics_of(const Members& members) {
+std::set<std::string> tactics_of(const records::Incident& incident) {
   std::set<std::string> tactics;
-  for (const records::Member& member : members)
+  for (const records::Member& member : incident.members())
     tactics.insert(member.tactics().begin(), member.tactics().end());
   return tactics;
 }
 
-bool opens(const records::Incident& candidate, const FindingConfig& config) {
+bool opens(const records::Incident& candidate, const Judgement& judgement,
+           const FindingConfig& config) {
   std::set<std::string_view> rules;
   for (const records::Member& member : candidate.members()) {
     rules.insert(member.rule());
-    if (member.effect_observed() &&
-        member.priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical))
+    if (member.effect_observed() && member.priority() <= number(schemas::Priority::kCritical))
       return true;
   }
-  return (rules.size() >= 2 && tactics_of(candidate.members()).size() >= 2) ||
-         incident_risk(candidate) >= static_cast<int>(config.incident_risk);
+  return (rules.size() >= 2 && tactics_of(candidate).size() >= 2) ||
+         judgement.risk >= static_cast<int>(config.incident_risk);
 }
 
-std::uint32_t risk_band(const records::Incident& incident) {
-  return static_cast<std::uint32_t>(incident_risk(incident)) / 20;
-}
-
-Second last_second(const Members& members) {
-  Nanos last = 0;
-  for (const records::Member& member : members) last = std::max(last, member.last());
-  return second_of(last);
-}
-
-class Decision {
+class IncidentDecision {
  public:
-  Decision(std::string_view entity_hash, records::EntityState& entity, Second now,
-           const FindingConfig& config, const Playbooks& playbooks, const Producer& producer,
-           state::Transaction& state, std::vector<schemas::Report>& reports)
+  IncidentDecision(std::string_view entity_hash, records::EntityState& entity, Second now,
+                   const FindingConfig& config, const Producer& producer,
+                   const records::EntityState* sensor, state::Transaction& state,
+                   std::vector<schemas::Report>& reports)
       : entity_hash_(entity_hash),
         entity_(entity),
         now_(now),
         config_(config),
-        playbooks_(playbooks),
         producer_(producer),
+        sensor_(sensor),
         state_(state),
         reports_(reports) {}
 
   void note(const Told& told) {
-    Members& members =
-        open() ? *entity_.mutable_incident()->mutable_members() : *entity_.mutable_members();
-    auto found = std::find_if(members.begin(), members.end(),
-                              [&](const auto& member) { return member.id() == told.id; });
-    if (found != members.end()) {
-      if (!refresh(*found, entity_, playbooks_, state_) && !open()) members.erase(found);
+    if (!told.incident_id.empty()) {
+      // Of an incident that has ended: nothing more is said of it.
+      if (open() && told.incident_id == incident().id()) note_member(told.member);
       return;
     }
-    records::Member member;
-    member.set_finding_key(told.finding_key);
-    member.set_id(told.id);
-    if (!refresh(member, entity_, playbooks_, state_)) return;
-    if (members.size() >= kMembers) {
-      if (open())
-        entity_.mutable_incident()->set_members_left_out(entity_.incident().members_left_out() + 1);
+    Members& members = open() ? *incident().mutable_members() : *entity_.mutable_members();
+    if (!told.counts_for_incidents) {
+      forget_member(told.member.id(), members);
+      if (open()) note_context(told.member.id());
       return;
     }
-    *members.Add() = std::move(member);
-    sort_members(members);
-    if (open()) adopt();
+    put_member(told.member, members);
+    if (open()) adopt(told.member);
+    if (const auto evicted = evict_beyond_limit(members); evicted && open()) leave_out(*evicted);
   }
 
   void decide() {
@@ -137,109 +88,155 @@ class Decision {
 
  private:
   bool open() const { return entity_.has_incident(); }
+  records::Incident& incident() { return *entity_.mutable_incident(); }
+
+  // The quiet begins with the last sighting, or with the opening, which was news.
+  Second quiet_since() const {
+    return std::max(second_of(entity_.incident().last()), entity_.incident().opened_second());
+  }
 
   Second closes_at() const {
-    const records::Incident& incident = entity_.incident();
-    return std::min(second_of(incident.last()) + config_.incident_gap + config_.lateness + 1,
-                    incident.opened_second() + config_.incident_max_age);
+    return std::min(quiet_since() + config_.incident_gap + config_.lateness + 1,
+                    entity_.incident().opened_second() + config_.incident_max_age);
+  }
+
+  void note_member(const records::Member& told) {
+    if (find_member(told.id(), *incident().mutable_members()) != nullptr)
+      put_member(told, *incident().mutable_members());
+    else
+      count_left_out(told);
+  }
+
+  void note_context(const std::string& id) {
+    auto& context = *incident().mutable_context();
+    const auto at = std::lower_bound(context.begin(), context.end(), id);
+    if (at != context.end() && *at == id) return;
+    if (context.size() >= static_cast<int>(kContext)) return;
+    context.Add(std::string(id));
+    std::sort(context.begin(), context.end());
+  }
+
+  // What the incident counts of a finding that it does not list follows that finding.
+  void count_left_out(const records::Member& told) {
+    change_episode(told, state_, [&](records::Episode& episode) {
+      *incident().mutable_left_out()->mutable_counts() = schemas::plus_difference(
+          incident().left_out().counts(), told.counts(), episode.left_out());
+      *episode.mutable_left_out() = told.counts();
+    });
+  }
+
+  void leave_out(const records::Member& evicted) {
+    incident().mutable_left_out()->set_findings(incident().left_out().findings() + 1);
+    schemas::merge(*incident().mutable_left_out()->mutable_counts(), evicted.counts());
+    change_episode(evicted, state_, [&](records::Episode& episode) {
+      *episode.mutable_left_out() = evicted.counts();
+    });
+  }
+
+  void adopt(const records::Member& member) {
+    change_episode(member, state_, [&](records::Episode& episode) {
+      episode.set_incident_id(entity_.incident().id());
+      episode.set_incident_changed(true);
+    });
   }
 
   // Findings further apart than the gap do not belong together.
   void forget_old() {
     Members& members = *entity_.mutable_members();
     const Second oldest = now_ - config_.lateness - config_.incident_gap;
-    members.erase(
-        std::remove_if(members.begin(), members.end(),
-                       [&](const auto& member) { return second_of(member.last()) < oldest; }),
-        members.end());
+    for (int i = 0; i < members.size();) {
+      const bool old = second_of(members[i].last()) < oldest &&
+                       second_of(newest_of(members[i], state_)) < oldest;
+      if (old)
+        members.erase(members.begin() + i);
+      else
+        ++i;
+    }
   }
 
   void try_open() {
+    if (entity_.members().empty()) return;
     forget_old();
+    if (entity_.members().empty()) return;
     records::Incident candidate;
     *candidate.mutable_members() = entity_.members();
-    if (candidate.members().empty() || !opens(candidate, config_)) return;
+    const Judgement judgement = judge_incident(candidate);
+    if (!opens(candidate, judgement, config_)) return;
     IdHasher hasher;
-    hasher.add("incident")
-        .add(entity_hash_)
-        .add(second_of(candidate.members(0).first()) / config_.incident_gap);
+    hasher.add("incident").add(entity_hash_).add(now_ / config_.incident_gap);
     candidate.set_id(to_hex(view(hasher.finish())));
-    // Two incidents of one entity can begin within one gap only if the first one was closed by age:
-    // it is continued.
-    if (candidate.id() == entity_.last_incident_id()) return;
     candidate.set_previous_id(entity_.last_incident_id());
     candidate.set_opened_second(now_);
-    *entity_.mutable_incident() = std::move(candidate);
     entity_.clear_members();
-    adopt();
-    publish("opened");
+    *entity_.mutable_incident() = std::move(candidate);
+    for (const records::Member& member : entity_.incident().members()) adopt(member);
+    publish(judgement, "opened");
   }
 
   void continue_open() {
-    records::Incident& incident = *entity_.mutable_incident();
-    if (now_ >= closes_at()) {
-      for (records::Member& member : *incident.mutable_members())
-        refresh(member, entity_, playbooks_, state_);
-      incident.set_last(std::max(incident.last(), newest(incident)));
-      if (now_ >= closes_at()) {
-        publish("closed");
-        entity_.set_last_incident_id(incident.id());
-        entity_.clear_incident();
-        return;
-      }
-    }
-    const std::set<std::string> tactics = tactics_of(incident.members());
-    if (tactics.size() > static_cast<std::size_t>(incident.tactics_size()))
-      publish("tactic");
-    else if (risk_band(incident) > incident.risk_band())
-      publish("severity");
+    const Judgement judgement = judge_incident(incident());
+    if (const auto reason = break_through(judgement); !reason.empty()) publish(judgement, reason);
+    if (now_ < closes_at()) return;
+    for (const records::Member& member : incident().members())
+      incident().set_last(std::max(incident().last(), newest_of(member, state_)));
+    if (now_ < closes_at()) return;
+    if (fell(judgement)) publish(judgement, "verdict");
+    publish(judgement, "closed");
+    entity_.set_last_incident_id(incident().id());
+    entity_.clear_incident();
   }
 
-  static Nanos newest(const records::Incident& incident) {
-    Nanos last = 0;
-    for (const records::Member& member : incident.members()) last = std::max(last, member.last());
-    return last;
+  std::string_view break_through(const Judgement& judgement) {
+    const records::Incident& said = incident();
+    const bool tactic = tactics_of(said).size() > static_cast<std::size_t>(said.tactics_size()) ||
+                        tactics_in_order(said) > said.in_order();
+    if (tactic && !fell(judgement)) return "tactic";
+    if (judgement.effect_observed && !said.effect() && !fell(judgement)) return "success";
+    if (number(judgement.severity) > said.peak_severity() ||
+        number(judgement.attention) > said.peak_attention() ||
+        static_cast<std::uint32_t>(judgement.risk) / kRiskBand > said.peak_risk() / kRiskBand)
+      return fell(judgement) ? "verdict" : "severity";
+    return tactic ? "verdict" : "";
   }
 
-  // Members learn whose they are; their reports say so with their next revision.
-  void adopt() {
-    for (const records::Member& member : entity_.incident().members()) {
-      auto series = state_.series(member.finding_key());
-      if (!series) continue;
-      bool changed = false;
-      for (records::Episode& episode : *series->mutable_episodes())
-        if (episode.id() == member.id() && episode.incident_id() != entity_.incident().id()) {
-          episode.set_incident_id(entity_.incident().id());
-          changed = true;
-        }
-      if (changed) state_.put(member.finding_key(), *series);
-    }
+  // Ruling 31: what falls is said as a change of verdict.
+  bool fell(const Judgement& judgement) const {
+    const records::Incident& said = entity_.incident();
+    return number(judgement.severity) < said.severity() ||
+           static_cast<std::uint32_t>(judgement.risk) < said.risk() ||
+           number(judgement.attention) < said.attention();
   }
 
-  void publish(std::string_view reason) {
-    records::Incident& incident = *entity_.mutable_incident();
-    for (records::Member& member : *incident.mutable_members())
-      refresh(member, entity_, playbooks_, state_);
-    sort_members(*incident.mutable_members());
-    incident.set_last(newest(incident));
-    incident.set_revision(incident.revision() + 1);
-    incident.set_published_second(now_);
-    const std::set<std::string> tactics = tactics_of(incident.members());
-    incident.mutable_tactics()->Assign(tactics.begin(), tactics.end());
-    incident.set_risk_band(std::max(incident.risk_band(), risk_band(incident)));
-    const Revision revision{.number = incident.revision(),
-                            .reason = reason,
-                            .decided = now_,
-                            .closes_after = last_second(incident.members()) + config_.incident_gap};
-    reports_.push_back(write_incident(entity_, incident, revision, producer_));
+  void publish(const Judgement& judgement, std::string_view reason) {
+    records::Incident& said = incident();
+    for (const records::Member& member : said.members())
+      said.set_last(std::max(said.last(), member.last()));
+    said.set_revision(said.revision() + 1);
+    const std::set<std::string> tactics = tactics_of(said);
+    said.mutable_tactics()->Assign(tactics.begin(), tactics.end());
+    said.set_in_order(static_cast<std::uint32_t>(tactics_in_order(said)));
+    said.set_risk(static_cast<std::uint32_t>(judgement.risk));
+    said.set_severity(number(judgement.severity));
+    said.set_attention(number(judgement.attention));
+    said.set_peak_risk(std::max(said.peak_risk(), said.risk()));
+    said.set_peak_severity(std::max(said.peak_severity(), said.severity()));
+    said.set_peak_attention(std::max(said.peak_attention(), said.attention()));
+    said.set_effect(judgement.effect_observed);
+    Revision revision{.number = said.revision(),
+                      .reason = reason,
+                      .decided = now_,
+                      .closes_after = quiet_since() + config_.incident_gap};
+    if (sensor_ != nullptr)
+      revision.blind_spots = blind_spots_within(*sensor_, said.members(0).first(), said.last());
+    reports_.push_back(write_incident(entity_, said, judgement, revision, producer_));
   }
 
   std::string_view entity_hash_;
   records::EntityState& entity_;
   Second now_;
   const FindingConfig& config_;
-  const Playbooks& playbooks_;
   const Producer& producer_;
+  const records::EntityState* sensor_;
   state::Transaction& state_;
   std::vector<schemas::Report>& reports_;
 };
@@ -248,9 +245,9 @@ class Decision {
 
 void decide_incident(std::string_view entity_hash, records::EntityState& entity,
                      const std::vector<Told>& told, Second now, const FindingConfig& config,
-                     const Playbooks& playbooks, const Producer& producer,
+                     const Producer& producer, const records::EntityState* sensor,
                      state::Transaction& state, std::vector<schemas::Report>& reports) {
-  Decision decision(entity_hash, entity, now, config, playbooks, producer, state, reports);
+  IncidentDecision decision(entity_hash, entity, now, config, producer, sensor, state, reports);
   for (const Told& finding : told) decision.note(finding);
   decision.decide();
 }

@@ -138,7 +138,9 @@ void SecondDecision::decide_entity(const std::string& hash, Work& work) {
   if (!work.changed && !work.due && work.told.empty()) return;
   records::EntityState& entity = work.entity;
   if (entity.armed() <= now_) entity.set_armed(0);
-  decide_incident(hash, entity, work.told, now_, config_, playbooks_, producer_, state_, reports_);
+  const auto host = sensor_host(entity.entity());
+  decide_incident(hash, entity, work.told, now_, config_, producer_,
+                  host ? &this->work(*host).entity : nullptr, state_, reports_);
   if (entity.due() == 0)
     state_.erase_entity(hash);
   else

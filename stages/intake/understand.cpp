@@ -30,6 +30,16 @@ void keep_rule(schemas::Alert& alert) {
   alert.fields.insert(at, {"rule", schemas::printable(alert.rule)});
 }
 
+// The key is made of the whole name; what state and reports show of it is bounded.
+std::string bounded(std::string rule) {
+  constexpr std::size_t kRuleBytes = 512;
+  if (rule.size() <= kRuleBytes) return rule;
+  std::size_t end = kRuleBytes;
+  while (end > 0 && (static_cast<unsigned char>(rule[end]) & 0xC0) == 0x80) --end;
+  rule.resize(end);
+  return rule;
+}
+
 }  // namespace
 
 Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin& origin,
@@ -53,7 +63,7 @@ Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas
   is.source = alert.source;
   is.shape = schemas::shape_of(alert);
   is.finding_key = schemas::finding_key(is.entity, alert.rule, is.shape);
-  is.rule = schemas::printable(alert.rule);
+  is.rule = bounded(schemas::printable(alert.rule));
   return is;
 }
 

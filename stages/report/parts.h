@@ -35,6 +35,10 @@ inline std::string entity_name(const records::Entity& entity, const Facts* facts
   return fmt::format("container {} on {}", shown_name, entity.hostname());
 }
 
+inline std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 struct Head {
   std::string_view kind;
   std::string id;
@@ -61,6 +65,25 @@ inline void write_head(JsonWriter& json, const Head& head, const Revision& revis
   json.text("title", head.title);
 }
 
+/// What alerts of one container say differently: none of it stands as the one value.
+inline void write_disagreeing(JsonWriter& json, const Facts& facts) {
+  bool begun = false;
+  for (const std::string_view field :
+       {"container.image.digest", "container.image.repository", "container.image.tag",
+        "container.name", "k8s.ns.name", "k8s.pod.name"}) {
+    const auto values = facts.values(field);
+    if (values.size() < 2) continue;
+    if (!begun) json.key("disagreeing").begin_array();
+    begun = true;
+    json.begin_object().text("field", field).key("values").begin_array();
+    for (const std::string_view value : values) json.value(shown(value, 128));
+    json.end_array();
+    if (facts.capped(field)) json.key("capped").value(true);
+    json.end_object();
+  }
+  if (begun) json.end_array();
+}
+
 inline void write_entity(JsonWriter& json, const records::Entity& entity, const Facts& facts) {
   constexpr std::array<std::string_view, 4> kKinds = {"container", "host", "k8s_object", "cloud"};
   const bool container = entity.kind() == records::Entity::CONTAINER && !entity.container_unknown();
@@ -79,6 +102,7 @@ inline void write_entity(JsonWriter& json, const records::Entity& entity, const 
       {"image_tag", "container.image.tag"}, {"image_digest", "container.image.digest"},
       {"namespace", "k8s.ns.name"},         {"pod", "k8s.pod.name"}};
   for (const auto& [name, field] : fields) json.text(name, shown(facts.single(field), 256));
+  write_disagreeing(json, facts);
   if (entity.container_unknown()) json.key("container_unknown").value(true);
   if (entity.key_incomplete()) json.key("key_incomplete").value(true);
   json.end_object();

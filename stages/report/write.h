@@ -36,12 +36,4 @@ schemas::Report write_finding(const records::Series& series, const records::Epis
                               const Playbooks& playbooks, const Revision& revision,
                               const Producer& producer);
 
-schemas::Report write_incident(const records::EntityState& entity,
-                               const records::Incident& incident, const Revision& revision,
-                               const Producer& producer);
-
-/// An incident's risk (ruling 29): sum over its rules of the highest finding, weighted 1, 1/2, 1/3
-/// ... by descending risk, capped at 100.
-int incident_risk(const records::Incident& incident);
-
 }  // namespace gyre::stages

@@ -8,6 +8,7 @@
 
 #include "schemas/alert.h"
 #include "schemas/sighting.h"
+#include "stages/report/incident.h"
 #include "stages/report/judge.h"
 #include "stages/report/markdown.h"
 #include "stages/report/write.h"
@@ -221,7 +222,7 @@ TEST(Incident, SumsItsMembersInTheOrderOfTheMatrix) {
   records::EntityState entity = Story(kShm).entity;
   records::Incident incident;
   incident.set_id("ab");
-  const std::pair<const char*, const char*> members[] = {{"b", "TA0007"}, {"a", "TA0002"}};
+  const std::pair<const char*, const char*> members[] = {{"a", "TA0002"}, {"b", "TA0007"}};
   for (const auto& [rule, tactic] : members) {
     records::Member& member = *incident.add_members();
     member.set_id(std::string("id-") + rule);
@@ -232,9 +233,12 @@ TEST(Incident, SumsItsMembersInTheOrderOfTheMatrix) {
     member.set_last(3'000'000'000);
     member.mutable_counts()->set_alerts(3);
   }
-  EXPECT_EQ(incident_risk(incident), 65);
+  const Judgement judgement = judge_incident(incident);
+  EXPECT_EQ(judgement.risk, 60) << "50, and 30 weighted with 0.354";
+  ASSERT_EQ(judgement.terms.size(), 2U);
+  EXPECT_EQ(judgement.terms[0].points + judgement.terms[1].points, 60);
   const std::string json =
-      write_incident(entity, incident, {1, "opened", 5, 3605}, {"0.1", "c0ffee"}).json;
+      write_incident(entity, incident, judgement, {1, "opened", 5, 3605}, {"0.1", "c0ffee"}).json;
   EXPECT_THAT(json, HasSubstr(R"("findings":["id-a","id-b"])"));
   EXPECT_THAT(json, HasSubstr(R"("alerts":6)"));
   EXPECT_LT(json.find("TA0002"), json.find("TA0007"));

@@ -101,7 +101,7 @@ TEST_F(ByContainerTest, TwoRulesOfTwoTacticsInOneContainerAreAnIncidentToldAfter
   EXPECT_NE(reports_[2].json.find(reports_[0].id), std::string::npos);
   EXPECT_NE(reports_[2].json.find(reports_[1].id), std::string::npos);
   feed({}, 10'000);
-  EXPECT_EQ(said().back(), "incident closed @3733");
+  EXPECT_EQ(said().back(), "incident closed @3738");
   EXPECT_NE(reports_[3].json.find("\"incident_id\":\"" + reports_[2].id + "\""), std::string::npos);
 }
 

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages/report/incident.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "schemas/sighting.h"
+#include "stages/report/attack.h"
+#include "stages/report/document.h"
+#include "stages/report/parts.h"
+#include "stages/report/sensor.h"
+
+namespace gyre::stages {
+
+namespace {
+
+// How much of each list is written; an incident that is still too large is written again with the
+// next one.
+constexpr std::array<std::size_t, 4> kShown = {100, 50, 25, 10};
+constexpr std::size_t kTimeline = 50;
+
+std::vector<Technique> tactics_of(const records::Incident& incident) {
+  std::set<std::string_view> ids;
+  for (const records::Member& member : incident.members())
+    ids.insert(member.tactics().begin(), member.tactics().end());
+  std::vector<Technique> tactics;
+  for (const Tactic& tactic : kTactics) {
+    if (ids.contains(tactic.id))
+      tactics.push_back({std::string(tactic.id), "", std::string(tactic.name), "mapping"});
+  }
+  return tactics;
+}
+
+void apply_risk(const records::Incident& incident, Judgement& judgement) {
+  // i^-1.5 in thousandths.
+  constexpr std::array<int, 16> kWeights = {1000, 354, 192, 125, 89, 68, 54, 44,
+                                            37,   32,  27,  24,  21, 19, 17, 16};
+  std::map<std::string_view, int> highest;
+  for (const records::Member& member : incident.members()) {
+    int& risk = highest[member.rule()];
+    risk = std::max(risk, static_cast<int>(std::min<std::uint32_t>(member.risk(), 100)));
+  }
+  std::vector<std::pair<int, std::string_view>> rules;
+  for (const auto& [rule, risk] : highest) rules.emplace_back(-risk, rule);
+  std::sort(rules.begin(), rules.end());
+  int sum = 0;
+  for (std::size_t i = 0; i < std::min(rules.size(), kWeights.size()); ++i) {
+    const int points = -rules[i].first * kWeights[i] / 1000;
+    if (points == 0) break;
+    sum += points;
+    judgement.terms.push_back({points,
+                               {fmt::format("its riskiest finding, {}, weighted with 0.{:03}",
+                                            -rules[i].first, kWeights[i]),
+                                "rule", std::string(rules[i].second)}});
+    if (i == 0) judgement.terms.back().because.text = "the risk of the riskiest finding";
+  }
+  if (sum > 100)
+    judgement.terms.push_back({100 - sum, {"no risk is above 100", "risk", std::to_string(sum)}});
+  judgement.risk = std::min(sum, 100);
+}
+
+bool is_known(const records::Member& member) {
+  const auto verdict = static_cast<Verdict>(std::min<std::uint32_t>(member.verdict(), 3));
+  return (verdict == Verdict::kTest || verdict == Verdict::kLikelyBenign) &&
+         member.confidence() >= static_cast<std::uint32_t>(Confidence::kMedium);
+}
+
+// Tactics that this member is the first of.
+std::string new_tactics(const records::Member& member, std::set<std::string_view>& seen) {
+  std::string names;
+  for (const std::string& tactic : member.tactics()) {
+    if (!seen.insert(tactic).second) continue;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", tactic_name(tactic));
+  }
+  return names;
+}
+
+// The first alert of every finding; of many, the ends and what began a tactic.
+std::vector<TimelineEntry> timeline_of(const records::Incident& incident, std::size_t most,
+                                       std::size_t& left_out) {
+  std::vector<TimelineEntry> all;
+  std::vector<bool> begins;
+  std::set<std::string_view> seen;
+  for (const records::Member& member : incident.members()) {
+    const std::string tactics = new_tactics(member, seen);
+    std::string text = "first alert of: " + shown(member.rule(), 120);
+    if (!tactics.empty()) text += " (begins " + tactics + ")";
+    all.push_back({member.first(), std::move(text)});
+    begins.push_back(!tactics.empty());
+  }
+  const std::size_t end = most / 3;
+  std::vector<TimelineEntry> kept;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool at_an_end = i < end || i + end >= all.size();
+    if (all.size() <= most || at_an_end || begins[i]) kept.push_back(std::move(all[i]));
+  }
+  left_out = all.size() - kept.size();
+  return kept;
+}
+
+struct Writing {
+  const records::Incident& incident;
+  const Judgement& judgement;
+  const Revision& revision;
+  std::string title;
+  std::string next;
+  std::size_t shown_members;
+};
+
+void append_findings(std::string& out, const Writing& writing) {
+  const auto& members = writing.incident.members();
+  out += "\n### Findings\n\n";
+  std::size_t written = 0;
+  for (const records::Member& member : members) {
+    if (written++ == writing.shown_members) break;
+    out += fmt::format(
+        "- {} {}: {}, {}, report {}\n", markdown_code(format_rfc3339(member.first())),
+        markdown_text(shown(member.rule(), 120)), counted(member.counts().alerts(), "alert"),
+        member.effect_observed() ? "it happened" : "no alert shows that it happened",
+        markdown_code(member.id()));
+  }
+  const std::size_t more =
+      static_cast<std::size_t>(members.size()) -
+      std::min<std::size_t>(writing.shown_members, static_cast<std::size_t>(members.size())) +
+      writing.incident.left_out().findings();
+  if (more > 0) out += fmt::format("\n{} more are not listed; they are counted.\n", more);
+  const auto context = static_cast<std::size_t>(writing.incident.context_size());
+  if (context > 0)
+    out += fmt::format("\nNot counted, since known by more than names: {} of the same entity.\n",
+                       counted(context, "finding"));
+}
+
+std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>& timeline) {
+  const Judgement& judgement = writing.judgement;
+  const std::size_t findings = static_cast<std::size_t>(writing.incident.members_size()) +
+                               writing.incident.left_out().findings();
+  std::string out = fmt::format(
+      "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {}** ({} confidence) · severity {} "
+      "· risk {}/100 · revision {} ({})\n\n{} of one entity belong together.\n\n## Detailed "
+      "Analysis\n",
+      markdown_text(writing.title), markdown_text(to_string(judgement.verdict)),
+      to_string(judgement.confidence), to_string(judgement.severity), judgement.risk,
+      writing.revision.number, markdown_text(writing.revision.reason),
+      counted(findings, "finding"));
+  append_findings(out, writing);
+  out += "\n### Timeline (UTC)\n\n";
+  for (const TimelineEntry& entry : timeline)
+    out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)),
+                       markdown_text(entry.text));
+  out += blind_spots_markdown(writing.revision.blind_spots);
+  append_assessment(out, judgement);
+  out +=
+      "\n## Mitigation Strategies\n\nThe advice stands in the reports of the findings; verify "
+      "there first, in the order of the list.\n\n## Conclusion\n\n" +
+      markdown_text(writing.next) + "\n";
+  return out;
+}
+
+void write_members(JsonWriter& json, const Writing& writing,
+                   const std::vector<TimelineEntry>& timeline, std::size_t timeline_left_out) {
+  const records::Incident& incident = writing.incident;
+  records::Counts counts = incident.left_out().counts();
+  std::vector<std::string> ids;
+  for (const records::Member& member : incident.members()) {
+    schemas::merge(counts, member.counts());
+    ids.push_back(member.id());
+  }
+  json.text("first_seen", format_rfc3339(incident.members(0).first()));
+  json.text("last_seen", format_rfc3339(incident.last()));
+  write_counts(json, counts);
+  write_outcome(json, counts.outcome());
+  write_judgement(json, writing.judgement);
+  write_texts(json, "findings", ids);
+  if (incident.left_out().findings() > 0)
+    write_number(json, "findings_left_out", incident.left_out().findings());
+  write_texts(json, "context", {incident.context().begin(), incident.context().end()});
+  write_blind_spots(json, writing.revision.blind_spots);
+  write_timeline(json, timeline);
+  if (timeline_left_out > 0) write_number(json, "timeline_left_out", timeline_left_out);
+}
+
+}  // namespace
+
+std::size_t tactics_in_order(const records::Incident& incident) {
+  // longest[i]: the longest sequence that ends with tactic i.
+  std::array<std::size_t, kTactics.size()> longest{};
+  auto before = longest;
+  Nanos time = kNoTime;
+  for (const records::Member& member : incident.members()) {
+    // What began at the same moment did not follow one another.
+    if (member.first() != time) before = longest;
+    time = member.first();
+    for (const std::string& tactic : member.tactics()) {
+      const std::size_t order = tactic_order(tactic);
+      if (order == kTactics.size()) continue;
+      const auto end = before.begin() + static_cast<std::ptrdiff_t>(order);
+      const std::size_t so_far = order == 0 ? 0 : *std::max_element(before.begin(), end);
+      longest[order] = std::max(longest[order], so_far + 1);
+    }
+  }
+  return *std::max_element(longest.begin(), longest.end());
+}
+
+Judgement judge_incident(const records::Incident& incident) {
+  Judgement judgement;
+  judgement.severity = Severity::kInformational;
+  judgement.attack = tactics_of(incident);
+  apply_risk(incident, judgement);
+  std::string suspicious;
+  for (const records::Member& member : incident.members()) {
+    if (is_known(member)) continue;
+    judgement.severity = std::max(
+        judgement.severity, static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4)));
+    judgement.effect_observed = judgement.effect_observed || member.effect_observed();
+    if (suspicious.empty() && member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious))
+      suspicious = member.id();
+  }
+  const std::size_t in_order = tactics_in_order(incident);
+  if (in_order >= 3)
+    judgement.because.push_back({"Tactics followed each other in the order of the matrix.",
+                                 "tactics", std::to_string(in_order)});
+  if (!suspicious.empty())
+    judgement.because.push_back({"A finding in it is suspicious.", "findings", suspicious});
+  if (judgement.because.empty()) {
+    judgement.because.push_back(
+        {"Several findings of one entity; none of them is conclusive.", "findings", ""});
+    judgement.would_change.emplace_back("three tactics in the order of the matrix");
+  } else {
+    judgement.verdict = Verdict::kSuspicious;
+    judgement.confidence = Confidence::kMedium;
+    judgement.severity = std::max(judgement.severity, Severity::kHigh);
+  }
+  const bool page = judgement.severity >= Severity::kHigh && judgement.effect_observed;
+  judgement.attention = page ? Attention::kPage : Attention::kTicket;
+  judgement.attention_because =
+      page ? fmt::format("severity {}, and it happened", to_string(judgement.severity))
+           : "findings of one entity that belong together";
+  return judgement;
+}
+
+schemas::Report write_incident(const records::EntityState& entity,
+                               const records::Incident& incident, const Judgement& judgement,
+                               const Revision& revision, const Producer& producer) {
+  const records::Summary none;
+  const Facts facts(none, entity);
+  const bool closed = revision.reason == "closed";
+  // Before its quiet time is over, only its age closes an incident.
+  const std::string closed_because = revision.decided > revision.closes_after ? "quiet" : "max_age";
+  const std::size_t findings =
+      static_cast<std::size_t>(incident.members_size()) + incident.left_out().findings();
+  Writing writing{.incident = incident,
+                  .judgement = judgement,
+                  .revision = revision,
+                  .title = shown(fmt::format("{} — {}", counted(findings, "finding"),
+                                             entity_name(entity.entity(), &facts)),
+                                 240),
+                  .next = closed ? "Closed: " + closed_because + "."
+                                 : fmt::format("Closes after {} unless more comes.",
+                                               format_rfc3339_second(revision.closes_after)),
+                  .shown_members = 0};
+  schemas::Report report{incident.id(), revision.decided, revision.number, "incident", {}};
+  for (const std::size_t most : kShown) {
+    writing.shown_members = most;
+    std::size_t left_out = 0;
+    const auto timeline = timeline_of(incident, std::min(most, kTimeline), left_out);
+    JsonWriter json;
+    json.begin_object();
+    write_head(json,
+               {"incident", incident.id(), incident.previous_id(),
+                hash_of("incident", view(schemas::entity_hash(entity.entity()))),
+                to_string(judgement.attention), judgement.attention_because, closed, closed_because,
+                writing.title},
+               revision);
+    json.text("tenant", shown(entity.entity().tenant(), 128)).text("incident_id", incident.id());
+    json.text("severity", to_string(judgement.severity));
+    write_entity(json, entity.entity(), facts);
+    write_members(json, writing, timeline, left_out);
+    write_producer(json, producer, 0);
+    json.text("markdown", markdown_of(writing, timeline));
+    json.end_object();
+    report.json = json.take();
+    if (report.json.size() <= kReportBytes) break;
+  }
+  return report;
+}
+
+}  // namespace gyre::stages

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a finding: when it is said, why, and when it is over (DESIGN 7).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stages/container_task.h"
+
+namespace gyre::stages {
+namespace {
+
+using Lines = std::vector<std::string>;
+using schemas::Outcome;
+using schemas::Priority;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+class FindingTest : public ContainerTask {
+ protected:
+  std::size_t findings() const {
+    std::size_t count = 0;
+    for (const auto& [id, report] : last()) count += report.kind == "finding" ? 1 : 0;
+    return count;
+  }
+  const schemas::Report& newest() const { return reports_.back(); }
+};
+
+constexpr Nanos kHalf = 500'000'000;
+
+TEST_F(FindingTest, SettlesByItsPriority) {
+  const std::pair<Priority, Second> expected[] = {{Priority::kEmergency, 0}, {Priority::kCritical, 0},
+                                                  {Priority::kError, 2},     {Priority::kWarning, 5},
+                                                  {Priority::kNotice, 30},   {Priority::kDebug, 30}};
+  std::int64_t id = 0;
+  std::vector<Given> given;
+  for (const auto& [priority, wait] : expected)
+    given.push_back({.at = 10,
+                     .id = ++id,
+                     .rule = "Rule " + std::to_string(id),
+                     .priority = priority,
+                     .container = "c" + std::to_string(id)});
+  feed(given, 100);
+  std::map<std::string, Second> opened;
+  for (const schemas::Report& report : reports_)
+    if (report.kind == "finding") opened[value_of(report, "rule")] = report.time - kStart;
+  id = 0;
+  for (const auto& [priority, wait] : expected)
+    EXPECT_EQ(opened["Rule " + std::to_string(++id)], 10 + wait) << schemas::to_string(priority);
+}
+
+TEST_F(FindingTest, AMorePressingAlertEndsTheSettling) {
+  feed({{.at = 10, .id = 1, .priority = Priority::kNotice},
+        {.at = 12, .id = 2, .priority = Priority::kCritical}},
+       20);
+  EXPECT_EQ(said().front(), "finding opened @12");
+}
+
+TEST_F(FindingTest, TheGapIsExactToTheNanosecond) {
+  feed({{.at = 0, .id = 1, .nanos = kHalf}, {.at = 900, .id = 2, .nanos = kHalf}}, 5000);
+  EXPECT_EQ(findings(), 1U);
+  feed({{.at = 10'000, .id = 3, .nanos = kHalf}, {.at = 10'900, .id = 4, .nanos = kHalf + 1}},
+       20'000);
+  EXPECT_EQ(findings(), 3U);
+}
+
+TEST_F(FindingTest, TheLongestAgeIsExactToTheNanosecond) {
+  const Second day = 24 * 3600;
+  const auto a_day = [&](std::int64_t id, const std::string& container, Nanos last) {
+    std::vector<Given> given;
+    for (Second at = 0; at < day; at += 600)
+      given.push_back({.at = at, .id = id++, .container = container, .nanos = kHalf});
+    given.push_back({.at = day, .id = id, .container = container, .nanos = last});
+    return given;
+  };
+  std::vector<Given> given = a_day(0, "younger", kHalf - 1);
+  for (const Given& more : a_day(1000, "older", kHalf)) given.push_back(more);
+  std::stable_sort(given.begin(), given.end(),
+                   [](const auto& a, const auto& b) { return a.at < b.at; });
+  feed(given, 2 * day);
+  std::map<std::string, std::vector<schemas::Report>> closed;
+  for (const auto& [id, report] : last())
+    if (report.kind == "finding") closed[value_of(report, "container_id")].push_back(report);
+  EXPECT_EQ(closed["younger"].size(), 1U);
+  ASSERT_EQ(closed["older"].size(), 2U) << "continued by the next episode";
+  const bool first = value_of(closed["older"][0], "previous_id").empty();
+  const schemas::Report& before = closed["older"][first ? 0 : 1];
+  const schemas::Report& after = closed["older"][first ? 1 : 0];
+  EXPECT_EQ(value_of(after, "previous_id"), before.id);
+  EXPECT_EQ(value_of(after, "series"), value_of(before, "series"));
+  EXPECT_EQ(value_of(before, "closed_because"), "max_age");
+  EXPECT_EQ(value_of(after, "closed_because"), "quiet");
+}
+
+TEST_F(FindingTest, UpdatesBackOffWhileAlertsCome) {
+  config_.backoff_attention = config_.backoff_record = {10, 40};
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 9; ++i) given.push_back({.at = i * 20, .id = i});
+  feed(given, 170);
+  EXPECT_EQ(said(), (Lines{"finding opened @5", "finding periodic @20", "finding periodic @60",
+                           "finding periodic @100", "finding periodic @140"}));
+}
+
+TEST_F(FindingTest, PassingAPowerOfTenIsSaidAtOnce) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 120; ++i) given.push_back({.at = i < 9 ? 0 : 10, .id = i});
+  feed(given, 40);
+  EXPECT_EQ(said(), (Lines{"finding opened @5", "finding volume @10"}));
+}
+
+TEST_F(FindingTest, TheFirstSuccessAfterFailuresBreaksThrough) {
+  feed({{.at = 0, .id = 1, .outcome = Outcome::kBlocked}}, 20);
+  feed({{.at = 21, .id = 2, .outcome = Outcome::kSucceeded}}, 21);
+  EXPECT_EQ(said(), (Lines{"finding opened @5", "finding success @21"}));
+}
+
+TEST_F(FindingTest, ARisenSeverityBreaksThrough) {
+  feed({{.at = 0, .id = 1, .priority = Priority::kNotice}}, 40);
+  feed({{.at = 41, .id = 2, .priority = Priority::kError}}, 41);
+  EXPECT_THAT(said(), Contains("finding severity @41"));
+}
+
+TEST_F(FindingTest, ANewActorBreaksThrough) {
+  feed({{.at = 0, .id = 1, .fields = {{"user.name", "www"}}}}, 20);
+  feed({{.at = 21, .id = 2, .fields = {{"user.name", "root"}}}}, 21);
+  EXPECT_THAT(said(), Contains("finding new_actor @21"));
+}
+
+TEST_F(FindingTest, TheSameAlertAgainChangesNothing) {
+  feed({{.at = 0, .id = 1}}, 20);
+  const Lines before = said();
+  feed({{.at = 0, .id = 1}}, 700);
+  EXPECT_EQ(said(), before);
+}
+
+TEST_F(FindingTest, ARecordThatSaidAllIsNotClosedByARevision) {
+  config_.close_all = false;
+  feed({{.at = 0, .id = 1, .priority = Priority::kInformational}}, 3000);
+  EXPECT_EQ(said(), (Lines{"finding opened @30"}));
+  EXPECT_THAT(newest().json, HasSubstr("closes_after"));
+  feed({{.at = 3001, .id = 2, .priority = Priority::kInformational},
+        {.at = 3100, .id = 3, .priority = Priority::kInformational},
+        {.at = 3700, .id = 4, .priority = Priority::kInformational}},
+       6000);
+  EXPECT_EQ(said(), (Lines{"finding opened @30", "finding opened @3031", "finding periodic @3631",
+                           "finding closed @4721"}))
+      << "it had not said the third alert";
+}
+
+TEST_F(FindingTest, WhatAskedForAttentionIsClosedByARevision) {
+  config_.close_all = false;
+  feed({{.at = 0, .id = 1, .priority = Priority::kError}}, 3000);
+  EXPECT_EQ(said(), (Lines{"finding opened @2", "finding closed @1021"}));
+}
+
+TEST_F(FindingTest, ALateAlertJoinsTheClosedFindingThatItTouches) {
+  feed({{.at = 0, .id = 1}}, 1200);
+  feed({{.at = 100, .id = 2}}, 1201);
+  feed({}, 1400);
+  EXPECT_EQ(said(), (Lines{"finding opened @5", "finding closed @1021", "finding late_data @1201"}));
+  EXPECT_EQ(number_of(newest(), "alerts"), 2U);
+  EXPECT_EQ(number_of(newest(), "late"), 1U);
+  EXPECT_EQ(findings(), 1U);
+}
+
+TEST_F(FindingTest, ALateAlertThatTouchesNothingIsAFindingOfItsOwn) {
+  feed({{.at = 5000, .id = 1}}, 5010);
+  feed({{.at = 100, .id = 2}}, 5011);
+  feed({}, 12'000);
+  EXPECT_EQ(findings(), 2U);
+  for (const auto& [id, report] : last())
+    EXPECT_EQ(value_of(report, "previous_id"), "") << "the older one came later";
+}
+
+TEST_F(FindingTest, OfTwoThatALateAlertTouchesItJoinsTheEarlier) {
+  feed({{.at = 0, .id = 1}, {.at = 1500, .id = 2}}, 1600);
+  feed({{.at = 800, .id = 3}}, 1601);
+  feed({}, 10'000);
+  std::map<std::string, std::uint64_t> alerts;
+  for (const auto& [id, report] : last()) alerts[value_of(report, "first_seen")] = number_of(report, "alerts");
+  EXPECT_EQ(alerts["2027-01-15T08:00:00.000000000Z"], 2U);
+  EXPECT_EQ(alerts.size(), 2U) << "published findings stay apart";
+}
+
+TEST_F(FindingTest, WhatIsLearnedOfTheContainerUpdatesItsOtherFindings) {
+  feed({{.at = 0, .id = 1, .fields = {{"proc.name", "sh"}}}}, 20);
+  EXPECT_THAT(newest().json, Not(HasSubstr("\"pod\"")));
+  feed({{.at = 21,
+         .id = 2,
+         .rule = "Rule B",
+         .fields = {{"proc.name", "sh"}, {"k8s.pod.name", "web-1"}}}},
+       21);
+  feed({}, 200);
+  bool told = false;
+  for (const schemas::Report& report : reports_)
+    if (value_of(report, "rule") == "Rule A" && report.revision == 2) {
+      told = true;
+      EXPECT_EQ(value_of(report, "reason"), "periodic");
+      EXPECT_THAT(report.json, HasSubstr(R"("pod":"web-1")"));
+      EXPECT_EQ(number_of(report, "alerts"), 1U);
+    }
+  EXPECT_TRUE(told);
+}
+
+TEST_F(FindingTest, NamesThatDisagreeAreAllSaid) {
+  feed({{.at = 0, .id = 1, .fields = {{"container.name", "web"}}},
+        {.at = 1, .id = 2, .fields = {{"container.name", "shop"}}}},
+       20);
+  EXPECT_EQ(value_of(newest(), "container_name"), "");
+  EXPECT_THAT(newest().json,
+              HasSubstr(R"("disagreeing":[{"field":"container.name","values":["shop","web"]}])"));
+}
+
+TEST_F(FindingTest, AnImageThatProvesATestChangesTheVerdictOfAnOpenFinding) {
+  const std::string command = "event-generator run syscall";
+  feed({{.at = 0, .id = 1, .fields = {{"proc.cmdline", command}}}}, 20);
+  const std::string before = value_of(newest(), "severity");
+  feed({{.at = 21,
+         .id = 2,
+         .rule = "Rule B",
+         .fields = {{"container.image.repository", "falcosecurity/event-generator"},
+                    {"proc.cmdline", command}}}},
+       21);
+  EXPECT_THAT(said(), Contains("finding verdict @21"));
+  EXPECT_NE(value_of(newest(), "severity"), before);
+}
+
+}  // namespace
+}  // namespace gyre::stages

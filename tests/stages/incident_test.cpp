@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Findings of one entity that belong together.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stages/container_task.h"
+
+namespace gyre::stages {
+namespace {
+
+using Lines = std::vector<std::string>;
+using schemas::Outcome;
+using schemas::Priority;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class IncidentTest : public ContainerTask {
+ protected:
+  Lines incidents() const {
+    Lines lines;
+    for (const std::string& line : said())
+      if (line.starts_with("incident")) lines.push_back(line);
+    return lines;
+  }
+  schemas::Report newest() const {
+    for (auto report = reports_.rbegin(); report != reports_.rend(); ++report)
+      if (report->kind == "incident") return *report;
+    return {};
+  }
+};
+
+Given of(Second at, std::int64_t id, const std::string& rule, const std::string& tag) {
+  return {.at = at, .id = id, .rule = rule, .tag = tag};
+}
+
+TEST_F(IncidentTest, TwoRulesOfOneTacticAreNone) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_execution")}, 5000);
+  EXPECT_THAT(incidents(), IsEmpty());
+}
+
+TEST_F(IncidentTest, OneRuleOfTwoTacticsIsNone) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule A", "mitre_persistence")}, 5000);
+  EXPECT_THAT(incidents(), IsEmpty());
+}
+
+TEST_F(IncidentTest, ASuccessfulCriticalIsOneAlone) {
+  feed({{.at = 0, .id = 1, .priority = Priority::kCritical, .outcome = Outcome::kSucceeded}}, 10);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @0"}));
+}
+
+TEST_F(IncidentTest, ATestRecognisedByItsImageOpensNoneAndIsListedAsContext) {
+  const std::vector<std::pair<std::string, std::string>> generator = {
+      {"container.image.repository", "falcosecurity/event-generator"},
+      {"proc.cmdline", "event-generator run syscall"}};
+  Given test = of(0, 1, "Rule A", "mitre_execution");
+  test.fields = generator;
+  Given more = of(1, 2, "Rule B", "mitre_persistence");
+  more.fields = generator;
+  feed({test, more}, 20);
+  EXPECT_THAT(incidents(), IsEmpty());
+  feed({of(21, 3, "Rule C", "mitre_discovery"), of(22, 4, "Rule D", "mitre_collection")}, 40);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @27"}));
+  test.at = 50;
+  test.id = 5;
+  test.shape = "another";
+  feed({test}, 8000);
+  EXPECT_THAT(newest().json, HasSubstr("\"context\":[\""));
+}
+
+TEST_F(IncidentTest, ANewTacticIsSaid) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
+  feed({of(30, 3, "Rule C", "mitre_impact")}, 40);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @6", "incident tactic @35"}));
+  EXPECT_EQ(value_of(newest(), "class"), "suspicious") << "three tactics in the matrix's order";
+  const std::string& json = newest().json;
+  EXPECT_LT(json.find("TA0002"), json.find("TA0003"));
+  EXPECT_LT(json.find("TA0003"), json.find("TA0040"));
+}
+
+TEST_F(IncidentTest, ThreeTacticsAtOneMomentFollowNoOrder) {
+  Given all = of(0, 1, "Rule A", "mitre_execution");
+  Given second = of(0, 2, "Rule B", "mitre_persistence");
+  Given third = of(0, 3, "Rule C", "mitre_impact");
+  feed({all, second, third}, 20);
+  EXPECT_EQ(value_of(newest(), "class"), "undetermined");
+}
+
+TEST_F(IncidentTest, ClosesAfterItsQuietAndTheNextOneNamesIt) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 9000);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @6", "incident closed @3727"}));
+  const std::string before = newest().id;
+  EXPECT_EQ(value_of(newest(), "closed_because"), "quiet");
+  feed({of(9001, 3, "Rule A", "mitre_execution"), of(9002, 4, "Rule B", "mitre_persistence")},
+       20'000);
+  EXPECT_NE(newest().id, before);
+  EXPECT_EQ(value_of(newest(), "previous_id"), before);
+}
+
+TEST_F(IncidentTest, AFindingThatGoesOnKeepsItOpen) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 10; ++i)
+    given.push_back(of(600 * (i + 1), 100 + i, "Rule A", "mitre_execution"));
+  feed(given, 6100);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @6"}));
+}
+
+TEST_F(IncidentTest, ItsTermsAddUpToItsRisk) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 20; ++i)
+    given.push_back({.at = i,
+                     .id = i,
+                     .rule = "Rule " + std::to_string(i),
+                     .priority = Priority::kCritical,
+                     .outcome = Outcome::kSucceeded});
+  feed(given, 60);
+  const std::string json = newest().json;
+  const std::size_t from = json.find("\"risk\":");
+  std::string risk = json.substr(from, json.find("\"attack\"") - from);
+  const int score = std::stoi(risk.substr(risk.find("\"score\":") + 8));
+  int sum = 0;
+  for (std::size_t at = risk.find("\"points\":"); at != std::string::npos;
+       at = risk.find("\"points\":", at + 1))
+    sum += std::stoi(risk.substr(at + 9));
+  EXPECT_EQ(sum, score);
+  EXPECT_EQ(score, 100);
+}
+
+TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 150; ++i)
+    given.push_back({.at = i % 50,
+                     .id = i,
+                     .rule = "Rule " + std::to_string(i % 5),
+                     .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence",
+                     .shape = "s" + std::to_string(i)});
+  std::vector<Given> again = given;
+  for (Given& more : again) {
+    more.at += 100;
+    more.id += 1000;
+  }
+  feed(given, 80);
+  feed(again, 200);
+  feed({}, 20'000);
+  const schemas::Report incident = newest();
+  EXPECT_EQ(value_of(incident, "state"), "closed");
+  EXPECT_EQ(number_of(incident, "alerts"), 300U);
+  EXPECT_EQ(number_of(incident, "findings_left_out"), 50U);
+  EXPECT_LE(incident.json.size(), 60U << 10);
+}
+
+TEST_F(IncidentTest, HostileRuleNamesStayWithinTheSizeOfAReport) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 120; ++i)
+    given.push_back({.at = 0,
+                     .id = i,
+                     .rule = std::string(500, '"') + std::to_string(i),
+                     .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence"});
+  feed(given, 5000);
+  for (const schemas::Report& report : reports_) EXPECT_LE(report.json.size(), 60U << 10);
+  store_.scan("e", "f", [&](std::string_view, std::string_view value) {
+    EXPECT_LT(value.size(), 256U << 10);
+    return true;
+  });
+}
+
+}  // namespace
+}  // namespace gyre::stages
