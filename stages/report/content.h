@@ -139,12 +139,13 @@ inline void gather_timeline(const Facts& facts, const Limits& limits, Content& c
 inline void gather_missing(const records::Series& series, const Judgement& judgement,
                            const Playbook& playbook, Content& content) {
   for (const std::string& field : judgement.missing) {
-    Missing missing{field, "", append_output(series, {field})};
+    Missing missing{field, "", append_output(series.source(), series.rule(), {field})};
     for (const playbook::KeyField& key : playbook.key_fields())
       if (key.field() == field) missing.why = key.look_for();
     content.missing.push_back(std::move(missing));
   }
-  if (!content.missing.empty()) content.append_output = append_output(series, judgement.missing);
+  if (!content.missing.empty())
+    content.append_output = append_output(series.source(), series.rule(), judgement.missing);
 }
 
 inline Content gather(const records::Series& series, const Facts& facts, const Judgement& judgement,

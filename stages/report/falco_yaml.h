@@ -40,9 +40,9 @@ inline bool is_for_every_rule(std::string_view field) {
 }
 
 /// The stanza that brings the fields: one entry for the source, one for the rule.
-inline std::string append_output(const records::Series& series,
+inline std::string append_output(std::string_view source, std::string_view rule,
                                  const std::vector<std::string>& fields) {
-  const std::string source = series.source().empty() ? "syscall" : series.source();
+  if (source.empty()) source = "syscall";
   std::vector<std::string> everywhere;
   std::vector<std::string> here;
   for (const std::string& field : fields) {
@@ -55,7 +55,7 @@ inline std::string append_output(const records::Series& series,
                           yaml_quoted(source), fmt::join(everywhere, ", "));
   if (!here.empty())
     stanza += fmt::format("  - match:\n      source: {}\n      rule: {}\n    extra_fields: [{}]\n",
-                          yaml_quoted(source), yaml_quoted(series.rule()), fmt::join(here, ", "));
+                          yaml_quoted(source), yaml_quoted(rule), fmt::join(here, ", "));
   return stanza;
 }
 

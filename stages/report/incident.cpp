@@ -152,7 +152,7 @@ std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>
     out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)),
                        markdown_text(entry.text));
   out += blind_spots_markdown(writing.revision.blind_spots);
-  append_assessment(out, judgement);
+  append_assessment(out, Content{}, judgement);
   out +=
       "\n## Mitigation Strategies\n\nThe advice stands in the reports of the findings; verify "
       "there first, in the order of the list.\n\n## Conclusion\n\n" +

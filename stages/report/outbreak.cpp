@@ -9,6 +9,7 @@
 #include "schemas/alert.h"
 #include "stages/report/attack.h"
 #include "stages/report/document.h"
+#include "stages/report/falco_yaml.h"
 #include "stages/report/parts.h"
 
 namespace gyre::stages {
@@ -198,7 +199,10 @@ schemas::Report write_outbreak(const records::Group& group, const OutbreakConten
   if (!content.judgement.missing.empty()) {
     json.key("missing").begin_array();
     for (const std::string& field : content.judgement.missing)
-      json.begin_object().text("field", field).text("how", how_to_get(field)).end_object();
+      json.begin_object()
+          .text("field", field)
+          .text("how", append_output("syscall", group.rule(), {field}))
+          .end_object();
     json.end_array();
   }
   json.text("markdown", outbreak_markdown(group, content, title, next));
