@@ -75,6 +75,8 @@ class ContainerTasks : public StageTasks {
     return offsets;
   }
 
+  bool owns_input() const override { return true; }
+
   Outbox decide(const std::vector<Record>& records, Broker&) override {
     std::map<std::int32_t, std::int64_t> next;
     std::map<std::int32_t, std::vector<schemas::Report>> reports;
