@@ -145,6 +145,8 @@ class Broker {
   virtual std::optional<LogRange> input_range(std::int32_t partition) = 0;
   /// The record at this very offset of the input topic; none if there is none.
   virtual std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) = 0;
+  /// Tells one cluster from another behind the same address; empty: not known.
+  virtual std::string cluster_id() = 0;
   /// The brokers' clock: the stamp that one put on a record sent here (LogAppendTime), carried on
   /// since by a clock that nobody sets. kNoTime: no record was stamped yet. kEndOfTime: this broker
   /// has no clock.
@@ -155,6 +157,9 @@ class Broker {
   virtual Unread unread(std::int32_t partition) = 0;
   /// The stamp of the record that poll will hand out next of a partition, if it has been fetched.
   virtual std::optional<Nanos> next_time(std::int32_t partition) = 0;
+  /// Asks the brokers to delete what lies before each offset of the input topic, and does not wait.
+  /// Never throws: failing costs disk space and is told by the next call. Empty: no problem so far.
+  virtual std::string delete_before(std::span<const PartitionOffset> offsets) = 0;
   /// What other members have committed to some partitions of a topic since the last call; at first
   /// the last thousand records of each. Waits for nothing.
   virtual void follow(const std::string& topic, std::span<const std::int32_t> partitions,

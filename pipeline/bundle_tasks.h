@@ -28,6 +28,7 @@ class BundleTasks : public StageTasks {
 
   std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
                                       Broker& broker) override;
+  bool owns_input() const override { return true; }
   Outbox decide(const std::vector<Record>& records, Broker& broker) override;
   void apply(const std::map<TopicPartition, std::int64_t>& sent, Nanos now) override;
   void rollback() override;

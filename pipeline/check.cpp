@@ -9,6 +9,8 @@
 #include <string>
 
 #include "pipeline/commands.h"
+#include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 #include "stages/report/playbook.h"
 
 namespace gyre::pipeline {
@@ -65,6 +67,7 @@ int check(const std::string& config_path, const CheckOptions& options) {
     print_coverage(stages::Playbooks(directory));
     return 0;
   }
+  check_properties({config.kafka.brokers, config.kafka.properties});
   if (!config_path.empty()) std::cout << fmt::format("{}: ok\n", config_path);
   const auto defaults = config_values(Config{});
   for (const auto& [key, value] : config_values(config))

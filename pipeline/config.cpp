@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -20,7 +21,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "pipeline/config_kinds.h"
-#include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -169,24 +170,24 @@ Key many(const string& path, Get get, Kind<T> kind) {
 
 void read_properties(Reader& reader, const YAML::Node& node, Config& config) {
   if (!node.IsMap()) return reader.problem(node.Mark(), "kafka.properties must be a map");
+  std::set<string> seen;
   for (const auto& each : node) {
     const string name = each.first.Scalar();
     const string path = "kafka.properties." + name;
-    const auto owned = owned_properties().find(name);
-    if (owned != owned_properties().end()) {
-      reader.problem(each.first.Mark(),
-                     fmt::format("{} is set by the engine: {}", path, owned->second));
-    } else if (const auto value = reader.resolve(each.second, path)) {
-      config.kafka.properties[name] = *value;
-    }
+    if (!seen.insert(property_name(name)).second)
+      reader.problem(each.first.Mark(), path + " stands here twice, or under two of its names");
+    const auto value = reader.resolve(each.second, path);
+    if (!value) continue;
+    // What a variable holds may be a secret, what the file says is not.
+    if (const auto problem = property_problem(name, *value, *value == each.second.Scalar()))
+      reader.problem(each.first.Mark(), fmt::format("{} {}", path, *problem));
+    config.kafka.properties[name] = *value;
   }
 }
 
 // Values of properties may be secrets: only their names are shown.
 string show_properties(const Config& config) {
-  string all;
-  for (const auto& [name, value] : config.kafka.properties) all += (all.empty() ? "" : ", ") + name;
-  return "{" + all + "}";
+  return fmt::format("{{{}}}", fmt::join(config.kafka.properties | std::views::keys, ", "));
 }
 
 // One line a key; the accessor serves reading and showing.

@@ -65,6 +65,8 @@ class IntakeTasks : public StageTasks {
     return plan;
   }
 
+  bool owns_input() const override { return false; }
+
   Outbox decide(const std::vector<Record>& records, Broker& broker) override {
     std::map<std::int32_t, stages::SourceState> batch;
     const Nanos now = held(options_.clock(), broker);

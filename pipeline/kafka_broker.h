@@ -27,9 +27,6 @@ struct KafkaStage {
 /// a topic is missing, naming both.
 std::unique_ptr<Broker> make_kafka_broker(const KafkaClient& client, const KafkaStage& stage);
 
-/// librdkafka properties that the engine owns, with the reason; the config refuses them.
-const std::map<std::string, std::string>& owned_properties();
-
 /// A plain consumer of all partitions of a topic from the beginning, read_committed, for `gyre
 /// reports`; calls `each` until the end or, with `follow`, until `each` returns false.
 void read_topic(const KafkaClient& client, const std::string& topic, bool follow,

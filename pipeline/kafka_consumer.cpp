@@ -53,18 +53,13 @@ void KafkaBroker::on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
 }
 
 void KafkaBroker::make_consumer() {
-  kafka::Properties own = kafka::reader_properties("read_committed");
-  own.insert({{"group.id", stage_.group},
-              {"group.instance.id", stage_.id},
-              {"client.id", stage_.id},
-              {"partition.assignment.strategy", "range"}});
   // Each partition has a queue of its own, and each queue this limit.
   kafka::Properties defaults = kafka::tuning();
   const kafka::Topic topic = kafka::make_topic(uncommitted(), stage_.input_topic);
   const std::int32_t partitions = kafka::partition_count(client_, uncommitted(), topic.get());
   defaults["queued.max.messages.kbytes"] =
       std::to_string(std::max(kQueuesKilobytes / partitions, kQueueKilobytes));
-  kafka::Conf conf = kafka::make_conf(client_, std::move(defaults), own);
+  kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::consumer_properties(stage_));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
   consumer_ = kafka::make_handle(RD_KAFKA_CONSUMER, std::move(conf));

@@ -45,6 +45,7 @@ using Queue = std::unique_ptr<rd_kafka_queue_t, Destroy<rd_kafka_queue_destroy>>
 using Membership = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
                                    Destroy<rd_kafka_consumer_group_metadata_destroy>>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, DestroyMetadata>;
+using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
 using HeaderList = std::unique_ptr<rd_kafka_headers_t, Destroy<rd_kafka_headers_destroy>>;
 
 /// A file descriptor that signals: eventfd.
@@ -68,6 +69,7 @@ using Clock = std::chrono::steady_clock;
 using Properties = std::map<std::string, std::string>;
 
 inline constexpr std::chrono::seconds kReachable{30};
+inline constexpr std::chrono::seconds kTransaction{10};  // its timeout
 
 /// Milliseconds left, for librdkafka's timeouts.
 inline int left(Clock::time_point until) {
@@ -136,21 +138,10 @@ Properties reader_properties(const std::string& isolation);
 Handle make_reader(const KafkaClient& client, const std::string& isolation);
 
 /// Defaults, under the user's properties, under the engine's own.
-inline Conf make_conf(const KafkaClient& client, Properties defaults, const Properties& own) {
-  for (const auto& [name, value] : client.properties) defaults.insert_or_assign(name, value);
-  for (const auto& [name, value] : own) defaults.insert_or_assign(name, value);
-  defaults.insert_or_assign("bootstrap.servers", client.brokers);
-  Conf conf(rd_kafka_conf_new());
-  std::array<char, 512> reason{};
-  for (const auto& [name, value] : defaults) {
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size()) !=
-        RD_KAFKA_CONF_OK) {
-      throw ConfigError("kafka.properties." + name + ": " + reason.data());
-    }
-  }
-  rd_kafka_conf_set_log_cb(conf.get(), log);
-  return conf;
-}
+Conf make_conf(const KafkaClient& client, const Properties& defaults, const Properties& own);
+/// What the consumer and the producer of a stage must have.
+Properties consumer_properties(const KafkaStage& stage);
+Properties producer_properties(const KafkaStage& stage);
 
 inline Handle make_handle(rd_kafka_type_t type, Conf conf) {
   std::array<char, 512> reason{};

@@ -48,10 +48,12 @@ class KafkaBroker final : public Broker {
   }
   std::optional<LogRange> input_range(std::int32_t partition) override;
   std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
+  std::string cluster_id() override;
   Nanos time() override;
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
   Unread unread(std::int32_t partition) override;
   std::optional<Nanos> next_time(std::int32_t partition) override;
+  std::string delete_before(std::span<const PartitionOffset> offsets) override;
   void follow(const std::string& topic, std::span<const std::int32_t> partitions,
               const std::function<void(const Record&)>& each) override;
 
@@ -113,7 +115,8 @@ class KafkaBroker final : public Broker {
   bool replace_producer_ = false;
   bool fenced_ = false;
   std::string failed_delivery_;  // the first of this transaction
-  Nanos stamped_ = kNoTime;      // the newest stamp that a broker put on a record sent here
+  std::map<std::int32_t, kafka::Clock::time_point> silent_until_;
+  Nanos stamped_ = kNoTime;  // the newest stamp that a broker put on a record sent here
   kafka::Clock::time_point stamped_at_;
   std::string too_large_;  // the topic that refused a record for its size
   kafka::Clock::time_point producer_made_;
@@ -126,6 +129,7 @@ class KafkaBroker final : public Broker {
   kafka::Handle follower_;
   std::map<std::string, Followed> followed_;
   kafka::Handle uncommitted_;
+  kafka::Queue deletions_;  // answers to requests of `uncommitted_`
   kafka::Handle producer_;
   std::map<std::string, Output> outputs_;
   kafka::Handle consumer_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "pipeline/kafka_impl.h"
 #include "pipeline/kafka_reader.h"
@@ -17,6 +18,7 @@ constexpr std::chrono::seconds kStable{40};  // transaction.timeout + the broker
 
 constexpr std::chrono::seconds kAnswer{5};  // of a partition's leader, before it counts as gone
 constexpr std::chrono::milliseconds kEndWithin{500};
+constexpr std::chrono::seconds kSilent{10};  // a partition that did not answer is left in peace
 constexpr std::int64_t kFollowed = 1000;
 
 }  // namespace
@@ -116,6 +118,15 @@ std::optional<LogRange> KafkaBroker::input_range(std::int32_t partition) {
                 text(code));
 }
 
+std::string KafkaBroker::cluster_id() {
+  char* id = rd_kafka_clusterid(consumer_.get(),
+                                static_cast<int>(std::chrono::milliseconds(kAnswer).count()));
+  if (id == nullptr) return {};
+  std::string result = id;
+  rd_kafka_mem_free(consumer_.get(), id);
+  return result;
+}
+
 std::optional<Record> KafkaBroker::record_at(std::int32_t partition, std::int64_t offset) {
   kafka::Reader reader(committed_reader(), stage_.input_topic);
   reader.start(partition, offset);
@@ -151,15 +162,16 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
 // Not through the consumer: its connection answers in order, and a waiting fetch holds half a
 // second. Nor for long: a partition whose broker is gone must not stop the others.
 std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
+  const auto silent = silent_until_.find(partition);
+  if (silent != silent_until_.end() && Clock::now() < silent->second) return std::nullopt;
   std::int64_t low = 0;
   std::int64_t high = 0;
   const auto code =
       rd_kafka_query_watermark_offsets(committed_reader(), stage_.input_topic.c_str(), partition,
                                        &low, &high, static_cast<int>(kEndWithin.count()));
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return high;
-  if (kafka::passes(code)) return std::nullopt;
-  throw Failure("offsets of " + input_name(partition) + " at " + client_.brokers + ": " +
-                text(code));
+  silent_until_[partition] = Clock::now() + kSilent;
+  return std::nullopt;
 }
 
 Unread KafkaBroker::unread(std::int32_t partition) {
@@ -177,6 +189,39 @@ std::optional<Nanos> KafkaBroker::next_time(std::int32_t partition) {
                                    [&](const Source& s) { return s.partition == partition; });
   if (source == sources_.end() || !fill(*source)) return std::nullopt;
   return kafka::timestamp(*source->head);
+}
+
+std::string KafkaBroker::delete_before(std::span<const PartitionOffset> offsets) {
+  if (!deletions_) deletions_.reset(rd_kafka_queue_new(uncommitted()));
+  std::string problem;
+  while (const kafka::Event event{rd_kafka_queue_poll(deletions_.get(), 0)}) {
+    if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      problem = rd_kafka_event_error_string(event.get());
+      continue;
+    }
+    const auto* result = rd_kafka_event_DeleteRecords_result(event.get());
+    if (result == nullptr) continue;
+    const auto* partitions = rd_kafka_DeleteRecords_result_offsets(result);
+    for (int i = 0; i < partitions->cnt; ++i) {
+      const auto& each = partitions->elems[i];
+      if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        problem = input_name(each.partition) + ": " + text(each.err);
+      }
+    }
+  }
+  const kafka::List list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const PartitionOffset& each : offsets) {
+    // Never -1, the high watermark: it takes open transactions with it.
+    CHECK(each.next_offset >= 0);
+    rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), each.partition)
+        ->offset = each.next_offset;
+  }
+  using Deletion =
+      std::unique_ptr<rd_kafka_DeleteRecords_t, kafka::Destroy<rd_kafka_DeleteRecords_destroy>>;
+  const Deletion deletion(rd_kafka_DeleteRecords_new(list.get()));
+  rd_kafka_DeleteRecords_t* deletions[] = {deletion.get()};
+  rd_kafka_DeleteRecords(uncommitted(), deletions, 1, nullptr, deletions_.get());
+  return problem;
 }
 
 void KafkaBroker::follow(const std::string& topic, std::span<const std::int32_t> partitions,

@@ -15,7 +15,6 @@ using kafka::text;
 namespace {
 
 constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
-constexpr std::chrono::seconds kTransaction{10};
 constexpr std::chrono::seconds kPingPong{30};
 
 }  // namespace
@@ -60,16 +59,7 @@ void KafkaBroker::make_producer() {
   kafka::Properties defaults = kafka::tuning();
   // A new transaction waits for the markers of the one before in steps of this.
   defaults.insert({"retry.backoff.ms", "10"});
-  kafka::Conf conf = kafka::make_conf(
-      client_, std::move(defaults),
-      {{"transactional.id", stage_.id},
-       {"client.id", stage_.id},
-       {"transaction.timeout.ms", std::to_string(std::chrono::milliseconds(kTransaction).count())},
-       // Of the largest record of all; what one topic takes is checked in `send`.
-       {"message.max.bytes", std::to_string(kLargestDeadLetter + 10'000)},
-       {"batch.size", std::to_string(kLargestRecord)},
-       {"delivery.report.only.error", "false"},
-       {"allow.auto.create.topics", "false"}});
+  kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::producer_properties(stage_));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
   producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
@@ -111,7 +101,7 @@ void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
     fenced_ = true;
     const auto now = Clock::now();
     // Later, it may be the coordinator that gave up on a slow transaction.
-    if (now - producer_made_ < kPingPong && now - begun_ < kTransaction) {
+    if (now - producer_made_ < kPingPong && now - begun_ < kafka::kTransaction) {
       refuse_twin(doing + ": fenced soon after start");
     }
   }

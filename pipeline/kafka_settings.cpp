@@ -35,6 +35,44 @@ Properties reader_properties(const std::string& isolation) {
           {"enable.partition.eof", "true"},      {"allow.auto.create.topics", "false"}};
 }
 
+Properties consumer_properties(const KafkaStage& stage) {
+  Properties own = reader_properties("read_committed");
+  own.insert({{"group.id", stage.group},
+              {"group.instance.id", stage.id},
+              {"client.id", stage.id},
+              {"partition.assignment.strategy", "range"}});
+  return own;
+}
+
+Properties producer_properties(const KafkaStage& stage) {
+  return {
+      {"transactional.id", stage.id},
+      {"client.id", stage.id},
+      {"transaction.timeout.ms", std::to_string(std::chrono::milliseconds(kTransaction).count())},
+      // Of the largest record of all; what one topic takes is checked before it is sent.
+      {"message.max.bytes", std::to_string(kLargestDeadLetter + 10'000)},
+      {"batch.size", std::to_string(kLargestRecord)},
+      {"delivery.report.only.error", "false"},
+      {"allow.auto.create.topics", "false"}};
+}
+
+/// In three passes, and not by name: an alias, or `topic.` before a name, sets the same property.
+Conf make_conf(const KafkaClient& client, const Properties& defaults, const Properties& own) {
+  Conf conf(rd_kafka_conf_new());
+  std::array<char, 512> reason{};
+  const auto set = [&](const std::string& name, const std::string& value) {
+    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size()) !=
+        RD_KAFKA_CONF_OK) {
+      throw ConfigError("kafka.properties." + name + ": " + reason.data());
+    }
+  };
+  for (const auto* each : {&defaults, &client.properties, &own})
+    for (const auto& [name, value] : *each) set(name, value);
+  if (!client.brokers.empty()) set("bootstrap.servers", client.brokers);
+  rd_kafka_conf_set_log_cb(conf.get(), log);
+  return conf;
+}
+
 Handle make_reader(const KafkaClient& client, const std::string& isolation) {
   return make_handle(RD_KAFKA_CONSUMER, make_conf(client, tuning(), reader_properties(isolation)));
 }
@@ -62,44 +100,5 @@ void Descriptor::wait(std::chrono::milliseconds time) const {
 }
 
 }  // namespace kafka
-
-const std::map<std::string, std::string>& owned_properties() {
-  static const std::string kOffsets = "offsets are committed in the transaction only";
-  static const std::string kIds = "derived from name, instance and stage, stable over restarts";
-  static const std::string kTransactions = "set by the transactional producer";
-  static const std::map<std::string, std::string> properties = {
-      {"bootstrap.servers", "set kafka.brokers"},
-      {"metadata.broker.list", "set kafka.brokers"},
-      {"client.id", kIds},
-      {"group.id", kIds},
-      {"group.instance.id", kIds},
-      {"transactional.id", kIds},
-      {"enable.auto.commit", kOffsets},
-      {"enable.auto.offset.store", kOffsets},
-      {"auto.commit.enable", kOffsets},
-      {"auto.commit.interval.ms", kOffsets},
-      {"isolation.level", "aborted records must never be seen"},
-      {"auto.offset.reset", "a lost position must stop the engine, not replay or skip the topic"},
-      {"partition.assignment.strategy", "static members with range see no rebalance on a restart"},
-      {"enable.partition.eof", "restores end by it"},
-      {"allow.auto.create.topics", "a mistyped topic must not come into being"},
-      {"transaction.timeout.ms", "how long a dead process may hold up readers"},
-      {"enable.idempotence", kTransactions},
-      {"acks", kTransactions},
-      {"request.required.acks", kTransactions},
-      {"retries", kTransactions},
-      {"message.send.max.retries", kTransactions},
-      {"max.in.flight", kTransactions},
-      {"max.in.flight.requests.per.connection", kTransactions},
-      {"message.timeout.ms", kTransactions},
-      {"delivery.timeout.ms", kTransactions},
-      {"queuing.strategy", kTransactions},
-      {"message.max.bytes", "larger records are refused before they can abort a transaction"},
-      {"batch.size", "a batch must be no larger than every topic takes"},
-      {"delivery.report.only.error", "checkpoints are made of the offsets delivered"},
-      {"partitioner", "keys are placed by murmur2, as Java clients do"},
-  };
-  return properties;
-}
 
 }  // namespace gyre::pipeline

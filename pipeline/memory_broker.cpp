@@ -47,10 +47,12 @@ class MemoryBroker final : public Broker {
     return LogRange{log.low, log.high()};
   }
   std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
+  std::string cluster_id() override { return cluster_->cluster_id; }
   Nanos time() override { return cluster_->time; }
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
   Unread unread(std::int32_t partition) override;
   std::optional<Nanos> next_time(std::int32_t partition) override;
+  std::string delete_before(std::span<const PartitionOffset> offsets) override;
   void follow(const std::string& topic, std::span<const std::int32_t> partitions,
               const std::function<void(const Record&)>& each) override;
 
@@ -290,6 +292,12 @@ std::optional<Nanos> MemoryBroker::next_time(std::int32_t partition) {
     return std::nullopt;
   const std::int64_t next = log.next_data(position->second, log.stable());
   return next < log.stable() ? std::optional(log.at(next).timestamp) : std::nullopt;
+}
+
+std::string MemoryBroker::delete_before(std::span<const PartitionOffset> offsets) {
+  for (const auto& [partition, offset] : offsets)
+    cluster_->at(session_->topic, partition).drop_before(offset);
+  return {};
 }
 
 void MemoryBroker::follow(const std::string& topic, std::span<const std::int32_t> partitions,

@@ -46,6 +46,8 @@ class MemoryCluster {
                            std::int64_t from = 0) const;
   std::int32_t partitions(const std::string& topic) const;
   std::int64_t last_stable_offset(const std::string& topic, std::int32_t partition) const;
+  /// What brokers say of who they are; by default nothing.
+  void set_id(std::string id);
   /// What brokers say of their clock; kEndOfTime, the default: they have none.
   void set_time(Nanos time);
   /// Leaves of each key its last committed record, and no tombstone: what compaction does in the

@@ -69,6 +69,8 @@ std::int64_t MemoryCluster::last_stable_offset(const std::string& topic,
   return impl_->at(topic, partition).stable();
 }
 
+void MemoryCluster::set_id(std::string id) { impl_->cluster_id = std::move(id); }
+
 void MemoryCluster::set_time(Nanos time) { impl_->time = time; }
 
 void MemoryCluster::compact(const std::string& topic, std::int32_t partition) {
@@ -114,8 +116,7 @@ void MemoryCluster::delete_records(const std::string& topic, std::int32_t partit
     throw Failure("delete records of " + topic + "-" + std::to_string(partition) + " before " +
                   std::to_string(offset) + ": the log ends at " + std::to_string(log.high()));
   }
-  for (; log.low < offset; ++log.low) log.entries.pop_front();
-  std::erase_if(log.aborted, [&](const auto& one) { return one.second < log.low; });
+  log.drop_before(offset);
 }
 
 void MemoryCluster::expire(const std::string& group, const std::string& id) {

@@ -76,6 +76,7 @@ struct MemoryCluster::Impl {
   std::map<std::string, Producer> producers;
   std::int64_t transactions = 0;
   Nanos time = kEndOfTime;
+  std::string cluster_id;
   std::function<bool(const std::string&, std::int32_t)> held;
   std::vector<Marker> held_markers;
   std::function<void()> wait;

@@ -43,6 +43,10 @@ struct Partition {
   std::map<std::int64_t, std::int64_t> aborted;    // transaction -> the offset of its marker
 
   std::int64_t high() const { return low + static_cast<std::int64_t>(entries.size()); }
+  void drop_before(std::int64_t offset) {
+    for (; low < offset; ++low) entries.pop_front();
+    std::erase_if(aborted, [&](const auto& one) { return one.second < low; });
+  }
   const Entry& at(std::int64_t offset) const {
     CHECK(offset >= low && offset < high());
     return entries[static_cast<std::size_t>(offset - low)];

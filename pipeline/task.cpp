@@ -56,10 +56,22 @@ bool was_away(Nanos followed, Nanos now) {
   return now - followed > kTombstonesKept / 2 || followed - now > kSkew;
 }
 
+// It would look like a changelog that has lost everything.
+void refuse_another_cluster(const std::string& known, const std::string& here) {
+  if (known.empty() || here.empty() || known == here) return;
+  throw Refusal(
+      fmt::format("the state directory belongs to the Kafka cluster {}, and kafka.brokers lead to "
+                  "the cluster {}. Set kafka.brokers right, or give this cluster another "
+                  "state.directory",
+                  known, here));
+}
+
 }  // namespace
 
 std::string_view restore_task(Broker& broker, state::Store& store,
                               const std::vector<Changelog>& changelogs, Nanos now) {
+  const std::string cluster = broker.cluster_id();
+  refuse_another_cluster(state::cluster_of(store), cluster);
   constexpr std::string_view kAway = "it followed its changelog too long ago";
   const Nanos followed = state::followed_at(store);
   std::string_view wiped;
@@ -81,7 +93,7 @@ std::string_view restore_task(Broker& broker, state::Store& store,
       restore_changelogs(broker, store, changelogs);
     }
   }
-  if (now != kNoTime) state::set_followed_at(store, now);
+  state::set_followed(store, cluster, now);
   return wiped;
 }
 

@@ -46,6 +46,9 @@ class StageTasks {
                                               Broker& broker) = 0;
   /// What the next batch may hold, for the stages that care.
   virtual BatchLimits plan(const BatchLimits& limits, Broker&) { return limits; }
+  /// Whether the input is a topic of the engine's own: nobody else reads it, so what is committed
+  /// can be deleted.
+  virtual bool owns_input() const = 0;
   /// Decides a batch: changes wait in the tasks' transactions.
   virtual Outbox decide(const std::vector<Record>& records, Broker& broker) = 0;
   /// The batch was committed: the state follows. `sent` holds the offset of the last record by

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/worker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -36,7 +39,10 @@ bool Worker::run_once() {
 
   // 4. Only now the state: it equals the changelog up to here.
   tasks_.apply(sent, broker_.time());
-  for (const PartitionOffset& offset : outbox.offsets) tell(offset.partition);
+  for (const PartitionOffset& offset : outbox.offsets) {
+    read_[offset.partition] = offset.next_offset;
+    tell(offset.partition);
+  }
   telemetry_.batch_committed(loop_.stage, polled.records.size(),
                              std::chrono::steady_clock::now() - began);
   return true;
@@ -66,6 +72,16 @@ void Worker::measure_lag() {
       telemetry_.status().lag(loop_, partition, unread.records);
 }
 
+void Worker::delete_read() {
+  if (!tasks_.owns_input() || read_.empty()) return;
+  std::vector<PartitionOffset> offsets;
+  for (const auto& [partition, next] : std::exchange(read_, {}))
+    offsets.push_back({partition, next});
+  if (const std::string problem = broker_.delete_before(offsets); !problem.empty())
+    telemetry_.warn(
+        fmt::format("What was read is not deleted stage={} what={}", loop_.stage, problem));
+}
+
 void Worker::recover() {
   telemetry_.status().set_ready(loop_, false, "recovering from a failure");
   tasks_.rollback();
@@ -79,9 +95,11 @@ void Worker::run(const std::atomic<bool>& stop,
   constexpr std::chrono::milliseconds kFirstBackoff{100};
   constexpr std::chrono::milliseconds kLastBackoff{10'000};
   constexpr std::chrono::seconds kMeasureEvery{1};
+  constexpr std::chrono::seconds kDeleteEvery{30};
   std::chrono::milliseconds backoff = kFirstBackoff;
   bool broken = false;
   auto measured = std::chrono::steady_clock::now();
+  auto deleted = measured;
   while (!stop) {
     telemetry_.status().alive(loop_);
     try {
@@ -91,6 +109,10 @@ void Worker::run(const std::atomic<bool>& stop,
       if (const auto now = std::chrono::steady_clock::now(); now - measured >= kMeasureEvery) {
         measure_lag();
         measured = now;
+        if (now - deleted >= kDeleteEvery) {
+          delete_read();
+          deleted = now;
+        }
       }
       backoff = kFirstBackoff;
     } catch (const Failure& failure) {

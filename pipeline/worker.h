@@ -24,6 +24,8 @@ class Worker {
   bool run_once();
   /// After a Failure: everything since the last commit is undone, and every task restored.
   void recover();
+  /// Has deleted, of an input that nobody else reads, what was committed since the last call.
+  void delete_read();
   /// run_once until `stop`, with recovery and back-off. A Refusal ends it.
   void run(const std::atomic<bool>& stop,
            const std::function<void(std::chrono::milliseconds)>& wait);
@@ -40,6 +42,7 @@ class Worker {
   Telemetry& telemetry_;
   BatchLimits limits_;
   std::vector<std::int32_t> partitions_;
+  std::map<std::int32_t, std::int64_t> read_;  ///< committed, but not deleted yet
 };
 
 }  // namespace gyre::pipeline

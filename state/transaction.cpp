@@ -13,6 +13,7 @@ namespace gyre::state {
 namespace {
 
 constexpr std::string_view kFollowed = "followed";
+constexpr std::string_view kCluster = "cluster";
 
 template <typename Message>
 std::string encode(const Message& message) {
@@ -316,8 +317,15 @@ Nanos followed_at(const Store& store) {
   return time ? std::stoll(*time) : kNoTime;
 }
 
-void set_followed_at(Store& store, Nanos now) {
-  store.apply(std::vector<Change>{{meta_key(kFollowed), std::to_string(now)}});
+std::string cluster_of(const Store& store) {
+  return store.get(meta_key(kCluster)).value_or(std::string());
+}
+
+void set_followed(Store& store, const std::string& cluster, Nanos now) {
+  std::vector<Change> changes;
+  if (!cluster.empty()) changes.push_back({meta_key(kCluster), cluster});
+  if (now != kNoTime) changes.push_back({meta_key(kFollowed), std::to_string(now)});
+  store.apply(changes);
 }
 
 }  // namespace gyre::state

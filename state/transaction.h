@@ -113,7 +113,10 @@ std::int64_t restored_offset(const Store& store, std::string_view changelog);
 
 /// When the store was last known to equal its changelogs; kNoTime: nobody said.
 Nanos followed_at(const Store& store);
-void set_followed_at(Store& store, Nanos now);
+/// The cluster that the changelogs lie in; empty: nobody said.
+std::string cluster_of(const Store& store);
+/// The store equals its changelogs. What is not known is left as it was.
+void set_followed(Store& store, const std::string& cluster, Nanos now);
 
 inline constexpr std::string_view kChangelog = "changelog";
 inline constexpr std::string_view kIds = "ids";

@@ -167,6 +167,7 @@ TEST_F(KafkaBrokerTest, CopiesInATransactionWithOffsets) {
   fill("in", 0, 3);
   const auto broker = make_kafka_broker(client(), stage());
   EXPECT_EQ(broker->input_partitions(), 1);
+  EXPECT_THAT(broker->cluster_id(), testing::SizeIs(22));  // a UUID in base64
   start(*broker, 1);
   EXPECT_EQ(broker->committed(0), std::nullopt);
   const auto records = read(*broker, 3);
@@ -365,6 +366,25 @@ TEST_F(KafkaBrokerTest, TellsTheTimeOfTheBrokersOnceOneHasStampedARecord) {
   broker->commit({});
   EXPECT_GE(broker->time(), before);  // the broker of a test runs on this machine
   EXPECT_LE(broker->time(), wall());
+}
+
+TEST_F(KafkaBrokerTest, DeletesWhatWasReadAndSaysWhyItCannot) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 5);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  read(*broker, 5);
+  const std::vector<PartitionOffset> done{{0, 3}};
+  EXPECT_EQ(broker->delete_before(done), "");
+  const auto until = kafka::Clock::now() + std::chrono::seconds(20);
+  while (broker->low_watermark(name("in"), 0) < 3 && kafka::left(until) > 0) continue;
+  EXPECT_EQ(broker->low_watermark(name("in"), 0), 3);
+
+  const std::vector<PartitionOffset> beyond{{0, 50}};
+  std::string problem = broker->delete_before(beyond);
+  while (problem.empty() && kafka::left(until) > 0) problem = broker->delete_before(done);
+  EXPECT_THAT(problem, HasSubstr("OFFSET_OUT_OF_RANGE"));
 }
 
 TEST_F(KafkaBrokerTest, FindsARecordByItsOffset) {

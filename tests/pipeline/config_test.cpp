@@ -13,7 +13,8 @@
 
 #include "base/error.h"
 #include "pipeline/commands.h"
-#include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_handles.h"
+#include "pipeline/kafka_properties.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -198,6 +199,56 @@ TEST(Config, PropertiesThatTheEngineOwnsAreRefusedWithTheReason) {
   for (const auto& [name, reason] : owned_properties())
     EXPECT_THAT(refusal("kafka: {properties: {" + name + ": x}}"),
                 AllOf(StartsWith("gyre.yaml:1:"), HasSubstr(name), HasSubstr(reason)));
+}
+
+TEST(Config, AnOwnedPropertyIsOwnedHoweverItIsSpelled) {
+  for (const char* name :
+       {"topic.auto.offset.reset", "topic.topic.auto.offset.reset", "topic.request.required.acks",
+        "acks", "retries", "max.in.flight", "delivery.timeout.ms", "bootstrap.servers",
+        "topic.enable.auto.commit", "auto.commit.enable"})
+    EXPECT_THAT(refusal(std::string("kafka: {properties: {") + name + ": x}}"),
+                AllOf(HasSubstr(name), HasSubstr("is set by the engine")));
+}
+
+TEST(Config, APropertyThatLibrdkafkaDoesNotTakeIsRefused) {
+  EXPECT_THAT(refusal("kafka: {properties: {linger.s: 1}}"),
+              AllOf(StartsWith("gyre.yaml:1:"),
+                    HasSubstr("kafka.properties.linger.s is not taken by librdkafka: No such")));
+  EXPECT_THAT(refusal("kafka: {properties: {security.protocol: TLS}}"), HasSubstr("TLS"));
+  const Environment secret("GYRE_TEST_SECRET", "hunter2");
+  EXPECT_THAT(refusal("kafka: {properties: {security.protocol: '${GYRE_TEST_SECRET}'}}"),
+              AllOf(HasSubstr("because of its value"), Not(HasSubstr("hunter2"))));
+}
+
+TEST(Config, OnePropertyTwiceIsRefusedWhateverItsNames) {
+  EXPECT_THAT(refusal("kafka: {properties: {linger.ms: 1, linger.ms: 2}}"),
+              HasSubstr("kafka.properties.linger.ms stands here twice"));
+  EXPECT_THAT(refusal("kafka: {properties: {queue.buffering.max.ms: 1, linger.ms: 2}}"),
+              HasSubstr("kafka.properties.linger.ms stands here twice"));
+}
+
+TEST(Config, PropertiesThatExcludeEachOtherAreRefusedByTheCheck) {
+  EXPECT_THROW(
+      check_properties({"", {{"max.poll.interval.ms", "5000"}, {"session.timeout.ms", "9000"}}}),
+      ConfigError);
+  EXPECT_THROW(
+      check_properties({"", {{"security.protocol", "ssl"}, {"ssl.ca.location", "/no/such/file"}}}),
+      ConfigError);
+  check_properties({"", {{"linger.ms", "1"}}});
+}
+
+TEST(Config, TheEnginesPropertiesWinHoweverTheUsersAreSpelled) {
+  const kafka::Conf conf =
+      kafka::make_conf({"", {{"topic.auto.offset.reset", "earliest"}, {"topic.acks", "1"}}},
+                       {{"linger.ms", "5"}}, {{"auto.offset.reset", "error"}, {"acks", "0"}});
+  const auto value = [&](const char* name) {
+    std::array<char, 100> text{};
+    std::size_t size = text.size();
+    EXPECT_EQ(rd_kafka_conf_get(conf.get(), name, text.data(), &size), RD_KAFKA_CONF_OK) << name;
+    return std::string(text.data());
+  };
+  EXPECT_EQ(value("auto.offset.reset"), "error");
+  EXPECT_EQ(value("acks"), "0");
 }
 
 TEST(Config, TheInstanceIsTheFilesThenTheEnvironmentsThenTheHosts) {

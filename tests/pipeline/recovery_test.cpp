@@ -321,6 +321,18 @@ TEST_F(ChangelogTest, TheBrokersStampsTellHowLongAStateWasAway) {
   EXPECT_FALSE(store_.get(kErased));
 }
 
+TEST_F(ChangelogTest, AnotherClusterBehindTheSameAddressIsRefusedAndTheStateKept) {
+  cluster_.set_id("one");
+  write(kKept, "value");
+  EXPECT_EQ(restore(kNow), "");
+  cluster_.set_id("two");
+  EXPECT_THAT(refusal([&] { restore(kNow); }),
+              AllOf(HasSubstr("belongs to the Kafka cluster one"), HasSubstr("the cluster two")));
+  EXPECT_TRUE(store_.get(kKept));
+  cluster_.set_id("one");
+  EXPECT_EQ(restore(kNow), "");
+}
+
 TEST_F(ChangelogTest, EveryCommitSaysThatTheStateFollows) {
   state::Transaction transaction(store_);
   transaction.put(records::Checkpoint());

@@ -65,6 +65,9 @@ class DyingBroker : public Broker {
   std::optional<Nanos> next_time(std::int32_t partition) override {
     return broker_->next_time(partition);
   }
+  std::string delete_before(std::span<const PartitionOffset> offsets) override {
+    return broker_->delete_before(offsets);
+  }
   void follow(const std::string& topic, std::span<const std::int32_t> partitions,
               const std::function<void(const Record&)>& each) override {
     broker_->follow(topic, partitions, each);
@@ -75,6 +78,7 @@ class DyingBroker : public Broker {
   std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override {
     return broker_->record_at(partition, offset);
   }
+  std::string cluster_id() override { return broker_->cluster_id(); }
   Nanos time() override { return broker_->time(); }
 
  private:
@@ -290,6 +294,36 @@ TEST_F(WorkerTest, ALostDirectoryIsRestoredFromTheChangelog) {
   auto second = start(*log);
   second->by_container.run_once();  // takes its assignment, restores
   EXPECT_EQ(second->container_tasks->counters().SerializeAsString(), before.SerializeAsString());
+}
+
+TEST_F(WorkerTest, WhatWasReadOfAnInnerTopicIsDeletedAndNothingElse) {
+  auto undisturbed = cluster(400);
+  finish(*start(*undisturbed));
+  const auto expected = content(*undisturbed, config_.output.topic);
+
+  std::filesystem::remove_all(config_.state.directory);
+  auto log = cluster(400);
+  const auto left = [&](const std::string& topic) { return content(*log, topic).size(); };
+  auto instance = start(*log);
+  for (int step = 0; step < 12; ++step) {
+    instance->intake.run_once();
+    instance->by_container.run_once();
+    const std::size_t before = left(config_.by_container_topic());
+    instance->intake.delete_read();
+    EXPECT_EQ(left(config_.by_container_topic()), before);
+    instance->by_container.delete_read();
+    if (step == 5) {
+      EXPECT_LT(left(config_.by_container_topic()), before);
+      instance.reset();
+      std::filesystem::remove_all(config_.state.directory);
+      instance = start(*log);
+    }
+  }
+  EXPECT_EQ(left(config_.input.topic), 400U);
+  finish(*instance);
+  instance->by_container.delete_read();
+  EXPECT_EQ(left(config_.by_container_topic()), 0U);
+  EXPECT_EQ(content(*log, config_.output.topic), expected);
 }
 
 TEST_F(WorkerTest, ALostChangelogIsRefusedInsteadOfCountingTwice) {

@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "schemas/contracts.h"
+#include "stages/report/incident.h"
 #include "tests/contract/contract.h"
 #include "tests/report/story.h"
 
@@ -72,8 +73,8 @@ std::string incident() {
     member.set_last(1'700'000'009'000'000'000);
     member.mutable_counts()->set_alerts(3);
   }
-  return write_incident(refused().entity, incident, {2, "tactic", 1'700'000'010, 1'700'003'610},
-                        {"0.1", "c0ffee"})
+  return write_incident(refused().entity, incident, judge_incident(incident),
+                        {2, "tactic", 1'700'000'010, 1'700'003'610}, {"0.1", "c0ffee"})
       .json;
 }
 

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/kafka_properties.h"
+
+#include "pipeline/kafka_handles.h"
+
+namespace gyre::pipeline {
+
+std::string property_name(std::string_view spelled) {
+  static const std::map<std::string, std::string, std::less<>> aliases = {
+      {"bootstrap.servers", "metadata.broker.list"},
+      {"max.in.flight", "max.in.flight.requests.per.connection"},
+      {"max.partition.fetch.bytes", "fetch.message.max.bytes"},
+      {"sasl.mechanism", "sasl.mechanisms"},
+      {"linger.ms", "queue.buffering.max.ms"},
+      {"retries", "message.send.max.retries"},
+      {"compression.type", "compression.codec"},
+      {"acks", "request.required.acks"},
+      {"delivery.timeout.ms", "message.timeout.ms"},
+      {"auto.commit.enable", "enable.auto.commit"},
+  };
+  constexpr std::string_view kTopic = "topic.";
+  while (spelled.starts_with(kTopic)) spelled.remove_prefix(kTopic.size());
+  const auto alias = aliases.find(spelled);
+  return alias == aliases.end() ? std::string(spelled) : alias->second;
+}
+
+const std::map<std::string, std::string>& owned_properties() {
+  static const std::string kOffsets = "offsets are committed in the transaction only";
+  static const std::string kIds = "derived from name, instance and stage, stable over restarts";
+  static const std::string kTransactions = "set by the transactional producer";
+  static const std::map<std::string, std::string> properties = {
+      {"metadata.broker.list", "set kafka.brokers"},
+      {"client.id", kIds},
+      {"group.id", kIds},
+      {"group.instance.id", kIds},
+      {"transactional.id", kIds},
+      {"enable.auto.commit", kOffsets},
+      {"enable.auto.offset.store", kOffsets},
+      {"auto.commit.interval.ms", kOffsets},
+      {"isolation.level", "aborted records must never be seen"},
+      {"auto.offset.reset", "a lost position must stop the engine, not replay or skip the topic"},
+      {"partition.assignment.strategy", "static members with range see no rebalance on a restart"},
+      {"enable.partition.eof", "restores end by it"},
+      {"allow.auto.create.topics", "a mistyped topic must not come into being"},
+      {"transaction.timeout.ms", "how long a dead process may hold up readers"},
+      {"enable.idempotence", kTransactions},
+      {"enable.gapless.guarantee", kTransactions},
+      {"request.required.acks", kTransactions},
+      {"message.send.max.retries", kTransactions},
+      {"max.in.flight.requests.per.connection", kTransactions},
+      {"message.timeout.ms", kTransactions},
+      {"queuing.strategy", kTransactions},
+      {"message.max.bytes", "larger records are refused before they can abort a transaction"},
+      {"batch.size", "a batch must be no larger than every topic takes"},
+      {"delivery.report.only.error", "checkpoints are made of the offsets delivered"},
+      {"partitioner", "keys are placed by murmur2, as Java clients do"},
+  };
+  return properties;
+}
+
+std::optional<std::string> property_problem(const std::string& name, const std::string& value,
+                                            bool may_quote_value) {
+  const auto owned = owned_properties().find(property_name(name));
+  if (owned != owned_properties().end()) return "is set by the engine: " + owned->second;
+  const kafka::Conf conf(rd_kafka_conf_new());
+  std::array<char, 512> reason{};
+  const auto result =
+      rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size());
+  if (result == RD_KAFKA_CONF_OK) return std::nullopt;
+  return std::string("is not taken by librdkafka") +
+         (may_quote_value || result == RD_KAFKA_CONF_UNKNOWN
+              ? std::string(": ") + reason.data()
+              : std::string(", because of its value"));
+}
+
+void check_properties(const KafkaClient& client) {
+  const KafkaClient nowhere{"", client.properties};
+  const KafkaStage stage{.input_topic = "", .group = "check", .id = "check", .output_topics = {}};
+  kafka::make_handle(RD_KAFKA_CONSUMER,
+                     kafka::make_conf(nowhere, kafka::tuning(), kafka::consumer_properties(stage)));
+  kafka::make_handle(RD_KAFKA_PRODUCER,
+                     kafka::make_conf(nowhere, kafka::tuning(), kafka::producer_properties(stage)));
+}
+
+}  // namespace gyre::pipeline

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// What of librdkafka's configuration is the user's, and whether librdkafka takes it.
+namespace gyre::pipeline {
+
+struct KafkaClient;
+
+/// The one name of a property, however it is spelled: librdkafka strips `topic.` and knows aliases
+/// (its CONFIGURATION.md, 2.0.2).
+std::string property_name(std::string_view spelled);
+
+/// By their names: the properties that the engine owns, each with the reason. The config refuses
+/// them.
+const std::map<std::string, std::string>& owned_properties();
+
+/// What speaks against a property of the user's, to be read after its name; none: nothing.
+std::optional<std::string> property_problem(const std::string& name, const std::string& value,
+                                            bool may_quote_value);
+
+/// Throws ConfigError if no consumer or no producer can be made with the client's properties, as
+/// where two values exclude each other or a certificate cannot be read. Reaches no broker.
+void check_properties(const KafkaClient& client);
+
+}  // namespace gyre::pipeline
