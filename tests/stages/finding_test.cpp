@@ -28,9 +28,9 @@ class FindingTest : public ContainerTask {
 constexpr Nanos kHalf = 500'000'000;
 
 TEST_F(FindingTest, SettlesByItsPriority) {
-  const std::pair<Priority, Second> expected[] = {{Priority::kEmergency, 0}, {Priority::kCritical, 0},
-                                                  {Priority::kError, 2},     {Priority::kWarning, 5},
-                                                  {Priority::kNotice, 30},   {Priority::kDebug, 30}};
+  const std::pair<Priority, Second> expected[] = {
+      {Priority::kEmergency, 0}, {Priority::kCritical, 0}, {Priority::kError, 2},
+      {Priority::kWarning, 5},   {Priority::kNotice, 30},  {Priority::kDebug, 30}};
   std::int64_t id = 0;
   std::vector<Given> given;
   for (const auto& [priority, wait] : expected)
@@ -156,7 +156,8 @@ TEST_F(FindingTest, ALateAlertJoinsTheClosedFindingThatItTouches) {
   feed({{.at = 0, .id = 1}}, 1200);
   feed({{.at = 100, .id = 2}}, 1201);
   feed({}, 1400);
-  EXPECT_EQ(said(), (Lines{"finding opened @5", "finding closed @1021", "finding late_data @1201"}));
+  EXPECT_EQ(said(),
+            (Lines{"finding opened @5", "finding closed @1021", "finding late_data @1201"}));
   EXPECT_EQ(number_of(newest(), "alerts"), 2U);
   EXPECT_EQ(number_of(newest(), "late"), 1U);
   EXPECT_EQ(findings(), 1U);
@@ -176,7 +177,8 @@ TEST_F(FindingTest, OfTwoThatALateAlertTouchesItJoinsTheEarlier) {
   feed({{.at = 800, .id = 3}}, 1601);
   feed({}, 10'000);
   std::map<std::string, std::uint64_t> alerts;
-  for (const auto& [id, report] : last()) alerts[value_of(report, "first_seen")] = number_of(report, "alerts");
+  for (const auto& [id, report] : last())
+    alerts[value_of(report, "first_seen")] = number_of(report, "alerts");
   EXPECT_EQ(alerts["2027-01-15T08:00:00.000000000Z"], 2U);
   EXPECT_EQ(alerts.size(), 2U) << "published findings stay apart";
 }
