@@ -307,9 +307,9 @@ class IntakeTasks : public StageTasks {
 
   void write(std::map<std::int32_t, stages::SourceState>& batch, stages::IntakeOutput output,
              Outbox& outbox) {
-    for (auto& [target, bundle] : output.bundles) {
+    for (const auto& [target, bundle] : output.bundles) {
       std::string value(1, kBundleVersion);
-      bundle.AppendToString(&value);
+      bundle->AppendToString(&value);
       outbox.records.push_back({.topic = config_.by_container_topic(),
                                 .partition = target,
                                 .key = {},
