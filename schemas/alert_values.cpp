@@ -41,8 +41,8 @@ std::string_view without_zone_after_z(std::string_view text) {
 }
 
 std::optional<Instant> parse_date(std::string_view text) {
-  text = without_zone_after_z(text);
-  const auto time = parse_rfc3339(text);
+  auto time = parse_rfc3339(text);
+  if (!time) time = parse_rfc3339(without_zone_after_z(text));
   if (!time) return std::nullopt;
   Nanos unit = kNanosPerSecond;
   constexpr std::size_t kSeconds = std::string_view("2026-01-02T03:04:05").size();
@@ -157,9 +157,11 @@ std::optional<Priority> parse_priority(std::string_view text) {
 std::optional<std::size_t> replaced_bracket(std::string_view name) {
   const auto at = name.find('_');
   if (at == std::string_view::npos || at + 1 == name.size()) return std::nullopt;
-  const bool known =
-      std::find(kBracketed.begin(), kBracketed.end(), name.substr(0, at)) != kBracketed.end();
-  if (!known || name.find('[') != std::string_view::npos) return std::nullopt;
+  const std::string_view field = name.substr(0, at);
+  if (field.find('.') == std::string_view::npos || name.find('[', at) != std::string_view::npos)
+    return std::nullopt;
+  if (std::find(kBracketed.begin(), kBracketed.end(), field) == kBracketed.end())
+    return std::nullopt;
   return at;
 }
 

@@ -29,17 +29,22 @@ std::string_view FieldList::keep(std::string_view a, std::string_view b, std::st
 }
 
 bool FieldList::finish(Alert& alert) {
-  const auto by_name = [](const Entry& a, const Entry& b) { return a.name < b.name; };
-  if (!std::is_sorted(entries_.begin(), entries_.end(), by_name))
-    std::stable_sort(entries_.begin(), entries_.end(), by_name);
-  const auto same = [](const Entry& a, const Entry& b) { return a.name == b.name; };
-  entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
+  const auto not_before = [](const Entry& a, const Entry& b) { return a.name >= b.name; };
+  if (std::adjacent_find(entries_.begin(), entries_.end(), not_before) != entries_.end()) {
+    std::stable_sort(entries_.begin(), entries_.end(),
+                     [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    const auto same = [](const Entry& a, const Entry& b) { return a.name == b.name; };
+    entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
+  }
   const bool left_out = entries_.size() > limits_.fields;
   if (left_out) entries_.resize(limits_.fields);
   alert.fields.resize(entries_.size());
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    alert.fields[i].first.assign(entries_[i].name);
-    alert.fields[i].second.assign(entries_[i].value);
+    auto& [name, value] = alert.fields[i];
+    name.clear();
+    name.append(entries_[i].name);
+    value.clear();
+    value.append(entries_[i].value);
   }
   return left_out;
 }

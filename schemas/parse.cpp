@@ -22,6 +22,16 @@ using simdjson::error_code;
 constexpr int kNesting = 16;
 constexpr std::size_t kNameBytes = 256;
 
+// Most keys need no unescaping; then the view is the buffer's.
+error_code key_text(od::field& field, std::string_view& name) {
+  const char* const from = field.key().raw();
+  const char* to = from;
+  while (*to != '"' && *to != '\\') ++to;
+  if (*to == '\\') return field.unescaped_key().get(name);
+  name = {from, static_cast<std::size_t>(to - from)};
+  return simdjson::SUCCESS;
+}
+
 }  // namespace
 
 struct AlertParser::Impl {
@@ -38,7 +48,7 @@ struct AlertParser::Impl {
   error_code collect(od::object& object, std::string_view prefix, int depth);
   error_code collect_value(std::string_view name, od::value value, int depth);
   error_code join(od::array& array, std::string_view& text);
-  error_code scalar(od::value& value, std::string_view& text);
+  error_code scalar(od::json_type type, od::value& value, std::string_view& text);
   void assign(std::string& to, std::string_view text);
   void add_tag(std::string_view text, Alert& alert);
   std::string_view cut(std::string_view text);
@@ -49,6 +59,7 @@ struct AlertParser::Impl {
   std::string scratch;
   FieldList fields;
   unsigned seen = 0;
+  std::size_t tags = 0;  // of this alert; behind them stand an older one's, for their memory
   bool truncated = false;
   std::optional<Priority> priority;
   std::optional<Instant> time;
@@ -86,7 +97,7 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
   buffer.reserve(buffer.size() + simdjson::SIMDJSON_PADDING);
   for (auto* text : {&alert.rule, &alert.source, &alert.hostname, &alert.output, &alert.uuid})
     text->clear();
-  alert.tags.clear();
+  tags = 0;
   fields.clear();
   seen = 0;
   truncated = false;
@@ -113,7 +124,9 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
   alert.time = time->time;
   alert.priority = priority.value_or(Priority::kWarning);
   if (alert.source.empty() || alert.source == "syscalls") alert.source = "syscall";
-  std::sort(alert.tags.begin(), alert.tags.end());
+  alert.tags.resize(tags);
+  if (!std::is_sorted(alert.tags.begin(), alert.tags.end()))
+    std::sort(alert.tags.begin(), alert.tags.end());
   alert.tags.erase(std::unique(alert.tags.begin(), alert.tags.end()), alert.tags.end());
   if (fields.finish(alert)) truncated = true;
   if (!priority) alert.flags |= kPriorityUnknown;
@@ -123,10 +136,10 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
 
 error_code AlertParser::Impl::read_top(od::object& object, Alert& alert) {
   for (auto result : object) {
-    od::field field;
-    if (const auto error = std::move(result).get(field)) return error;
+    if (const auto error = result.error()) return error;
+    od::field&& field = std::move(result).value_unsafe();
     std::string_view name;
-    if (const auto error = field.unescaped_key().get(name)) return error;
+    if (const auto error = key_text(field, name)) return error;
     const AlertKey key = alert_key(name);
     const bool wanted = key != kOther && (seen & key) == 0;  // the first of two equal keys counts
     seen |= key;
@@ -152,7 +165,7 @@ error_code AlertParser::Impl::read_key(AlertKey key, od::value value, Alert& ale
 error_code AlertParser::Impl::read_text(AlertKey key, od::json_type type, od::value value,
                                         Alert& alert) {
   std::string_view text;
-  if (const auto error = scalar(value, text)) return error;
+  if (const auto error = scalar(type, value, text)) return error;
   switch (key) {
     case kRule:
       if (type == od::json_type::string) assign(alert.rule, text);
@@ -200,17 +213,17 @@ error_code AlertParser::Impl::read_time(od::object& object) {
   std::string_view seconds;
   std::string_view nanos;
   for (auto result : object) {
-    od::field field;
-    if (const auto error = std::move(result).get(field)) return error;
+    if (const auto error = result.error()) return error;
+    od::field&& field = std::move(result).value_unsafe();
     std::string_view name;
-    if (const auto error = field.unescaped_key().get(name)) return error;
+    if (const auto error = key_text(field, name)) return error;
     od::value value = field.value();
     od::json_type type;
     if (const auto error = value.type().get(type)) return error;
     std::string_view other;
     std::string_view& text = name == "seconds" ? seconds : name == "nanos" ? nanos : other;
     const bool nested = type == od::json_type::object || type == od::json_type::array;
-    if (const auto error = nested ? skip(value) : scalar(value, text)) return error;
+    if (const auto error = nested ? skip(value) : scalar(type, value, text)) return error;
   }
   time = parse_timestamp(seconds, nanos);
   return simdjson::SUCCESS;
@@ -229,7 +242,7 @@ error_code AlertParser::Impl::read_tags(od::value value, Alert& alert) {
       continue;
     }
     std::string_view text;
-    if (const auto error = scalar(element, text)) return error;
+    if (const auto error = scalar(type, element, text)) return error;
     add_tag(text, alert);
   }
   return simdjson::SUCCESS;
@@ -238,11 +251,12 @@ error_code AlertParser::Impl::read_tags(od::value value, Alert& alert) {
 void AlertParser::Impl::add_tag(std::string_view text, Alert& alert) {
   text = trimmed(text);
   if (is_unknown(text)) return;
-  if (alert.tags.size() == limits.fields) {
+  if (tags == limits.fields) {
     truncated = true;
-  } else {
-    alert.tags.emplace_back(cut(text));
+    return;
   }
+  if (tags == alert.tags.size()) alert.tags.emplace_back();
+  alert.tags[tags++] = cut(text);
 }
 
 // Steps over a value that nobody needs, but not over a broken one: where one value is broken,
@@ -260,18 +274,17 @@ error_code AlertParser::Impl::skip(od::value value) {
     if (const auto error = value.get_array().get(array)) return error;
     if (const auto error = array.raw_json().get(text)) return error;
   } else {
-    return scalar(value, text);
+    return scalar(type, value, text);
   }
   return is_json(text) ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
 }
 
 // Text of a string, number (of any size, as it stands) or boolean; empty for null. Only peeks at
 // what is no string: the iteration steps over it.
-error_code AlertParser::Impl::scalar(od::value& value, std::string_view& text) {
-  od::json_type type;
-  if (const auto error = value.type().get(type)) return error;
+error_code AlertParser::Impl::scalar(od::json_type type, od::value& value, std::string_view& text) {
   if (type == od::json_type::string) return value.get_string().get(text);
-  const std::string_view token = trimmed(value.raw_json_token());
+  std::string_view token = value.raw_json_token();
+  while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.remove_suffix(1);
   if (type == od::json_type::number) {
     if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
     text = token;
@@ -287,10 +300,10 @@ error_code AlertParser::Impl::scalar(od::value& value, std::string_view& text) {
 
 error_code AlertParser::Impl::collect(od::object& object, std::string_view prefix, int depth) {
   for (auto result : object) {
-    od::field field;
-    if (const auto error = std::move(result).get(field)) return error;
+    if (const auto error = result.error()) return error;
+    od::field&& field = std::move(result).value_unsafe();
     std::string_view name;
-    if (const auto error = field.unescaped_key().get(name)) return error;
+    if (const auto error = key_text(field, name)) return error;
     if (fields.full() || depth == kNesting || prefix.size() + 1 + name.size() > kNameBytes) {
       truncated = true;
       if (const auto error = skip(field.value())) return error;
@@ -315,7 +328,7 @@ error_code AlertParser::Impl::collect_value(std::string_view name, od::value val
     od::array array;
     if (const auto error = value.get_array().get(array)) return error;
     if (const auto error = join(array, text)) return error;
-  } else if (const auto error = scalar(value, text)) {
+  } else if (const auto error = scalar(type, value, text)) {
     return error;
   }
   fields.add(name, cut(text));
@@ -340,7 +353,7 @@ error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
       if (const auto error = element.get_array().get(inner)) return error;
       if (const auto error = inner.raw_json().get(item)) return error;
       if (!is_json(item)) return simdjson::TAPE_ERROR;
-    } else if (const auto error = scalar(element, item)) {
+    } else if (const auto error = scalar(type, element, item)) {
       return error;
     }
     item = trimmed(item);

@@ -58,11 +58,11 @@ std::string repaired_utf8(std::string_view text) {
 }
 
 bool repair_surrogates(std::string& json) {
-  if (json.find("\\ud") == std::string::npos && json.find("\\uD") == std::string::npos)
-    return false;
   bool changed = false;
   for (auto i = json.find('\\'); i != std::string::npos; i = json.find('\\', i)) {
-    const auto unit = code_unit(json, i);
+    // Only escapes of surrogates begin so; all others are stepped over, `\\\\` above all.
+    const bool maybe = i + 2 < json.size() && json[i + 1] == 'u' && (json[i + 2] | 0x20) == 'd';
+    const auto unit = maybe ? code_unit(json, i) : std::nullopt;
     if (!unit) {
       i += 2;
       continue;

@@ -97,12 +97,12 @@ void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& 
   const auto target = static_cast<std::int32_t>(
       schemas::entity_partition(is.entity, static_cast<std::uint32_t>(targets_)));
   auto [at, added] = index_.try_emplace(std::move(index_key), sightings_.size());
-  if (!added && sightings_[at->second].second.alerts().size() >= kSightingBytes) {
+  if (!added && sightings_[at->second].second->alerts().size() >= kSightingBytes) {
     at->second = sightings_.size();
     added = true;
   }
   if (added) {
-    records::Sighting fresh;
+    auto& fresh = *google::protobuf::Arena::CreateMessage<records::Sighting>(&memory());
     fresh.set_finding_key(std::string(view(is.finding_key)));
     *fresh.mutable_entity() = std::move(is.entity);
     fresh.set_rule(std::move(is.rule));
@@ -111,9 +111,9 @@ void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& 
     fresh.set_shape_version(schemas::kShapeVersion);
     fresh.set_second(second);
     fresh.set_heartbeat(is.heartbeat);
-    sightings_.emplace_back(target, std::move(fresh));
+    sightings_.emplace_back(target, &fresh);
   }
-  records::Sighting& sighting = sightings_[at->second].second;
+  records::Sighting& sighting = *sightings_[at->second].second;
   schemas::summarise(alert, is.time, is.duplicate_id, is.outcome.outcome,
                      *sighting.mutable_summary());
   schemas::append_alert_entry(*sighting.mutable_alerts(),
@@ -141,27 +141,30 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
 
   IntakeOutput output;
   output.dead_letters = std::move(dead_letters_);
-  std::vector<std::vector<records::Sighting>> by_target(static_cast<std::size_t>(targets_));
+  std::vector<std::vector<records::Sighting*>> by_target(static_cast<std::size_t>(targets_));
   for (auto& [target, sighting] : sightings_) {
-    sort_by_id(*sighting.mutable_alerts());
-    by_target[static_cast<std::size_t>(target)].push_back(std::move(sighting));
+    sort_by_id(*sighting->mutable_alerts());
+    by_target[static_cast<std::size_t>(target)].push_back(sighting);
   }
   for (std::int32_t target = 0; target < targets_; ++target) {
     auto& sightings = by_target[static_cast<std::size_t>(target)];
     if (sightings.empty() && !tell_all) continue;
-    std::vector<records::Bundle> parts(1);
+    const auto make = [&] {
+      return google::protobuf::Arena::CreateMessage<records::Bundle>(&memory());
+    };
+    std::vector<records::Bundle*> parts = {make()};
     std::size_t bytes = 0;
-    for (records::Sighting& sighting : sightings) {
-      const std::size_t size = sighting.ByteSizeLong();
+    for (records::Sighting* sighting : sightings) {
+      const std::size_t size = sighting->ByteSizeLong();
       if (bytes > 0 && bytes + size > kBundleBytes) {
-        parts.emplace_back();
+        parts.push_back(make());
         bytes = 0;
       }
       bytes += size;
-      *parts.back().add_sightings() = std::move(sighting);
+      parts.back()->mutable_sightings()->UnsafeArenaAddAllocated(sighting);
     }
     for (std::size_t part = 0; part < parts.size(); ++part) {
-      records::Bundle& bundle = parts[part];
+      records::Bundle& bundle = *parts[part];
       bundle.set_sources(source_partitions);
       bundle.set_sender(std::string(sender));
       bundle.set_part(static_cast<std::uint32_t>(part));
@@ -178,9 +181,10 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
         if (part == 0) source.sent_to[static_cast<std::size_t>(target)] += said.arrivals();
         said.set_sent(source.sent_to[static_cast<std::size_t>(target)]);
       }
-      output.bundles.emplace_back(target, std::move(bundle));
+      output.bundles.emplace_back(target, &bundle);
     }
   }
+  output.memory = std::move(memory_);
   sightings_.clear();
   index_.clear();
   ranges_.clear();
@@ -188,8 +192,19 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
   return output;
 }
 
+google::protobuf::Arena& Intake::memory() {
+  if (!memory_) {
+    google::protobuf::ArenaOptions options;
+    options.start_block_size = 16 << 10;
+    options.max_block_size = 1 << 20;
+    memory_ = std::make_unique<google::protobuf::Arena>(options);
+  }
+  return *memory_;
+}
+
 void Intake::reset() {
   sightings_.clear();
+  memory_.reset();
   index_.clear();
   ranges_.clear();
   dead_letters_.clear();

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <google/protobuf/arena.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,7 +60,8 @@ struct SourceState {
 
 /// Everything one batch of intake wants written.
 struct IntakeOutput {
-  std::vector<std::pair<std::int32_t, records::Bundle>> bundles;  ///< target partition, bundle
+  std::unique_ptr<google::protobuf::Arena> memory;                 ///< the bundles'
+  std::vector<std::pair<std::int32_t, records::Bundle*>> bundles;  ///< target partition, bundle
   std::vector<DeadLetter> dead_letters;
 };
 
@@ -96,6 +100,7 @@ class Intake {
     std::map<std::int32_t, std::uint64_t> arrivals;
   };
 
+  google::protobuf::Arena& memory();
   void fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,
             SourceState& source, Range& range);
 
@@ -106,7 +111,9 @@ class Intake {
   std::int32_t targets_;
   std::unordered_map<std::string, std::size_t>
       index_;  ///< finding key + second -> position in sightings_
-  std::vector<std::pair<std::int32_t, records::Sighting>> sightings_;
+  /// A sighting is a hundred small objects: they are made, and go, together.
+  std::unique_ptr<google::protobuf::Arena> memory_;
+  std::vector<std::pair<std::int32_t, records::Sighting*>> sightings_;  ///< target partition
   std::vector<DeadLetter> dead_letters_;
   std::map<std::int32_t, Range> ranges_;
   std::map<std::int32_t, Second> told_;  ///< the second of progress last told to every target

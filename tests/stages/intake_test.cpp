@@ -38,8 +38,8 @@ TEST_F(IntakeTest, AFloodOfOneSecondIsOneSighting) {
   int sightings = 0;
   std::uint64_t arrivals = 0;
   for (const auto& [target, bundle] : finish().bundles) {
-    sightings += bundle.sightings_size();
-    for (const auto& sighting : bundle.sightings()) arrivals += sighting.arrivals();
+    sightings += bundle->sightings_size();
+    for (const auto& sighting : bundle->sightings()) arrivals += sighting.arrivals();
   }
   EXPECT_EQ(sightings, 1);
   EXPECT_EQ(arrivals, 100U);
@@ -84,10 +84,10 @@ TEST_F(IntakeTest, RangesAndCumulativeCountsAddUpByTarget) {
     for (int i = 0; i < 20; ++i) add(alert(round, "/x", fmt::format("{:012x}", i)), i % 2);
     for (const auto& [target, bundle] : finish().bundles) {
       std::uint64_t arrivals = 0;
-      for (const auto& sighting : bundle.sightings()) arrivals += sighting.arrivals();
+      for (const auto& sighting : bundle->sightings()) arrivals += sighting.arrivals();
       std::uint64_t said = 0;
       std::uint64_t total = 0;
-      for (const auto& range : bundle.ranges()) {
+      for (const auto& range : bundle->ranges()) {
         said += range.arrivals();
         total += range.sent();
         EXPECT_LE(range.first(), range.next());
@@ -111,7 +111,7 @@ TEST_F(IntakeTest, AFutureTimeIsClampedToTheRecordAndFlagged) {
               sources_[0]);
   EXPECT_EQ(sources_[0].progress, record_time);
   for (const auto& [target, bundle] : finish().bundles)
-    for (const auto& sighting : bundle.sightings()) {
+    for (const auto& sighting : bundle->sightings()) {
       EXPECT_EQ(sighting.second(), second_of(record_time));
       EXPECT_TRUE(sighting.summary().flags() & schemas::kClockSkew);
     }
@@ -121,7 +121,7 @@ TEST_F(IntakeTest, ContainersOfOneHostGoToOneTarget) {
   for (int i = 0; i < 20; ++i) add(alert(5, "/x", fmt::format("{:012x}", i)));
   int targets = 0;
   for (const auto& [target, bundle] : finish().bundles)
-    targets += bundle.sightings_size() > 0 ? 1 : 0;
+    targets += bundle->sightings_size() > 0 ? 1 : 0;
   EXPECT_EQ(targets, 1);
 }
 
