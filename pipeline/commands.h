@@ -28,6 +28,7 @@ struct ReplayOptions {
   std::size_t batch = 1000;
   Second shuffle = 0;  ///< for tests: disorder of at most this many seconds
   std::uint64_t seed = 1;
+  std::string format = "json";  ///< json: every revision; summary, markdown: the newest of each
 };
 int replay(const Config& config, const ReplayOptions& options);
 

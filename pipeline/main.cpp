@@ -75,6 +75,10 @@ void add_replay(CLI::App& app, Options& options) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0, 86'400));
   sub->add_option("--seed", replay.seed, "Of the shuffle")->type_name("N")->capture_default_str();
+  sub->add_option("--format", replay.format,
+                  "json: every revision, NDJSON; summary, markdown: the newest of each report")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"summary", "markdown", "json"}));
 }
 
 void add_generate(CLI::App& app, Options& options) {

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "pipeline/commands.h"
 #include "pipeline/memory_broker.h"
+#include "pipeline/show.h"
 #include "pipeline/task.h"
 #include "pipeline/worker.h"
 #include "schemas/reader.h"
@@ -301,7 +302,13 @@ class Replay {
     };
     std::sort(reports_.begin(), reports_.end(),
               [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-    for (const Published& report : reports_) std::cout << report.json << '\n';
+    if (options_.format == "json") {
+      for (const Published& report : reports_) std::cout << report.json << '\n';
+    } else {
+      Show show(format_of(options_.format));
+      for (const Published& report : reports_) CHECK(show.take(report.json));
+      show.print();
+    }
     std::cout.flush();
     if (!std::cout) throw Failure("cannot write the reports to standard output");
   }

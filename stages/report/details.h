@@ -9,6 +9,7 @@
 
 #include "schemas/identity.h"
 #include "stages/report/facts.h"
+#include "stages/report/markdown.h"
 
 // What fields and results mean in plain words: no more than they show.
 namespace gyre::stages {
@@ -109,7 +110,7 @@ inline std::string clip(std::string_view text, std::size_t bytes) {
 }
 
 inline std::string shown(std::string_view text, std::size_t bytes) {
-  return clip(schemas::printable(text), bytes);
+  return clip(one_line(schemas::printable(text)), bytes);
 }
 
 /// Up to three values in one text; all of them stand under evidence.

@@ -15,7 +15,7 @@
 namespace gyre::stages {
 
 struct DocumentHead {
-  std::string title;
+  std::string title;             ///< ready, as the others
   std::string summary;           ///< our own words and escaped values, ready
   std::string conclusion;        ///< likewise
   std::string blind_spots = {};  ///< a section, or nothing
@@ -127,7 +127,7 @@ inline void append_advice(std::string& out, const std::vector<Advice>& advice) {
 
 inline std::string document(const DocumentHead& head, const Content& content,
                             const Judgement& judgement, bool sensor) {
-  std::string out = "# Alert Analysis Report: " + markdown_text(head.title) + "\n\n## Summary\n\n";
+  std::string out = "# Alert Analysis Report: " + head.title + "\n\n## Summary\n\n";
   out += head.summary;
   out += "\n\n## Detailed Analysis\n";
   append_details(out, "Rule", content.rule);

@@ -107,6 +107,7 @@ struct Writing {
   const Judgement& judgement;
   const Revision& revision;
   std::string title;
+  std::string heading;  ///< the title, as Markdown
   std::string next;
   std::size_t shown_members;
 };
@@ -142,10 +143,9 @@ std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>
       "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {}** ({} confidence) · severity {} "
       "· risk {}/100 · revision {} ({})\n\n{} of one entity belong together.\n\n## Detailed "
       "Analysis\n",
-      markdown_text(writing.title), markdown_text(to_string(judgement.verdict)),
-      to_string(judgement.confidence), to_string(judgement.severity), judgement.risk,
-      writing.revision.number, markdown_text(writing.revision.reason),
-      counted(findings, "finding"));
+      writing.heading, markdown_text(to_string(judgement.verdict)), to_string(judgement.confidence),
+      to_string(judgement.severity), judgement.risk, writing.revision.number,
+      markdown_text(writing.revision.reason), counted(findings, "finding"));
   append_findings(out, writing);
   out += "\n### Timeline (UTC)\n\n";
   for (const TimelineEntry& entry : timeline)
@@ -255,9 +255,10 @@ schemas::Report write_incident(const records::EntityState& entity,
   Writing writing{.incident = incident,
                   .judgement = judgement,
                   .revision = revision,
-                  .title = shown(fmt::format("{} — {}", counted(findings, "finding"),
-                                             entity_name(entity.entity(), &facts)),
-                                 240),
+                  .title = title_of(fmt::format("{} — {}", counted(findings, "finding"),
+                                                entity_name(entity.entity(), &facts))),
+                  .heading = fmt::format("{} — {}", counted(findings, "finding"),
+                                         entity_markdown(entity.entity(), &facts)),
                   .next = closed ? "Closed: " + closed_because + "."
                                  : fmt::format("Closes after {} unless more comes.",
                                                format_rfc3339_second(revision.closes_after)),

@@ -11,13 +11,18 @@ namespace {
 bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
 
 // The length of a character that changes the direction of text or breaks lines unseen, at the front
-// of `text`: U+061C, U+200B..U+200F, U+2028..U+202E, U+2060..U+2069, U+FEFF, U+0080..U+009F.
+// of `text`: U+061C, U+200B..U+200F, U+2028..U+202E, U+2060..U+2069, U+FEFF, U+0080..U+009F,
+// the soft hyphen, two blanks of no width, and the tags from U+E0000 on.
 std::size_t invisible(std::string_view text) {
   const auto at = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
   };
   if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;
+  if (at(0) == 0xC2 && at(1) == 0xAD) return 2;
   if (at(0) == 0xD8 && at(1) == 0x9C) return 2;
+  if (at(0) == 0xE1 && at(1) == 0xA0 && at(2) == 0x8E) return 3;
+  if (at(0) == 0xE3 && at(1) == 0x85 && at(2) == 0xA4) return 3;
+  if (at(0) == 0xF3 && at(1) == 0xA0) return 4;
   if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;
   if (at(0) != 0xE2) return 0;
   if (at(1) == 0x80 && ((at(2) >= 0x8B && at(2) <= 0x8F) || (at(2) >= 0xA8 && at(2) <= 0xAE))) {
@@ -68,7 +73,6 @@ bool is_word(char byte) {
 bool special_here(std::string_view before, char byte, char next) {
   const bool at_start = before.find_first_not_of(' ') == std::string_view::npos;
   if (byte == '-' || byte == '+' || byte == '=') return at_start;
-  if (byte == ':') return next == '/';
   if (byte == '_') return !is_word(next) || before.empty() || !is_word(before.back());
   if (byte != '.') return false;
   const bool number = before.find_first_not_of(" 0123456789") == std::string_view::npos;
@@ -79,8 +83,10 @@ bool special_here(std::string_view before, char byte, char next) {
 
 }  // namespace
 
+std::string one_line(std::string_view text) { return flatten(text, false); }
+
 std::string markdown_text(std::string_view text) {
-  constexpr std::string_view kAlways = "\\`*[]#!|~@$^";
+  constexpr std::string_view kAlways = "\\`*[]#!|~$^";
   const std::string flat = flatten(text, false);
   std::string escaped;
   escaped.reserve(flat.size() + 16);
@@ -94,6 +100,10 @@ std::string markdown_text(std::string_view text) {
       escaped += "&amp;";
     } else if (byte == '"') {
       escaped += "&quot;";
+    } else if (byte == '@') {
+      escaped += "(at)";  // some readers make links of what is left after the escapes
+    } else if (byte == ':' && i + 1 < flat.size() && flat[i + 1] == '/') {
+      escaped += "\\[:\\]";
     } else {
       const bool special = kAlways.find(byte) != std::string_view::npos ||
                            special_here(std::string_view(flat).substr(0, i), byte,

@@ -13,6 +13,7 @@
 #include "schemas/identity.h"
 #include "schemas/report.h"
 #include "stages/report/content.h"
+#include "stages/report/markdown.h"
 #include "stages/report/write.h"
 
 // The members of a report's JSON, each written the same way wherever it stands.
@@ -24,15 +25,35 @@ inline std::string hash_of(std::string_view kind, std::string_view key) {
   return to_hex(view(IdHasher().add(kind).add(key).finish()));
 }
 
-inline std::string entity_name(const records::Entity& entity, const Facts* facts) {
-  if (entity.container_unknown()) return "an unknown container on " + entity.hostname();
-  if (entity.kind() == records::Entity::HOST) return "host " + entity.hostname();
-  if (entity.kind() != records::Entity::CONTAINER) return entity.id();
+/// For people: `container web (0a1b2c3d4e5f) on node-7`. `quote` is put on each name of the alert.
+template <typename Quote>
+std::string entity_text(const records::Entity& entity, const Facts* facts, const Quote& quote) {
+  const std::string hostname = quote(shown(entity.hostname(), 128));
+  if (entity.container_unknown()) return "an unknown container on " + hostname;
+  if (entity.kind() == records::Entity::HOST) return "host " + hostname;
+  const std::string id = quote(shown(entity.id(), 128));
+  if (entity.kind() != records::Entity::CONTAINER) return id;
   const std::string_view name =
       facts == nullptr ? std::string_view{} : facts->single("container.name");
-  const std::string shown_name =
-      name.empty() ? entity.id() : fmt::format("{} ({})", name, entity.id());
-  return fmt::format("container {} on {}", shown_name, entity.hostname());
+  if (name.empty()) return fmt::format("container {} on {}", id, hostname);
+  return fmt::format("container {} ({}) on {}", quote(shown(name, 128)), id, hostname);
+}
+
+inline std::string entity_name(const records::Entity& entity, const Facts* facts) {
+  return entity_text(entity, facts, [](std::string text) { return text; });
+}
+
+/// The names as code: nothing in them is read, not even as a link.
+inline std::string entity_markdown(const records::Entity& entity, const Facts* facts) {
+  return entity_text(entity, facts, [](std::string_view text) { return markdown_code(text); });
+}
+
+/// One line for lists and tickets. No spreadsheet reads it as a formula.
+inline std::string title_of(std::string text) {
+  text = shown(text, 240);
+  const bool formula =
+      !text.empty() && std::string_view("=+-@").find(text[0]) != std::string_view::npos;
+  return formula ? "'" + text : text;
 }
 
 inline std::string counted(std::uint64_t count, std::string_view noun) {

@@ -24,8 +24,9 @@ std::string outcome_text(const Facts& facts, const Judgement& judgement, const P
                        (!facts.has("evt.res") && outcome.blocked() > 0);
   if (outcome.blocked() > 0 && refusal) text += " " + playbook.blocked();
   for (const std::string_view result : facts.values("evt.res")) {
-    if (result == "SUCCESS" || (refusal && result == "EACCES")) continue;
-    text += fmt::format(" {}: {}.", shown(result, 32), meaning_of_result(result));
+    const std::string_view meaning = meaning_of_result(result);
+    if (result == "SUCCESS" || (refusal && result == "EACCES") || meaning.empty()) continue;
+    text += fmt::format(" {}: {}.", shown(result, 32), meaning);
   }
   if (judgement.effect_observed && playbook.has_effect()) {
     text += " " + playbook.effect().text();
@@ -54,16 +55,16 @@ constexpr std::string_view kOverflowText =
     "evidence.fields.shape.";
 
 std::string finding_title(const Finding& finding) {
-  return shown(fmt::format("{} — {}", shown(finding.series.rule(), 120),
-                           entity_name(finding.series.entity(), &finding.facts)),
-               240);
+  return title_of(fmt::format("{} — {}", shown(finding.series.rule(), 120),
+                              entity_name(finding.series.entity(), &finding.facts)));
 }
 
 DocumentHead finding_text(const Finding& finding) {
   const records::Counts& counts = finding.episode.counts();
   const Judgement& judgement = finding.judgement;
   DocumentHead head;
-  head.title = finding_title(finding);
+  const std::string where = entity_markdown(finding.series.entity(), &finding.facts);
+  head.title = fmt::format("{} — {}", markdown_text(shown(finding.series.rule(), 120)), where);
   const std::string when = fmt::format(
       "{} from {} to {} ({} removed).", counted(counts.alerts(), "alert"),
       format_rfc3339(finding.facts.summary().first()),
@@ -72,10 +73,8 @@ DocumentHead finding_text(const Finding& finding) {
                                ? fmt::format("Closed: {}.", finding.episode.closed_because())
                                : fmt::format("Closes after {} unless more alerts come.",
                                              format_rfc3339_second(finding.revision.closes_after));
-  const std::string where = entity_name(finding.series.entity(), &finding.facts);
   if (finding.sensor) {
-    head.summary = fmt::format("The sensor reported on itself: {}. {}", markdown_text(where),
-                               markdown_text(when));
+    head.summary = fmt::format("The sensor reported on itself: {}. {}", where, markdown_text(when));
     const records::Summary& said = finding.facts.summary();
     if (said.has_loss()) head.summary += "\n\n" + markdown_text(loss_text(said.loss())) + "\\.";
     head.conclusion = markdown_text("This is about the sensor, not about a workload. " + next);
@@ -90,7 +89,7 @@ DocumentHead finding_text(const Finding& finding) {
   if (finding.series.overflow()) head.summary += markdown_text(kOverflowText) + "\n\n";
   head.summary +=
       fmt::format("Rule {} fired in {}. {}\n\n{}", markdown_code(shown(finding.series.rule(), 256)),
-                  markdown_text(where), markdown_text(when), markdown_text(what));
+                  where, markdown_text(when), markdown_text(what));
   head.conclusion = markdown_text(fmt::format("Assessed as {}. {}", verdict, next));
   if (!judgement.would_change.empty()) head.conclusion += "\n\nWhat would change it:\n";
   for (const std::string& change : judgement.would_change)
