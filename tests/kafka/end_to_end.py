@@ -174,7 +174,7 @@ def wait_for(what, holds, deadline=DEADLINE):
 def prepare(place, config):
     subprocess.run([TOOLS / "create_topic", place.brokers, place.input, str(INPUT_PARTITIONS)], check=True)
     place.run("topics", "-c", config)
-    start = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)
+    start = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=30)
     options = ["--profile", "mixed", "--count", COUNT, "--hosts", 4, "--event-rate", 100, "--seed", SEED, "--duplicates", "0.05", "--garbage", "0.001",
                "--start", start.strftime("%Y-%m-%dT%H:%M:%SZ")]
     with place.alerts.open("wb") as alerts:
