@@ -41,6 +41,17 @@ inline void append_because(std::string& out, const Because& because) {
   out += '\n';
 }
 
+inline void append_attack(std::string& out, const std::vector<Technique>& attack) {
+  if (attack.empty()) return;
+  out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
+  for (const Technique& entry : attack) {
+    std::string text = fmt::format("{} {}", entry.tactic, tactic_name(entry.tactic));
+    if (!entry.technique.empty()) text += fmt::format(" · {} {}", entry.technique, entry.name);
+    out += fmt::format("- {} ({})\n", markdown_text(text),
+                       entry.source == "mapping" ? "playbook" : "tag of the rule");
+  }
+}
+
 inline void append_assessment(std::string& out, const Content& content,
                               const Judgement& judgement) {
   out += "\n### Assessment\n\n";
@@ -64,14 +75,7 @@ inline void append_assessment(std::string& out, const Content& content,
     out += "\nFalco adds them from then on with, in falco.yaml (0.39 or newer):\n\n" +
            markdown_block(content.append_output, "yaml");
   }
-  if (judgement.attack.empty()) return;
-  out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
-  for (const Technique& entry : judgement.attack) {
-    std::string text = fmt::format("{} {}", entry.tactic, tactic_name(entry.tactic));
-    if (!entry.technique.empty()) text += fmt::format(" · {} {}", entry.technique, entry.name);
-    out += fmt::format("- {} ({})\n", markdown_text(text),
-                       entry.source == "mapping" ? "playbook" : "tag of the rule");
-  }
+  append_attack(out, judgement.attack);
 }
 
 inline void append_commands(std::string& out, std::string_view intro,

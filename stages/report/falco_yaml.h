@@ -23,10 +23,11 @@ inline std::string yaml_quoted(std::string_view text) {
 
 /// Worth having in every alert over system calls; any other field is asked for one rule only.
 inline bool is_for_every_rule(std::string_view field) {
-  constexpr std::array<std::string_view, 13> kFields = {"container.image.repository",
+  constexpr std::array<std::string_view, 14> kFields = {"container.image.repository",
                                                         "container.image.tag",
                                                         "container.image.digest",
                                                         "container.privileged",
+                                                        "container.start_ts",
                                                         "k8s.ns.name",
                                                         "k8s.pod.name",
                                                         "proc.pid",

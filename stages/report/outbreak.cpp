@@ -135,10 +135,7 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
   }
   if (content.entities > kEntitiesInText)
     out += fmt::format("- and {} later ones\n", content.entities - kEntitiesInText);
-  if (!judgement.attack.empty()) out += fmt::format("\n### ATT&CK (v{})\n\n", kAttackVersion);
-  for (const Technique& entry : judgement.attack)
-    out += fmt::format("- {}\n", markdown_text(fmt::format("{} {} {}", entry.tactic,
-                                                           entry.technique, entry.name)));
+  append_attack(out, judgement.attack);
   out += "\n### Assessment\n\n";
   for (const Because& because : judgement.because) append_because(out, because);
   out +=
@@ -196,15 +193,11 @@ schemas::Report write_outbreak(const records::Group& group, const OutbreakConten
                content.images.size() - std::min(content.images.size(), kNamesSaid));
   json.end_object();
   write_producer(json, producer, group.shape_version());
-  if (!content.judgement.missing.empty()) {
-    json.key("missing").begin_array();
-    for (const std::string& field : content.judgement.missing)
-      json.begin_object()
-          .text("field", field)
-          .text("how", append_output("syscall", group.rule(), {field}))
-          .end_object();
-    json.end_array();
-  }
+  Content unknown;
+  for (const std::string& field : content.judgement.missing)
+    unknown.missing.push_back({field, "Whether one image was rolled out.",
+                               append_output("syscall", group.rule(), {field})});
+  write_missing(json, unknown);
   json.text("markdown", outbreak_markdown(group, content, title, next));
   json.end_object();
   return {outbreak.id(), revision.decided, revision.number, "outbreak", json.take()};

@@ -15,6 +15,7 @@
 
 #include "schemas/contracts.h"
 #include "stages/report/incident.h"
+#include "stages/report/outbreak.h"
 #include "tests/contract/contract.h"
 #include "tests/report/story.h"
 
@@ -78,10 +79,45 @@ std::string incident() {
       .json;
 }
 
+std::string outbreak() {
+  records::Group group;
+  group.set_tenant("default");
+  group.set_rule("Execution from /dev/shm");
+  group.set_shape("exec proc=sh cmdline=\"sh -c /dev/shm/<random>.sh\" parent=app");
+  group.set_shape_version(1);
+  group.mutable_outbreak()->set_id("89abcdef0123456789abcdef01234567");
+  OutbreakContent content;
+  content.counts.set_alerts(7);
+  content.first = 1'700'000'000'000'000'000;
+  content.last = 1'700'000'300'000'000'000;
+  content.priority = 4;
+  content.entities = content.hosts = content.workloads = 3;
+  for (const char node : {'1', '2', '3'})
+    content.earliest.push_back(
+        {std::string("container/default/prod/node-") + node + "/0a1b2c3d4e5f",
+         std::string(31, 'a') + node, content.first});
+  content.clusters = {"prod"};
+  content.namespaces = {"bank", "shop"};
+  content.images = {"registry.example/shop/web:1.4"};
+  content.pattern_because = "3 of 3 containers have no start time.";
+  content.judgement.severity = Severity::kMedium;
+  content.judgement.attention = Attention::kTicket;
+  content.judgement.attention_because = "one pattern in several places";
+  content.judgement.because.push_back({content.pattern_because, "members.pattern", "unknown"});
+  content.judgement.risk = 40;
+  content.judgement.terms.push_back({40, {"the highest risk of a member", "members", ""}});
+  content.judgement.attack.push_back({"TA0002", "T1059.004", "Unix Shell", "rule_tag"});
+  content.judgement.missing.emplace_back("container.start_ts");
+  return write_outbreak(group, content, "fedcba98765432100123456789abcdef", "",
+                        {1, "opened", 1'700'000'310, 1'700'005'700}, {"0.1", "c0ffee"})
+      .json;
+}
+
 std::map<std::string, std::string> examples() {
   return {{"report-finding", refused().json()},
           {"report-finding-success", escape().json()},
           {"report-incident", incident()},
+          {"report-outbreak", outbreak()},
           {"report-sensor_health", sensor().json()}};
 }
 

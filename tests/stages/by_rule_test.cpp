@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "state/store.h"
+#include "tests/contract/contract.h"
 
 namespace gyre::stages {
 namespace {
@@ -97,7 +98,10 @@ class ByRuleTest : public testing::Test {
   }
 
   void feed(const records::Bundle& bundle) {
+    const std::size_t before = reports_.size();
     stage_.process(bundle, state_, reports_);
+    for (std::size_t i = before; i < reports_.size(); ++i)
+      EXPECT_THAT(tests::violations("report", reports_[i].json), IsEmpty());
     state_.commit(++offset_, std::nullopt);
   }
 
