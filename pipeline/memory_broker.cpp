@@ -44,7 +44,7 @@ class MemoryBroker final : public Broker {
   }
   std::optional<LogRange> input_range(std::int32_t partition) override {
     const Partition& log = cluster_->at(session_->topic, partition);
-    return LogRange{log.low, log.high()};
+    return log.reachable ? std::optional(LogRange{log.low, log.high()}) : std::nullopt;
   }
   std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
   std::string cluster_id() override { return cluster_->cluster_id; }

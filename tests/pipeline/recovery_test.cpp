@@ -185,6 +185,23 @@ TEST_F(RecoveryTest, AForgottenOffsetOfTheSameTopicIsFound) {
   EXPECT_EQ(run().in(), 7U);
 }
 
+TEST_F(RecoveryTest, APartitionWithoutALeaderHoldsUpNoneOfTheOthers) {
+  cluster_.add_partitions(config_.input.topic, 2);
+  clock_ = kNow;
+  append(5, 0);
+  append(5, 1);
+  EXPECT_EQ(run().in(), 10U);
+  cluster_.set_reachable(config_.input.topic, 1, false);
+  append(3, 0);
+  append(3, 1);
+  clock_ += kHour;
+  EXPECT_EQ(run().in(), 13U);
+  EXPECT_GT(checkpoint(0).progress(), kNow);
+  EXPECT_LT(checkpoint(1).progress(), kNow);
+  cluster_.set_reachable(config_.input.topic, 1, true);
+  EXPECT_EQ(run().in(), 16U);
+}
+
 TEST_F(RecoveryTest, LatestBelongsToTheFirstStartAlone) {
   config_.input.start = "latest";
   append(5);
