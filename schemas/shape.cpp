@@ -116,7 +116,9 @@ std::string process_of(const Alert& alert) {
 
 // proc.cmdline is the process's name, a blank, its arguments.
 std::string command_line_of(const Alert& alert, std::string_view process) {
-  const std::string_view line = alert.field("proc.cmdline");
+  std::string_view line = alert.field("proc.cmdline");
+  // Older sensors print the blank even where no arguments follow.
+  while (line.ends_with(' ')) line.remove_suffix(1);
   const std::string_view name = alert.field("proc.name");
   if (name.empty() || !line.starts_with(name) ||
       (line.size() > name.size() && line[name.size()] != ' '))
@@ -291,9 +293,10 @@ std::string cloud_shape(const Alert& alert) {
 
 std::string shape_of(const Alert& alert) {
   if (is_sensor_health(alert)) return "sensor";
-  if (alert.source == "k8s_audit") return audit_shape(alert);
-  // A plugin may bring system calls under a name of its own.
+  // A plugin may bring system calls under a name of its own; sensors before 0.30 name no source.
   const bool process = !first_known(alert, {"proc.name", "proc.cmdline"}).empty();
+  if (alert.source == "k8s_audit" || (!process && !alert.field("ka.user.name").empty()))
+    return audit_shape(alert);
   return alert.source == "syscall" || process ? system_call_shape(alert) : cloud_shape(alert);
 }
 

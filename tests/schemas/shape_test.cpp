@@ -299,6 +299,14 @@ TEST(Shape, OnlyRandomPartsDifferSoOneShape) {
   EXPECT_EQ(connect("1"), connect("2"));
 }
 
+TEST(Shape, OlderSensorsMakeTheSame) {
+  EXPECT_EQ(shape({{"evt.type", "execve"}, {"proc.name", "bash"}, {"proc.cmdline", "bash "}}),
+            shape({{"evt.type", "execve"}, {"proc.name", "bash"}, {"proc.cmdline", "bash"}}));
+  const Fields audit = {
+      {"ka.user.name", "eve"}, {"ka.verb", "create"}, {"ka.target.resource", "pods"}};
+  EXPECT_EQ(shape(audit, "r", "syscall"), shape(audit, "r", "k8s_audit"));
+}
+
 TEST(Shape, OfSocketsThatHaveNoPort) {
   EXPECT_EQ(shape({{"evt.type", "connect"},
                    {"fd.type", "unix"},
