@@ -247,7 +247,8 @@ std::optional<records::IdBlock> Transaction::id_block(std::int64_t minute, std::
 
 void Transaction::put(std::int64_t minute, std::string_view entity, std::string_view nibbles,
                       const records::IdBlock& block) {
-  set(id_block_key(minute, entity, nibbles), encode(block));
+  // Blocks are never erased one by one, so nobody asks whether the store has this one.
+  overlay_.insert_or_assign(id_block_key(minute, entity, nibbles), Entry{encode(block), true});
 }
 
 std::vector<Change> Transaction::changelog() const {
