@@ -58,7 +58,7 @@ bool is_semantic(const string& path) {
 }
 
 template <class Get, class T>
-Key one(const string& path, Get get, Kind<T> kind) {
+Key one(const string& path, Get get, const Kind<T>& kind) {
   return {path, is_semantic(path),
           [=](ConfigReader& reader, const YAML::Node& node, Config& config) {
             reader.scalar(node, path, kind, get(config));
@@ -67,7 +67,7 @@ Key one(const string& path, Get get, Kind<T> kind) {
 }
 
 template <class Get, class T>
-Key many(const string& path, Get get, Kind<T> kind) {
+Key many(const string& path, Get get, const Kind<T>& kind) {
   const Read read = [=](ConfigReader& reader, const YAML::Node& node, Config& config) {
     if (!node.IsSequence() || node.size() == 0)
       return reader.problem(node.Mark(), path + " must be a list with at least one value: [a, b]");
@@ -112,6 +112,7 @@ string show_properties(const Config& config) {
 #define AT(member) \
   [](auto& c) -> auto& { return c.member; }
 
+// NOLINTNEXTLINE(readability-function-size): a line a key
 std::vector<Key> table() {
   constexpr Second kHour = 3600;
   constexpr Second kDay = 24 * kHour;
