@@ -284,7 +284,7 @@ error_code AlertParser::Impl::skip(od::value value) {
 error_code AlertParser::Impl::scalar(od::json_type type, od::value& value, std::string_view& text) {
   if (type == od::json_type::string) return value.get_string().get(text);
   std::string_view token = value.raw_json_token();
-  while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.remove_suffix(1);
+  token.remove_suffix(token.size() - 1 - token.find_last_not_of(" \t\r\n"));
   if (type == od::json_type::number) {
     if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
     text = token;

@@ -135,7 +135,7 @@ TEST_F(Parse, NamesWhatIsWrong) {
   EXPECT_EQ(error(std::string(1'000'001, ' ')), "too_large");
 }
 
-TEST_F(Parse, EveryByteInAStringIsRepairedOrDead) {
+TEST_F(Parse, EveryByteInAStringOrBehindANumberIsRepairedOrDead) {
   for (int byte = 0x80; byte < 0x100; ++byte) {
     const std::string text = std::string("a") + static_cast<char>(byte) + "b";
     const Alert alert = with("\"fd.name\":\"" + text + "\"");
@@ -148,6 +148,12 @@ TEST_F(Parse, EveryByteInAStringIsRepairedOrDead) {
     std::string record = R"({"rule":"r","time":1767323045,"output":"_"})";
     record[record.find('_')] = static_cast<char>(byte);
     EXPECT_EQ(error(record), "not_json") << byte;
+  }
+  for (int byte = 0; byte < 0x20; ++byte) {
+    if (byte == '\t' || byte == '\n' || byte == '\r') continue;
+    const std::string number = std::string("7") + static_cast<char>(byte);
+    EXPECT_EQ(error(R"({"rule":"r","time":1767323045,"output":)" + number + "}"), "not_json")
+        << byte;
   }
   EXPECT_EQ(with(R"("fd.name":"\u0000")").field("fd.name"), std::string_view("\0", 1));
 }

@@ -294,7 +294,8 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
   const std::string text = without_lone_surrogates(with_valid_utf8(json, repaired), repaired);
   if (repaired) alert.flags |= kRepaired;
   Builder builder;
-  if (!nlohmann::json::sax_parse(text, &builder)) {
+  // nlohmann takes a NUL for the end of its input.
+  if (text.find('\0') != std::string::npos || !nlohmann::json::sax_parse(text, &builder)) {
     reading.error = builder.unsure ? "unsure" : "not_json";
     return reading;
   }
