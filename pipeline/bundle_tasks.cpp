@@ -80,12 +80,26 @@ std::vector<PartitionOffset> BundleTasks::assign(std::span<const std::int32_t> p
   return offsets;
 }
 
+BatchLimits BundleTasks::plan(const BatchLimits& limits, Broker&) {
+  BatchLimits plan = limits;
+  const auto behind = [&](const auto& task) { return is_behind(task.second->transaction); };
+  if (std::any_of(tasks_.begin(), tasks_.end(), behind)) plan.records = 0;
+  return plan;
+}
+
 Outbox BundleTasks::decide(const std::vector<Record>& records, Broker& broker) {
   std::map<std::int32_t, std::int64_t> next;
   std::map<std::int32_t, std::vector<schemas::Report>> reports;
+  stages::Allowance allowance;
+  for (auto& [partition, task] : tasks_) {
+    if (allowance.is_spent()) break;
+    if (!is_behind(task->transaction)) continue;
+    next[partition] = task->transaction.checkpoint().next_offset();
+    proceed(partition, next[partition], task->transaction, allowance, reports[partition]);
+  }
   for (const Record& record : records) {
     process(record.partition, record.offset, decode(record), transaction(record.partition),
-            reports[record.partition]);
+            allowance, reports[record.partition]);
     next[record.partition] = record.offset + 1;
   }
   Outbox outbox;

@@ -9,6 +9,7 @@
 
 #include "pipeline/task.h"
 #include "schemas/report.h"
+#include "stages/allowance.h"
 
 namespace gyre::pipeline {
 
@@ -29,6 +30,8 @@ class BundleTasks : public StageTasks {
   std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
                                       Broker& broker) override;
   bool owns_input() const override { return true; }
+  /// Reads nothing while a task is behind with its decisions.
+  BatchLimits plan(const BatchLimits& limits, Broker& broker) override;
   Outbox decide(const std::vector<Record>& records, Broker& broker) override;
   void apply(const std::map<TopicPartition, std::int64_t>& sent, Nanos now) override;
   void rollback() override;
@@ -36,10 +39,15 @@ class BundleTasks : public StageTasks {
   records::Counters counters() const override;
 
  protected:
-  /// Folds one bundle and decides what it makes decidable. `offset` is the bundle's in the input
-  /// partition.
+  /// Folds one bundle and decides what it makes decidable, as far as the allowance goes. `offset`
+  /// is the bundle's in the input partition.
   virtual void process(std::int32_t partition, std::int64_t offset, const records::Bundle& bundle,
-                       state::Transaction& state, std::vector<schemas::Report>& reports) = 0;
+                       state::Transaction& state, stages::Allowance& allowance,
+                       std::vector<schemas::Report>& reports) = 0;
+  /// Decides on without input; `next` is the offset to be read next.
+  virtual void proceed(std::int32_t partition, std::int64_t next, state::Transaction& state,
+                       stages::Allowance& allowance, std::vector<schemas::Report>& reports) = 0;
+  virtual bool is_behind(const state::Transaction& state) const = 0;
   /// The batch ends: what goes to other stages, once for all partitions touched.
   virtual void hand_on(Broker& broker, Outbox& outbox) = 0;
   /// What a committed batch added, for the metrics.

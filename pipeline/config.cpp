@@ -272,7 +272,13 @@ void check_whole(ConfigReader& reader, const Config& config) {
     if (value < least) problem(fmt::format("findings.{} must be at least findings.{}", high, low));
   };
   at_least("lateness", findings.lateness, "disorder", findings.disorder);
+  at_least("gap", findings.gap, "lateness", findings.lateness);
   at_least("max_age", findings.max_age, "gap", findings.gap);
+  at_least("keep_closed", findings.keep_closed, "gap", findings.gap);
+  if (findings.keep_closed + findings.gap < findings.duplicate_horizon)
+    problem(
+        "findings.keep_closed and findings.gap together must be at least "
+        "findings.duplicate_horizon: a copy is counted with the alert that it repeats");
   at_least("incident_max_age", findings.incident_max_age, "incident_gap", findings.incident_gap);
   if (config.outbreaks.max_age < config.outbreaks.quiet)
     problem("outbreaks.max_age must be at least outbreaks.quiet");

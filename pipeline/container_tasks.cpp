@@ -19,15 +19,35 @@ class ContainerTasks : public BundleTasks {
 
  private:
   void process(std::int32_t partition, std::int64_t offset, const records::Bundle& bundle,
-               state::Transaction& state, std::vector<schemas::Report>& reports) override {
+               state::Transaction& state, stages::Allowance& allowance,
+               std::vector<schemas::Report>& reports) override {
     const Second before = state.checkpoint().decided();
+    stages::Telling& telling = telling_of(partition, offset);
+    stage_.process(bundle, state, allowance, reports, telling.contributions);
+    note(state, before, offset + 1, telling);
+  }
+
+  void proceed(std::int32_t partition, std::int64_t next, state::Transaction& state,
+               stages::Allowance& allowance, std::vector<schemas::Report>& reports) override {
+    const Second before = state.checkpoint().decided();
+    stages::Telling& telling = telling_of(partition, next);
+    stage_.proceed(state, allowance, reports, telling.contributions);
+    note(state, before, next, telling);
+  }
+
+  bool is_behind(const state::Transaction& state) const override { return stage_.is_behind(state); }
+
+  stages::Telling& telling_of(std::int32_t partition, std::int64_t offset) {
     const auto [at, first] = tellings_.try_emplace(partition);
-    stages::Telling& telling = at->second;
-    if (first) telling.first = offset;
-    stage_.process(bundle, state, reports, telling.contributions);
-    telling.next = offset + 1;
+    if (first) at->second.first = offset;
+    return at->second;
+  }
+
+  static void note(const state::Transaction& state, Second decided_before, std::int64_t next,
+                   stages::Telling& telling) {
+    telling.next = next;
     telling.decided = state.checkpoint().decided();
-    telling.advanced = telling.advanced || telling.decided > before;
+    telling.advanced = telling.advanced || telling.decided > decided_before;
   }
 
   // To by_rule: contributions, and which second was decided.

@@ -25,9 +25,14 @@ class RuleTasks : public BundleTasks {
 
  private:
   void process(std::int32_t, std::int64_t, const records::Bundle& bundle, state::Transaction& state,
-               std::vector<schemas::Report>& reports) override {
-    stage_.process(bundle, state, reports);
+               stages::Allowance& allowance, std::vector<schemas::Report>& reports) override {
+    stage_.process(bundle, state, allowance, reports);
   }
+  void proceed(std::int32_t, std::int64_t, state::Transaction& state, stages::Allowance& allowance,
+               std::vector<schemas::Report>& reports) override {
+    stage_.proceed(state, allowance, reports);
+  }
+  bool is_behind(const state::Transaction& state) const override { return stage_.is_behind(state); }
   void hand_on(Broker&, Outbox&) override {}  // the last stage
   void tell(const records::Counters& before, const records::Counters& now) override {
     options().telemetry.contributions(now.contributions() - before.contributions());

@@ -218,6 +218,21 @@ void merge(records::Summary& into, const records::Summary& from) {
   if (from.has_loss()) worsen(into, from.loss());
 }
 
+void thin(records::Summary& summary) {
+  constexpr int kThinTags = 8;
+  const auto leave = [](auto& all, int most) {
+    if (all.size() > most) all.DeleteSubrange(most, all.size() - most);
+  };
+  for (records::Values& values : *summary.mutable_fields()) {
+    if (values.values_size() <= 1) continue;
+    leave(*values.mutable_values(), 1);
+    values.set_capped(true);
+  }
+  leave(*summary.mutable_samples(), 1);
+  leave(*summary.mutable_tags(), kThinTags);
+  summary.set_flags(summary.flags() | kTruncated);
+}
+
 void merge(records::Counts& into, const records::Counts& from) {
   into.set_alerts(into.alerts() + from.alerts());
   into.set_duplicates(into.duplicates() + from.duplicates());
@@ -227,6 +242,17 @@ void merge(records::Counts& into, const records::Counts& from) {
   outcome.set_succeeded(outcome.succeeded() + from.outcome().succeeded());
   outcome.set_blocked(outcome.blocked() + from.outcome().blocked());
   outcome.set_unknown(outcome.unknown() + from.outcome().unknown());
+}
+
+void count_outcome(Outcome outcome, records::OutcomeCounts& counts) {
+  switch (outcome) {
+    case Outcome::kSucceeded:
+      return counts.set_succeeded(counts.succeeded() + 1);
+    case Outcome::kBlocked:
+      return counts.set_blocked(counts.blocked() + 1);
+    case Outcome::kUnknown:
+      return counts.set_unknown(counts.unknown() + 1);
+  }
 }
 
 records::Counts plus_difference(const records::Counts& sum, const records::Counts& now,

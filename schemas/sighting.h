@@ -38,9 +38,14 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
 void merge(records::Sighting& into, const records::Sighting& from);
 void merge(records::Summary& into, const records::Summary& from);
 void merge(records::Counts& into, const records::Counts& from);
+/// Counts the outcome of one more alert.
+void count_outcome(Outcome outcome, records::OutcomeCounts& counts);
 /// `sum` and what `now` has more than `before`.
 records::Counts plus_difference(const records::Counts& sum, const records::Counts& now,
                                 const records::Counts& before);
+/// Leaves one value of each field, one sample and a few tags, chosen as ever, and says that there
+/// were more: at most 20 KiB.
+void thin(records::Summary& summary);
 /// Union, capped at the k values of smallest hash.
 void merge(records::Values& into, const records::Values& from);
 void add_value(records::Values& into, std::string_view value);

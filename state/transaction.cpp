@@ -12,6 +12,7 @@ namespace gyre::state {
 
 namespace {
 
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 constexpr std::string_view kFollowed = "followed";
 constexpr std::string_view kCluster = "cluster";
 
@@ -88,16 +89,23 @@ void Transaction::set(const std::string& key, std::optional<std::string> value) 
   }
 }
 
+// Two sorted sources: of what both have, the overlay's counts.
 std::vector<std::pair<std::string, std::string>> Transaction::range(const std::string& from,
-                                                                    const std::string& to) const {
-  std::map<std::string, std::string> merged;
+                                                                    const std::string& to,
+                                                                    std::size_t most) const {
+  std::vector<std::pair<std::string, std::string>> merged;
+  auto own = overlay_.lower_bound(from);
+  const auto own_before = [&](std::string_view key) {
+    for (; own != overlay_.end() && own->first < key && merged.size() < most; ++own)
+      if (own->second.value) merged.emplace_back(own->first, *own->second.value);
+  };
   store_.scan(from, to, [&](std::string_view key, std::string_view value) {
-    if (!overlay_.contains(key)) merged.emplace(key, value);
-    return true;
+    own_before(key);
+    if (merged.size() < most && !overlay_.contains(key)) merged.emplace_back(key, value);
+    return merged.size() < most;
   });
-  for (auto it = overlay_.lower_bound(from); it != overlay_.end() && it->first < to; ++it)
-    if (it->second.value) merged.emplace(it->first, *it->second.value);
-  return {merged.begin(), merged.end()};
+  own_before(to);
+  return merged;
 }
 
 std::optional<std::string> Transaction::first_key(const std::string& from,
@@ -135,18 +143,18 @@ void Transaction::put_pending(Second decision, const records::Sighting& sighting
 }
 
 template <typename Message>
-std::vector<Message> Transaction::take(Second decision) {
+std::vector<Message> Transaction::take(Second decision, std::size_t most) {
   std::vector<Message> taken;
-  for (const auto& [key, value] :
-       range(from_number(Kind::kPending, decision), from_number(Kind::kPending, decision + 1))) {
+  for (const auto& [key, value] : range(from_number(Kind::kPending, decision),
+                                        from_number(Kind::kPending, decision + 1), most)) {
     taken.push_back(decode<Message>(std::string_view(value)));
     set(key, std::nullopt);
   }
   return taken;
 }
 
-std::vector<records::Sighting> Transaction::take_pending(Second decision) {
-  return take<records::Sighting>(decision);
+std::vector<records::Sighting> Transaction::take_pending(Second decision, std::size_t most) {
+  return take<records::Sighting>(decision, most);
 }
 
 std::optional<records::Series> Transaction::series(std::string_view finding_key) const {
@@ -181,7 +189,7 @@ void Transaction::put_pending(Second decision, const records::Contribution& cont
 }
 
 std::vector<records::Contribution> Transaction::take_contributions(Second decision) {
-  return take<records::Contribution>(decision);
+  return take<records::Contribution>(decision, kAll);
 }
 
 std::optional<records::Group> Transaction::group(std::string_view key) const {
@@ -214,17 +222,18 @@ std::vector<std::pair<std::string, records::OutbreakMember>> Transaction::member
   std::vector<std::pair<std::string, records::OutbreakMember>> members;
   const std::string from = member_key(rule_key, "");
   // No finding key reaches these 17 bytes.
-  for (const auto& [key, value] : range(from, from + std::string(17, '\xff')))
+  for (const auto& [key, value] : range(from, from + std::string(17, '\xff'), kAll))
     members.emplace_back(key.substr(from.size()),
                          decode<records::OutbreakMember>(std::string_view(value)));
   return members;
 }
 
-std::vector<std::pair<Kind, std::string>> Transaction::take_timers(Second second) {
+std::vector<std::pair<Kind, std::string>> Transaction::take_timers(Second second,
+                                                                   std::size_t most) {
   std::vector<std::pair<Kind, std::string>> timers;
   constexpr std::size_t kKindAt = 1 + 8;
   for (const auto& [key, value] :
-       range(from_number(Kind::kTimer, second), from_number(Kind::kTimer, second + 1))) {
+       range(from_number(Kind::kTimer, second), from_number(Kind::kTimer, second + 1), most)) {
     timers.emplace_back(static_cast<Kind>(key[kKindAt]), key.substr(kKindAt + 1));
     set(key, std::nullopt);
   }

@@ -29,8 +29,9 @@ class Transaction {
   std::optional<records::Sighting> pending(Second decision, std::string_view finding_key,
                                            Second event_second) const;
   void put_pending(Second decision, const records::Sighting& sighting);
-  /// Removes and returns the sightings to be decided at `decision`, by (finding key, event second).
-  std::vector<records::Sighting> take_pending(Second decision);
+  /// Removes and returns the first `most` sightings to be decided at `decision`, by (finding key,
+  /// event second).
+  std::vector<records::Sighting> take_pending(Second decision, std::size_t most);
 
   std::optional<records::Series> series(std::string_view finding_key) const;
   /// Arms the series' timer if it has to fire earlier than the one armed.
@@ -59,8 +60,8 @@ class Transaction {
   std::vector<std::pair<std::string, records::OutbreakMember>> members(
       std::string_view rule_key) const;
 
-  /// Removes and returns the timers of `second`: kind and key.
-  std::vector<std::pair<Kind, std::string>> take_timers(Second second);
+  /// Removes and returns the first `most` timers of `second`: kind and key, in their order.
+  std::vector<std::pair<Kind, std::string>> take_timers(Second second, std::size_t most);
   /// The first second after `decided` that has something to decide or a timer.
   std::optional<Second> next_due(Second decided) const;
 
@@ -91,9 +92,10 @@ class Transaction {
   std::optional<std::string> get(const std::string& key) const;
   void set(const std::string& key, std::optional<std::string> value);
   template <typename Message>
-  std::vector<Message> take(Second decision);
+  std::vector<Message> take(Second decision, std::size_t most);
   std::vector<std::pair<std::string, std::string>> range(const std::string& from,
-                                                         const std::string& to) const;
+                                                         const std::string& to,
+                                                         std::size_t most) const;
   std::optional<std::string> first_key(const std::string& from, const std::string& to) const;
 
   Store& store_;

@@ -118,17 +118,7 @@ bool count_distinct(const records::Sighting& sighting, std::string_view entity_h
     if (beyond) may_repeat = true;
     if (!beyond && !blocks.insert(entry.time, entry.id)) continue;
     counted.set_alerts(counted.alerts() + 1);
-    switch (entry.outcome) {
-      case schemas::Outcome::kSucceeded:
-        outcome.set_succeeded(outcome.succeeded() + 1);
-        break;
-      case schemas::Outcome::kBlocked:
-        outcome.set_blocked(outcome.blocked() + 1);
-        break;
-      case schemas::Outcome::kUnknown:
-        outcome.set_unknown(outcome.unknown() + 1);
-        break;
-    }
+    schemas::count_outcome(entry.outcome, outcome);
   }
   counted.set_duplicates(sighting.arrivals() - counted.alerts());
   blocks.write();

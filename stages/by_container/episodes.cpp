@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "schemas/sighting.h"
 
 namespace gyre::stages {
@@ -25,6 +26,28 @@ void fold(const records::Summary& summary, const records::Counts& counts,
 }
 
 bool is_published(const records::Episode& episode) { return episode.revision() > 0; }
+bool is_late(const records::Episode& episode) { return episode.born_late(); }
+
+// Nanoseconds between them; 0: they overlap.
+std::uint64_t distance(const records::Summary& a, const records::Summary& b) {
+  const auto between = [](Nanos from, Nanos to) {
+    return to <= from ? 0 : static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+  };
+  return std::max(between(a.last(), b.first()), between(b.last(), a.first()));
+}
+
+records::Episode& nearest(google::protobuf::RepeatedPtrField<records::Episode>& episodes,
+                          const records::Summary& summary, bool of_late) {
+  records::Episode* best = nullptr;
+  for (records::Episode& episode : episodes) {
+    if (of_late && !is_late(episode)) continue;
+    if (best == nullptr ||
+        distance(episode.summary(), summary) < distance(best->summary(), summary))
+      best = &episode;
+  }
+  CHECK(best != nullptr);
+  return *best;
+}
 
 // Late alerts can bring two episodes within the gap of each other: an unpublished one is swallowed,
 // published ones stay (ruling 21).
@@ -44,6 +67,7 @@ int swallow_neighbours(const FindingConfig& config, records::Series& series) {
     fold(right.summary(), right.counts(), left);
     left.set_opened_second(std::min(left.opened_second(), right.opened_second()));
     left.set_born_late(left.born_late() && right.born_late());
+    left.set_late_rest(left.late_rest() || right.late_rest());
     episodes.erase(episodes.begin() + i + 1);
     ++swallowed;
   }
@@ -52,26 +76,54 @@ int swallow_neighbours(const FindingConfig& config, records::Series& series) {
 
 }  // namespace
 
-int join(const records::Sighting& sighting, Second now, const FindingConfig& config,
-         records::Series& series) {
+Joined join(const records::Sighting& sighting, Second now, const FindingConfig& config,
+            records::Series& series) {
   auto& episodes = *series.mutable_episodes();
-  int opened = 0;
+  Joined joined;
+  const bool late = sighting.counts().late() > 0;
   const auto found = std::find_if(episodes.begin(), episodes.end(), [&](const auto& episode) {
     return touches(episode, sighting.summary(), config);
   });
   if (found != episodes.end()) {
     fold(sighting.summary(), sighting.counts(), *found);
+  } else if (sighting.counts().alerts() == 0) {
+    schemas::merge(*nearest(episodes, sighting.summary(), false).mutable_counts(),
+                   sighting.counts());
+  } else if (late && std::count_if(episodes.begin(), episodes.end(), is_late) >= kLateEpisodes) {
+    records::Episode& rest = nearest(episodes, sighting.summary(), true);
+    fold(sighting.summary(), sighting.counts(), rest);
+    rest.set_late_rest(true);
+    joined.rest = true;
   } else {
     records::Episode& episode = *episodes.Add();
     episode.set_opened_second(now);
-    episode.set_born_late(sighting.counts().late() > 0);
+    episode.set_born_late(late);
     fold(sighting.summary(), sighting.counts(), episode);
-    opened = 1;
+    joined.opened = 1;
   }
   std::stable_sort(episodes.begin(), episodes.end(), [](const auto& a, const auto& b) {
     return a.summary().first() < b.summary().first();
   });
-  return opened - swallow_neighbours(config, series);
+  joined.opened -= swallow_neighbours(config, series);
+  return joined;
+}
+
+int one_too_many(const records::Series& series) {
+  const auto& episodes = series.episodes();
+  if (episodes.size() <= kEpisodes) return -1;
+  for (int i = 0; i < episodes.size(); ++i)
+    if (episodes[i].closed() && !episodes[i].born_late()) return i;
+  return -1;
+}
+
+void bound(records::Series& series) {
+  constexpr std::size_t kSeriesBytes = 240 << 10;
+  // One episode is smaller, whatever it holds (schemas/sighting.h).
+  if (series.episodes_size() < 2) return;
+  for (records::Episode& episode : *series.mutable_episodes()) {
+    if (series.ByteSizeLong() <= kSeriesBytes) return;
+    schemas::thin(*episode.mutable_summary());
+  }
 }
 
 }  // namespace gyre::stages

@@ -7,11 +7,31 @@
 
 namespace gyre::stages {
 
+/// Episodes of a key that were born late; what is late and touches none of them is folded into the
+/// nearest.
+inline constexpr int kLateEpisodes = 4;
+/// All episodes of a key. Of more, the oldest that has closed in its time is forgotten early.
+inline constexpr int kEpisodes = 12;
+
+/// What a sighting did to the episodes of its key.
+struct Joined {
+  int opened = 0;     ///< by how much the number of open episodes changed
+  bool rest = false;  ///< it was folded into an episode that it does not touch: a limit bit
+};
+
 /// Puts a sighting into the episode that it belongs to (ruling 21), or opens another one at the
 /// decision of `now`. A sighting is never divided: that of the second in which a gap or the longest
-/// age ends belongs as a whole to where its first alert belongs. Returns by how much the number of
-/// open episodes changed.
-int join(const records::Sighting& sighting, Second now, const FindingConfig& config,
-         records::Series& series);
+/// age ends belongs as a whole to where its first alert belongs. Copies alone open nothing: those
+/// that touch no episode are counted in the nearest, of which there must be one.
+Joined join(const records::Sighting& sighting, Second now, const FindingConfig& config,
+            records::Series& series);
+
+/// The oldest closed episode of more than kEpisodes, -1 if there is none to be forgotten. Those
+/// born late stay: their ids could come again.
+int one_too_many(const records::Series& series);
+
+/// Leaves of the oldest episodes' evidence as much as keeps the value of the series below 256 KiB
+/// (DESIGN 5).
+void bound(records::Series& series);
 
 }  // namespace gyre::stages

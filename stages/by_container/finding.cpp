@@ -104,6 +104,11 @@ class KeyDecision {
            context_.now >= episode.closed_second() + context_.config.keep_closed;
   }
 
+  // Before it is forgotten.
+  void say_the_rest(records::Episode& episode) {
+    if (has_rest(episode)) say(episode, judged(episode), "late_data");
+  }
+
   std::vector<Told> take_told() { return std::move(told_); }
 
  private:
@@ -240,15 +245,18 @@ class KeyDecision {
     }
   }
 
+  // What a closed episode has not said yet.
+  static bool has_rest(const records::Episode& episode) {
+    return episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
+  }
+
   Second decide_closed(records::Episode& episode) {
     const Second drop = episode.closed_second() + config().keep_closed;
-    const bool news =
-        episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
     const Second due = episode.dirty()
                            ? std::min(drop, episode.published_second() +
                                                 std::max(kLateBackoff, backoff(episode, config())))
                            : drop;
-    if (!news || context_.now < due) return due;
+    if (!has_rest(episode) || context_.now < due) return due;
     if (episode.dirty()) episode.set_backoff_step(episode.backoff_step() + 1);
     say(episode, judged(episode), "late_data");
     return drop;
@@ -265,19 +273,23 @@ class KeyDecision {
 
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
-                                 const FindingContext& context, std::int64_t& open_findings,
+                                 const FindingContext& context, records::Counters& counters,
                                  std::vector<schemas::Report>& reports) {
-  for (const records::Sighting& sighting : sightings)
-    open_findings += join(sighting, context.now, context.config, series);
+  std::int64_t open = counters.findings_open();
+  for (const records::Sighting& sighting : sightings) {
+    const Joined joined = join(sighting, context.now, context.config, series);
+    open += joined.opened;
+    if (joined.rest) counters.set_overflowed(counters.overflowed() + sighting.counts().alerts());
+  }
 
   KeyDecision decision(finding_key, series, context, reports);
   Second due = kNever;
   auto& episodes = *series.mutable_episodes();
   for (int i = 0; i < episodes.size();) {
     records::Episode& episode = episodes[i];
-    const bool open = !episode.closed();
+    const bool was_open = !episode.closed();
     const Second next = decision.decide(episode);
-    if (open && episode.closed()) --open_findings;
+    if (was_open && episode.closed()) --open;
     if (decision.can_drop(episode)) {
       episodes.erase(episodes.begin() + i);
       continue;
@@ -285,6 +297,12 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
     due = std::min(due, next);
     ++i;
   }
+  for (int i = one_too_many(series); i >= 0; i = one_too_many(series)) {
+    decision.say_the_rest(episodes[i]);
+    episodes.erase(episodes.begin() + i);
+  }
+  bound(series);
+  counters.set_findings_open(open);
   series.set_due(due == kNever ? 0 : due);
   return decision.take_told();
 }

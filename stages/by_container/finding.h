@@ -33,10 +33,10 @@ struct FindingContext {
 /// Decides one finding key on the sightings of seconds up to `context.now`: joins them to episodes
 /// (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7), appends the
 /// revisions due. `series` is changed in place, its `due` is set; no episodes and `due` 0 mean that
-/// it can be erased. `open_findings` follows the number of open episodes.
+/// it can be erased. `counters` follow the number of open episodes and what overflowed.
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
-                                 const FindingContext& context, std::int64_t& open_findings,
+                                 const FindingContext& context, records::Counters& counters,
                                  std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

@@ -2,6 +2,7 @@
 #include "stages/by_container/places.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/hash.h"
 #include "schemas/alert.h"
@@ -50,18 +51,30 @@ void move_to(records::Sighting& sighting, std::string_view rule) {
   sighting.set_finding_key(std::string(view(key)));
 }
 
+// The sighting under the key that its kind has overflowed to.
+std::optional<records::Sighting> overflowed_before(const records::Sighting& sighting,
+                                                   records::EntityState& entity) {
+  records::Sighting moved = sighting;
+  for (const std::string& rule : {sighting.rule(), std::string(kOtherRules)}) {
+    move_to(moved, rule);
+    if (has_place(entity, moved.finding_key())) return moved;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+bool knows_place(const records::Sighting& sighting, records::EntityState& entity) {
+  return has_place(entity, sighting.finding_key()) || overflowed_before(sighting, entity);
+}
 
 bool find_place(const FindingConfig& config, records::Sighting& sighting,
                 records::EntityState& entity) {
   if (has_place(entity, sighting.finding_key())) return false;
   // A copy of what overflowed goes where the first one went.
   if (sighting.counts().alerts() == 0) {
-    records::Sighting copy = sighting;
-    for (const std::string& rule : {sighting.rule(), std::string(kOtherRules)}) {
-      move_to(copy, rule);
-      if (!has_place(entity, copy.finding_key())) continue;
-      sighting = std::move(copy);
+    if (auto moved = overflowed_before(sighting, entity)) {
+      sighting = std::move(*moved);
       return true;
     }
   }

@@ -24,6 +24,10 @@ inline constexpr std::string_view kOtherRules = "*";
 bool find_place(const FindingConfig& config, records::Sighting& sighting,
                 records::EntityState& entity);
 
+/// Whether a live series would take the sighting's copies: its own, or the overflow finding that
+/// its key went to.
+bool knows_place(const records::Sighting& sighting, records::EntityState& entity);
+
 /// The series is gone, its place is free.
 void free_place(std::string_view finding_key, records::EntityState& entity);
 

@@ -16,18 +16,22 @@ namespace gyre::stages {
 
 namespace {
 
+constexpr std::size_t kSlice = 1000;
+
 bool is_of_sensor(const records::Sighting& sighting) { return sighting.source() == "internal"; }
 
 }  // namespace
 
-void SecondDecision::decide(records::Counters& counters) {
-  std::vector<records::Sighting> sightings = state_.take_pending(now_);
+std::size_t SecondDecision::decide(records::Counters& counters) {
+  std::vector<records::Sighting> sightings = state_.take_pending(now_, kSlice);
+  const std::size_t room = kSlice - sightings.size();
   for (const records::Sighting& sighting : sightings) learn(sighting);
   // In the order of the keys, then of the seconds: who gets a place depends on nothing else.
   for (records::Sighting& sighting : sightings) place(std::move(sighting), counters);
-  wake();
+  wake(room);
   for (const auto& [key, of_key] : findings_) decide_key(key, of_key, counters);
   for (auto& [hash, work] : entities_) decide_entity(hash, work);
+  return findings_.size() + entities_.size();
 }
 
 SecondDecision::Work& SecondDecision::work(const std::string& entity_hash) {
@@ -59,8 +63,35 @@ void SecondDecision::learn(const records::Sighting& sighting) {
   }
 }
 
+// Copies whose finding is not there. Either it is still to come (their record was stamped before
+// the alert's own time, that of the first copy after it), so they wait for as long as anything may
+// be late; or it is forgotten: then they are an alert that may repeat (ruling 6). True: they wait.
+bool SecondDecision::await_finding(records::Sighting& copies, records::Counters& counters) {
+  const Second until = copies.second() + config_.lateness;
+  if (now_ < until) {
+    if (const auto waiting = state_.pending(until, copies.finding_key(), copies.second()))
+      schemas::merge(copies, *waiting);
+    state_.put_pending(until, copies);
+    return true;
+  }
+  records::Counts& counts = *copies.mutable_counts();
+  counts.set_alerts(1);
+  counts.set_late(1);
+  counts.set_duplicates(counts.duplicates() - 1);
+  schemas::count_outcome(static_cast<schemas::Outcome>(copies.summary().samples(0).outcome()),
+                         *counts.mutable_outcome());
+  copies.mutable_summary()->set_flags(copies.summary().flags() | schemas::kMayRepeat);
+  counters.set_folded(counters.folded() + 1);
+  counters.set_late(counters.late() + 1);
+  return false;
+}
+
 void SecondDecision::place(records::Sighting sighting, records::Counters& counters) {
   Work& known = work(sighting.entity());
+  if (sighting.counts().alerts() == 0 && !knows_place(sighting, known.entity) &&
+      await_finding(sighting, counters))
+    return;
+  counters.set_duplicate(counters.duplicate() + sighting.counts().duplicates());
   const int before = known.entity.places_size();
   if (find_place(config_, sighting, known.entity))
     counters.set_overflowed(counters.overflowed() + sighting.counts().alerts());
@@ -77,8 +108,8 @@ void SecondDecision::place(records::Sighting sighting, records::Counters& counte
 
 // What has to be looked at though nothing was sighted: timers, and findings whose entity's card
 // changed.
-void SecondDecision::wake() {
-  for (const auto& [kind, key] : state_.take_timers(now_)) {
+void SecondDecision::wake(std::size_t most) {
+  for (const auto& [kind, key] : state_.take_timers(now_, most)) {
     if (kind == state::Kind::kSeries) {
       const auto series = state_.series(key);
       if (series && series->armed() == now_) findings_.try_emplace(key);
@@ -120,10 +151,9 @@ void SecondDecision::decide_key(const std::string& key,
                                .entity = of_entity.entity,
                                .sensor = host ? &work(*host).entity : nullptr,
                                .card_changed = of_entity.card_changed};
-  std::int64_t open = counters.findings_open();
-  std::vector<Told> told = decide_finding(key, series, sightings, context, open, reports_);
-  counters.set_findings_open(open);
+  std::vector<Told> told = decide_finding(key, series, sightings, context, counters, reports_);
   contribute(key, series, of_entity.entity, now_, playbooks_, contributions_);
+  CHECK(series.due() == 0 || series.due() > now_);
   if (series.episodes().empty()) {
     state_.erase_series(key);
     free_place(key, of_entity.entity);
@@ -141,6 +171,7 @@ void SecondDecision::decide_entity(const std::string& hash, Work& work) {
   const auto host = sensor_host(entity.entity());
   decide_incident(hash, entity, work.told, now_, config_, producer_,
                   host ? &this->work(*host).entity : nullptr, state_, reports_);
+  CHECK(entity.due() == 0 || entity.due() > now_);
   if (entity.due() == 0)
     state_.erase_entity(hash);
   else

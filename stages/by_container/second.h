@@ -14,8 +14,10 @@
 namespace gyre::stages {
 
 /// One second's decisions of a task, in the order of DESIGN 6: cards and blind spots, findings
-/// with their contributions, incidents; whoever is named by another is published first. An object a
-/// second.
+/// with their contributions, incidents; whoever is named by another is published first. A second
+/// with more than a slice of findings to decide is decided in slices, the sighted ones first, by
+/// key: always in the same ones, so that they depend on what is to be decided and on nothing else.
+/// An object a slice.
 class SecondDecision {
  public:
   SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,
@@ -30,7 +32,9 @@ class SecondDecision {
         reports_(reports),
         contributions_(contributions) {}
 
-  void decide(records::Counters& counters);
+  /// Decides the next slice; the last one leaves neither sightings nor timers of the second behind.
+  /// Returns how many findings and entities were decided.
+  std::size_t decide(records::Counters& counters);
 
  private:
   struct Work {
@@ -44,8 +48,9 @@ class SecondDecision {
   Work& work(const records::Entity& entity);
   Work& work(const std::string& entity_hash);
   void learn(const records::Sighting& sighting);
+  bool await_finding(records::Sighting& copies, records::Counters& counters);
   void place(records::Sighting sighting, records::Counters& counters);
-  void wake();
+  void wake(std::size_t most);
   void decide_key(const std::string& key, const std::vector<records::Sighting>& sightings,
                   records::Counters& counters);
   void decide_entity(const std::string& hash, Work& work);

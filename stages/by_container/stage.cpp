@@ -2,6 +2,7 @@
 #include "stages/by_container/stage.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
@@ -21,7 +22,7 @@ Nanos watermark(const records::Checkpoint& checkpoint, const FindingConfig& conf
 }  // namespace
 
 void ByContainer::process(const records::Bundle& bundle, state::Transaction& state,
-                          std::vector<schemas::Report>& reports,
+                          Allowance& allowance, std::vector<schemas::Report>& reports,
                           std::vector<records::Contribution>& contributions) {
   records::Checkpoint checkpoint = state.checkpoint();
   records::Counters& counters = *checkpoint.mutable_counters();
@@ -30,24 +31,60 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
     state.put(checkpoint);
     return;
   }
-  const std::size_t reports_before = reports.size();
   checkpoint.set_sources(bundle.sources());
   const Nanos at = watermark(checkpoint, config_);
+  // A second that may be decided is decided without what comes now, whether it is decided already
+  // or its turn has not come.
+  const Second first_open = std::max(checkpoint.decided(), decidable(checkpoint)) + 1;
   for (const records::Sighting& sighting : bundle.sightings())
-    fold(sighting, at, checkpoint, state);
-  if (bundle.part() + 1 == bundle.parts()) {
+    fold(sighting, at, first_open, checkpoint, state);
+  const bool whole = bundle.part() + 1 == bundle.parts();
+  if (whole) {
     const Second before = second_of(std::max<Nanos>(at, 0)) / 60;
     account("by_container", bundle, checkpoint);
     const Nanos after = watermark(checkpoint, config_);
     if (after != kNoTime && second_of(after) / 60 != before)
       forget_expired(after, config_.duplicate_horizon, state);
-    decide_until(checkpoint, state, reports, contributions);
   }
-  counters.set_reports(counters.reports() + reports.size() - reports_before);
+  state.put(checkpoint);
+  if (whole) proceed(state, allowance, reports, contributions);
+}
+
+void ByContainer::proceed(state::Transaction& state, Allowance& allowance,
+                          std::vector<schemas::Report>& reports,
+                          std::vector<records::Contribution>& contributions) {
+  records::Checkpoint checkpoint = state.checkpoint();
+  records::Counters& counters = *checkpoint.mutable_counters();
+  const Second last = decidable(checkpoint);
+  auto due = state.next_due(checkpoint.decided());
+  while (due && *due <= last && !allowance.is_spent()) {
+    const Second now = *due;
+    const std::size_t before = reports.size();
+    const std::size_t decisions =
+        SecondDecision(now, config_, playbooks_, producer_, state, reports, contributions)
+            .decide(counters);
+    counters.set_reports(counters.reports() + reports.size() - before);
+    allowance.spend_decisions(decisions);
+    allowance.spend_reports(reports, before);
+    due = state.next_due(checkpoint.decided());
+    if (due != now) checkpoint.set_decided(now);  // else the next slice of it
+  }
+  if (!due || *due > last) checkpoint.set_decided(std::max(checkpoint.decided(), last));
   state.put(checkpoint);
 }
 
-void ByContainer::fold(const records::Sighting& sighting, Nanos watermark,
+bool ByContainer::is_behind(const state::Transaction& state) const {
+  const records::Checkpoint checkpoint = state.checkpoint();
+  return checkpoint.decided() < decidable(checkpoint);
+}
+
+Second ByContainer::decidable(const records::Checkpoint& checkpoint) const {
+  const Nanos stream = stream_time(checkpoint);
+  return stream == kNoTime ? std::numeric_limits<Second>::min()
+                           : second_of(stream) - 1 - config_.disorder;
+}
+
+void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Second first_open,
                        records::Checkpoint& checkpoint, state::Transaction& state) {
   records::Counters& counters = *checkpoint.mutable_counters();
   checkpoint.set_outstanding(checkpoint.outstanding() + sighting.arrivals());
@@ -59,34 +96,18 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark,
   const bool late = watermark != kNoTime && (sighting.second() + 1) * kNanosPerSecond <= watermark;
   if (late) counts.set_late(counts.alerts());
   counters.set_folded(counters.folded() + counts.alerts());
-  counters.set_duplicate(counters.duplicate() + counts.duplicates());
   counters.set_late(counters.late() + counts.late());
   if (sighting.heartbeat()) {
     counters.set_heartbeats(counters.heartbeats() + counts.alerts());
+    counters.set_duplicate(counters.duplicate() + counts.duplicates());
     return;
   }
   folded.clear_alerts();
   folded.clear_arrivals();
-  const Second decision = std::max(sighting.second(), checkpoint.decided() + 1);
+  const Second decision = std::max(sighting.second(), first_open);
   if (const auto pending = state.pending(decision, sighting.finding_key(), sighting.second()))
     schemas::merge(folded, *pending);
   state.put_pending(decision, folded);
-}
-
-void ByContainer::decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
-                               std::vector<schemas::Report>& reports,
-                               std::vector<records::Contribution>& contributions) {
-  const Nanos stream = stream_time(checkpoint);
-  if (stream == kNoTime) return;
-  // Second S is decided when the stream has reached S + 1 s + disorder (ruling 17).
-  const Second last = second_of(stream) - 1 - config_.disorder;
-  for (auto due = state.next_due(checkpoint.decided()); due && *due <= last;
-       due = state.next_due(checkpoint.decided())) {
-    checkpoint.set_decided(*due);
-    SecondDecision(*due, config_, playbooks_, producer_, state, reports, contributions)
-        .decide(*checkpoint.mutable_counters());
-  }
-  checkpoint.set_decided(std::max(checkpoint.decided(), last));
 }
 
 }  // namespace gyre::stages

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
+#include "stages/allowance.h"
 #include "stages/report/playbook.h"
 #include "stages/report/write.h"
 #include "state/transaction.h"
@@ -44,19 +45,25 @@ class ByContainer {
   ByContainer(const FindingConfig& config, const Playbooks& playbooks, Producer producer)
       : config_(config), playbooks_(playbooks), producer_(std::move(producer)) {}
 
-  /// Folds one bundle and decides every second that its tick makes decidable. Reports are appended
-  /// in the order of their decision, contributions to outbreaks likewise. A partial overlap of
-  /// offsets, or counters that do not add up, throw Refusal.
-  void process(const records::Bundle& bundle, state::Transaction& state,
+  /// Folds one bundle, then proceeds. A partial overlap of offsets, or counters that do not add
+  /// up, throw Refusal.
+  void process(const records::Bundle& bundle, state::Transaction& state, Allowance& allowance,
                std::vector<schemas::Report>& reports,
                std::vector<records::Contribution>& contributions);
+  /// Decides what the ticks folded have made decidable, as far as the allowance goes. Reports are
+  /// appended in the order of their decision, contributions to outbreaks likewise. How much is
+  /// decided by which call can't be seen in any report.
+  void proceed(state::Transaction& state, Allowance& allowance,
+               std::vector<schemas::Report>& reports,
+               std::vector<records::Contribution>& contributions);
+  /// Whether `proceed` has something left to do.
+  bool is_behind(const state::Transaction& state) const;
 
  private:
-  void fold(const records::Sighting& sighting, Nanos watermark, records::Checkpoint& checkpoint,
-            state::Transaction& state);
-  void decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
-                    std::vector<schemas::Report>& reports,
-                    std::vector<records::Contribution>& contributions);
+  // The last second that may be decided (ruling 17).
+  Second decidable(const records::Checkpoint& checkpoint) const;
+  void fold(const records::Sighting& sighting, Nanos watermark, Second first_open,
+            records::Checkpoint& checkpoint, state::Transaction& state);
 
   const FindingConfig& config_;
   const Playbooks& playbooks_;

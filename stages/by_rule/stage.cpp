@@ -2,6 +2,7 @@
 #include "stages/by_rule/stage.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -11,7 +12,18 @@
 
 namespace gyre::stages {
 
-void ByRule::process(const records::Bundle& bundle, state::Transaction& state,
+namespace {
+
+// The last second that may be decided: every partition has decided the second before the time that
+// it says (DESIGN 6).
+Second decidable(const records::Checkpoint& checkpoint) {
+  const Nanos stream = stream_time(checkpoint);
+  return stream == kNoTime ? std::numeric_limits<Second>::min() : second_of(stream) - 1;
+}
+
+}  // namespace
+
+void ByRule::process(const records::Bundle& bundle, state::Transaction& state, Allowance& allowance,
                      std::vector<schemas::Report>& reports) {
   records::Checkpoint checkpoint = state.checkpoint();
   records::Counters& counters = *checkpoint.mutable_counters();
@@ -20,46 +32,55 @@ void ByRule::process(const records::Bundle& bundle, state::Transaction& state,
     state.put(checkpoint);
     return;
   }
-  const std::size_t reports_before = reports.size();
   checkpoint.set_sources(bundle.sources());
+  const Second first_open = std::max(checkpoint.decided(), decidable(checkpoint)) + 1;
   for (const records::Contribution& contribution : bundle.contributions())
-    state.put_pending(std::max(contribution.second(), checkpoint.decided() + 1), contribution);
+    state.put_pending(std::max(contribution.second(), first_open), contribution);
   const auto arrived = static_cast<std::uint64_t>(bundle.contributions_size());
   checkpoint.set_outstanding(checkpoint.outstanding() + arrived);
   counters.set_contributions(counters.contributions() + arrived);
-  if (bundle.part() + 1 == bundle.parts()) {
-    account("by_rule", bundle, checkpoint);
-    decide_until(checkpoint, state, reports);
-  }
-  counters.set_reports(counters.reports() + reports.size() - reports_before);
+  const bool whole = bundle.part() + 1 == bundle.parts();
+  if (whole) account("by_rule", bundle, checkpoint);
   state.put(checkpoint);
+  if (whole) proceed(state, allowance, reports);
 }
 
-void ByRule::decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
-                          std::vector<schemas::Report>& reports) {
-  const Nanos stream = stream_time(checkpoint);
-  if (stream == kNoTime) return;
-  // Every partition has decided the second before the time that it says (DESIGN 6).
-  const Second last = second_of(stream) - 1;
-  std::int64_t open = checkpoint.counters().outbreaks_open();
-  for (auto due = state.next_due(checkpoint.decided()); due && *due <= last;
-       due = state.next_due(checkpoint.decided())) {
-    checkpoint.set_decided(*due);
+void ByRule::proceed(state::Transaction& state, Allowance& allowance,
+                     std::vector<schemas::Report>& reports) {
+  records::Checkpoint checkpoint = state.checkpoint();
+  records::Counters& counters = *checkpoint.mutable_counters();
+  const Second last = decidable(checkpoint);
+  std::int64_t open = counters.outbreaks_open();
+  auto due = state.next_due(checkpoint.decided());
+  for (; due && *due <= last && !allowance.is_spent(); due = state.next_due(checkpoint.decided())) {
+    const Second now = *due;
     std::map<std::string, RuleWork> rules;
-    for (records::Contribution& contribution : state.take_contributions(*due)) {
+    for (records::Contribution& contribution : state.take_contributions(now)) {
       const Id128 key = schemas::rule_key(contribution.entity().tenant(), contribution.rule(),
                                           contribution.shape());
       rules[std::string(view(key))].contributions.push_back(std::move(contribution));
     }
-    for (const auto& [kind, key] : state.take_timers(*due)) {
+    for (const auto& [kind, key] :
+         state.take_timers(now, std::numeric_limits<std::size_t>::max())) {
       const auto group = state.group(key);
-      if (group && group->armed() == *due) rules[key.substr(0, sizeof(Id128))].due.insert(key);
+      if (group && group->armed() == now) rules[key.substr(0, sizeof(Id128))].due.insert(key);
     }
+    const std::size_t before = reports.size();
     for (const auto& [key, work] : rules)
-      decide_rule(key, work, *due, config_, producer_, state, open, reports);
+      decide_rule(key, work, now, config_, producer_, state, open, reports);
+    counters.set_reports(counters.reports() + reports.size() - before);
+    allowance.spend_decisions(rules.size());
+    allowance.spend_reports(reports, before);
+    checkpoint.set_decided(now);
   }
-  checkpoint.set_decided(std::max(checkpoint.decided(), last));
-  checkpoint.mutable_counters()->set_outbreaks_open(open);
+  if (!due || *due > last) checkpoint.set_decided(std::max(checkpoint.decided(), last));
+  counters.set_outbreaks_open(open);
+  state.put(checkpoint);
+}
+
+bool ByRule::is_behind(const state::Transaction& state) const {
+  const records::Checkpoint checkpoint = state.checkpoint();
+  return checkpoint.decided() < decidable(checkpoint);
 }
 
 }  // namespace gyre::stages

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
+#include "stages/allowance.h"
 #include "stages/report/write.h"
 #include "state/transaction.h"
 
@@ -34,16 +35,19 @@ class ByRule {
   ByRule(const OutbreakConfig& config, Producer producer)
       : config_(config), producer_(std::move(producer)) {}
 
-  /// Folds one bundle of by_container and decides every second that all its partitions have
-  /// decided. Reports are appended in the order of their decision. A partial overlap of offsets,
-  /// or counters that do not add up, throw Refusal.
-  void process(const records::Bundle& bundle, state::Transaction& state,
+  /// Folds one bundle of by_container, then proceeds. A partial overlap of offsets, or counters
+  /// that do not add up, throw Refusal.
+  void process(const records::Bundle& bundle, state::Transaction& state, Allowance& allowance,
                std::vector<schemas::Report>& reports);
+  /// Decides the seconds that all partitions of by_container have decided, as far as the allowance
+  /// goes. Reports are appended in the order of their decision. How much is decided by which call
+  /// can't be seen in any report.
+  void proceed(state::Transaction& state, Allowance& allowance,
+               std::vector<schemas::Report>& reports);
+  /// Whether `proceed` has something left to do.
+  bool is_behind(const state::Transaction& state) const;
 
  private:
-  void decide_until(records::Checkpoint& checkpoint, state::Transaction& state,
-                    std::vector<schemas::Report>& reports);
-
   const OutbreakConfig& config_;
   Producer producer_;
 };

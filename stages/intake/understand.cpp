@@ -6,6 +6,7 @@
 
 #include "schemas/redact.h"
 #include "schemas/shape.h"
+#include "schemas/utf8.h"
 
 namespace gyre::stages {
 
@@ -30,14 +31,10 @@ void keep_rule(schemas::Alert& alert) {
   alert.fields.insert(at, {"rule", schemas::printable(alert.rule)});
 }
 
-// The key is made of the whole name; what state and reports show of it is bounded.
-std::string bounded(std::string rule) {
-  constexpr std::size_t kRuleBytes = 512;
-  if (rule.size() <= kRuleBytes) return rule;
-  std::size_t end = kRuleBytes;
-  while (end > 0 && (static_cast<unsigned char>(rule[end]) & 0xC0) == 0x80) --end;
-  rule.resize(end);
-  return rule;
+// Keys are made of the whole names; what state and reports keep of them is bounded.
+std::string bounded(std::string_view name) {
+  constexpr std::size_t kNameBytes = 256;
+  return std::string(schemas::cut_utf8(name, kNameBytes));
 }
 
 }  // namespace
@@ -60,7 +57,7 @@ Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas
     keep_rule(alert);
     return is;
   }
-  is.source = alert.source;
+  is.source = bounded(alert.source);
   is.shape = schemas::shape_of(alert);
   is.finding_key = schemas::finding_key(is.entity, alert.rule, is.shape);
   is.rule = bounded(schemas::printable(alert.rule));

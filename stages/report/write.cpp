@@ -54,6 +54,10 @@ constexpr std::string_view kOverflowText =
     "finding of its own is counted here, exactly. Some of the patterns stand under "
     "evidence.fields.shape.";
 
+constexpr std::string_view kLateRestText =
+    "More late episodes than a finding keeps apart: late alerts further from each other than the "
+    "gap between episodes are counted here, exactly.";
+
 std::string finding_title(const Finding& finding) {
   return title_of(fmt::format("{} — {}", shown(finding.series.rule(), 120),
                               entity_name(finding.series.entity(), &finding.facts)));
@@ -87,6 +91,7 @@ DocumentHead finding_text(const Finding& finding) {
                              finding.revision.number, markdown_text(finding.revision.reason));
   const std::string what = outcome_text(finding.facts, judgement, finding.playbook);
   if (finding.series.overflow()) head.summary += markdown_text(kOverflowText) + "\n\n";
+  if (finding.episode.late_rest()) head.summary += markdown_text(kLateRestText) + "\n\n";
   head.summary +=
       fmt::format("Rule {} fired in {}. {}\n\n{}", markdown_code(shown(finding.series.rule(), 256)),
                   where, markdown_text(when), markdown_text(what));
@@ -118,10 +123,17 @@ void write_finding_labels(JsonWriter& json, const Finding& finding) {
 }
 
 // The finding holds what found no place of its own: a limit that bit is said.
-void write_caps(JsonWriter& json, const records::Series& series) {
-  if (!series.overflow()) return;
-  json.key("caps").begin_array().begin_object().text("what", "shapes");
-  json.text("text", std::string(kOverflowText)).end_object().end_array();
+void write_caps(JsonWriter& json, const Finding& finding) {
+  const bool overflow = finding.series.overflow();
+  const bool late_rest = finding.episode.late_rest();
+  if (!overflow && !late_rest) return;
+  const auto cap = [&](std::string_view what, std::string_view text) {
+    json.begin_object().text("what", what).text("text", text).end_object();
+  };
+  json.key("caps").begin_array();
+  if (overflow) cap("shapes", kOverflowText);
+  if (late_rest) cap("late_episodes", kLateRestText);
+  json.end_array();
 }
 
 std::string finding_json(const Finding& finding, const Producer& producer, const Limits& limits) {
@@ -146,7 +158,7 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
     write_outcome(json, judgement.outcome);
     write_judgement(json, judgement);
   }
-  write_caps(json, series);
+  write_caps(json, finding);
   write_worst_loss(json, finding.facts.summary());
   write_blind_spots(json, finding.revision.blind_spots);
   write_details(json, content, series.entity().kind() == records::Entity::CONTAINER);

@@ -382,5 +382,43 @@ TEST_F(WorkerTest, TwoInstancesShareTheWorkAndTakeItOver) {
   std::filesystem::remove_all(other.state.directory);
 }
 
+TEST_F(WorkerTest, AJumpOfTimeIsDecidedInSeveralTransactionsWithoutInputAndAcrossARestart) {
+  constexpr int kContainers = 24'000;
+  config_.inner.partitions = 1;
+  auto made = std::make_unique<MemoryCluster>();
+  create_topics(*made, config_, 1);
+  for (int i = 0; i < kContainers; ++i)
+    made->append(
+        config_.input.topic, 0,
+        fmt::format(
+            R"({{"rule":"Rule","time":"{}","priority":"Error","output":"o","hostname":"node","output_fields":{{)"
+            R"("container.id":"{:012x}","evt.type":"execve","proc.cmdline":"sh","proc.name":"sh"}}}})",
+            format_rfc3339(kStart), i),
+        kNoTime);
+  auto instance = start(*made);
+  while (instance->intake.run_once()) continue;
+  while (instance->by_container.run_once()) continue;
+  // The jump reaches the task while every finding waits to be published, then closed.
+  clock_ = kStart + 7200 * kNanosPerSecond;
+  instance->intake.run_once();
+  clock_ = kNoTime;
+  const auto reports = [&] { return content(*made, config_.output.topic).size(); };
+  std::size_t before = 0;
+  int transactions = 0;
+  for (bool more = true; more; ++transactions) {
+    more = instance->by_container.run_once();
+    const std::size_t now = reports();
+    EXPECT_LE(now - before, 12'000U);
+    before = now;
+    if (transactions != 2) continue;
+    instance.reset();
+    instance = start(*made);
+    instance->by_container.run_once();  // takes its assignment
+  }
+  EXPECT_EQ(before, 2U * kContainers);
+  EXPECT_GE(transactions, 5);
+  EXPECT_EQ(instance->container_tasks->counters().findings_open(), 0);
+}
+
 }  // namespace
 }  // namespace gyre::pipeline

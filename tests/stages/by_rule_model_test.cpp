@@ -138,7 +138,8 @@ class Task {
     range.set_sent(sent_[at] += given.size());
     for (const Given& one : given) *bundle.add_contributions() = contribution(one);
     state::Transaction state(*store_);
-    stage_.process(bundle, state, reports);
+    Allowance allowance;
+    stage_.process(bundle, state, allowance, reports);
     for (state::Change& change : state.changelog()) log_[change.key] = change.value;
     const state::Change checkpoint = state.checkpoint_change();
     log_[checkpoint.key] = checkpoint.value;

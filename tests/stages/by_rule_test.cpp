@@ -99,7 +99,8 @@ class ByRuleTest : public testing::Test {
 
   void feed(const records::Bundle& bundle) {
     const std::size_t before = reports_.size();
-    stage_.process(bundle, state_, reports_);
+    Allowance allowance;
+    stage_.process(bundle, state_, allowance, reports_);
     for (std::size_t i = before; i < reports_.size(); ++i)
       EXPECT_THAT(tests::violations("report", reports_[i].json), IsEmpty());
     state_.commit(++offset_, std::nullopt);

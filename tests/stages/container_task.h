@@ -95,7 +95,14 @@ class ContainerTask : public testing::Test {
 
   void feed(const records::Bundle& bundle) {
     std::vector<records::Contribution> contributions;
-    stage_.process(bundle, state_, reports_, contributions);
+    Allowance allowance;
+    stage_.process(bundle, state_, allowance, reports_, contributions);
+    while (stage_.is_behind(state_)) {
+      Allowance more;
+      stage_.proceed(state_, more, reports_, contributions);
+    }
+    for (const state::Change& change : state_.changelog())
+      if (change.value) largest_value_ = std::max(largest_value_, change.value->size());
     state_.commit(++offset_, std::nullopt);
   }
 
@@ -141,6 +148,7 @@ class ContainerTask : public testing::Test {
   std::int64_t next_ = 0;
   std::uint64_t sent_ = 0;
   std::int64_t offset_ = 0;
+  std::size_t largest_value_ = 0;  ///< of the changelog, so far
 };
 
 }  // namespace gyre::stages

@@ -273,6 +273,7 @@ class Delivery {
     // Nothing is unread any more: the same ticks that idle sources get.
     for (Source& source : sources_) source.progress = (kStart + kEnd) * kNanosPerSecond;
     send({});
+    while (stage_.is_behind(state_)) proceed();
     return std::move(reports_);
   }
 
@@ -336,11 +337,29 @@ class Delivery {
     std::vector<schemas::Report> reports;
     std::vector<records::Contribution> contributions;
     if (any(8) == 0) {  // the first attempt dies before its commit
-      stage_.process(bundle, state_, reports, contributions);
+      Allowance allowance;
+      stage_.process(bundle, state_, allowance, reports, contributions);
       state_.rollback();
       reports.clear();
     }
-    stage_.process(bundle, state_, reports, contributions);
+    // Often no more than a second or two fits into the batch; the rest is decided later.
+    Allowance allowance = some_allowance();
+    stage_.process(bundle, state_, allowance, reports, contributions);
+    commit(reports);
+    while (stage_.is_behind(state_) && any(3) > 0) proceed();
+  }
+
+  Allowance some_allowance() { return any(2) == 0 ? Allowance() : Allowance(1 + any(3)); }
+
+  void proceed() {
+    std::vector<schemas::Report> reports;
+    std::vector<records::Contribution> contributions;
+    Allowance allowance = some_allowance();
+    stage_.proceed(state_, allowance, reports, contributions);
+    commit(reports);
+  }
+
+  void commit(const std::vector<schemas::Report>& reports) {
     keep_log();
     state_.commit(++offset_, std::nullopt);
     reports_.insert(reports_.end(), reports.begin(), reports.end());

@@ -72,7 +72,8 @@ TEST_F(PlacesTest, WhoGetsAPlaceDoesNotDependOnTheOrderOfArrival) {
       range.set_sent(static_cast<std::uint64_t>(next));
       for (std::size_t i = from; i < from + 40; ++i) *bundle.add_sightings() = sighting(given[i]);
       std::vector<records::Contribution> contributions;
-      stage_.process(bundle, state, reports_, contributions);
+      Allowance allowance;
+      stage_.process(bundle, state, allowance, reports_, contributions);
       state.commit(next, std::nullopt);
     }
     EXPECT_EQ(shapes_reported(), expected);

@@ -57,5 +57,18 @@ TEST(Understand, ASensorSpeaksOfItselfWhateverContainerItRunsIn) {
   EXPECT_FALSE(is.heartbeat);
 }
 
+TEST(Understand, LongNamesAreCutAndStillToldApart) {
+  IdHasher hasher;
+  schemas::Alert first = alert();
+  first.rule = std::string(60'000, 'r') + "1";
+  first.source = std::string(255, 's') + "é" + std::string(60'000, 's');
+  schemas::Alert second = first;
+  second.rule.back() = '2';
+  const Understanding is = understand(first, kNoTime, {}, hasher);
+  EXPECT_EQ(is.rule, std::string(256, 'r'));
+  EXPECT_EQ(is.source, std::string(255, 's')) << "never within a character";
+  EXPECT_NE(is.finding_key, understand(second, kNoTime, {}, hasher).finding_key);
+}
+
 }  // namespace
 }  // namespace gyre::stages

@@ -52,22 +52,22 @@ TEST_F(StateTest, SightingsAreTakenByTheirSecondOnce) {
   transaction.commit(1, std::nullopt);
   transaction.put_pending(10, sighting(kKeyA, 9));
   EXPECT_EQ(transaction.next_due(0), 10);
-  const auto taken = transaction.take_pending(10);
+  const auto taken = transaction.take_pending(10, 100);
   ASSERT_EQ(taken.size(), 2U);
   EXPECT_EQ(taken[0].finding_key(), kKeyA);
   EXPECT_EQ(taken[1].finding_key(), kKeyB);
-  EXPECT_TRUE(transaction.take_pending(10).empty());
+  EXPECT_TRUE(transaction.take_pending(10, 100).empty());
   EXPECT_EQ(transaction.next_due(10), 11);
 }
 
 TEST_F(StateTest, WhatIsNewAndGoneWithinABatchLeavesNoTombstone) {
   Transaction transaction(store_);
   transaction.put_pending(10, sighting(kKeyA, 10));
-  transaction.take_pending(10);
+  transaction.take_pending(10, 100);
   EXPECT_TRUE(transaction.changelog().empty());
   transaction.put_pending(10, sighting(kKeyA, 10));
   transaction.commit(1, std::nullopt);
-  transaction.take_pending(10);
+  transaction.take_pending(10, 100);
   ASSERT_EQ(transaction.changelog().size(), 1U);
   EXPECT_FALSE(transaction.changelog()[0].value);
 }
@@ -84,7 +84,7 @@ TEST_F(StateTest, ASeriesHasOneLiveTimerThatFiresNoLaterThanItsDueSecond) {
   transaction.put(kKeyA, series);
   EXPECT_EQ(series.armed(), 50);
   EXPECT_EQ(transaction.next_due(0), 50);
-  EXPECT_EQ(transaction.take_timers(50).size(), 1U);
+  EXPECT_EQ(transaction.take_timers(50, 100).size(), 1U);
 }
 
 TEST_F(StateTest, ARestoredStoreEqualsTheOneThatWasCommitted) {
