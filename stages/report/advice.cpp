@@ -25,6 +25,13 @@ bool is_known(const Judgement& judgement) {
          judgement.confidence != Confidence::kLow;
 }
 
+// An exception for what names alone explain would be what their imitator wants, where it happened.
+bool may_be_tuned(const Judgement& judgement, const Playbook& playbook) {
+  if (judgement.verdict == Verdict::kSuspicious) return false;
+  return !judgement.alarming || is_known(judgement) ||
+         all_refused(judgement.outcome, judgement.effect_observed, playbook.has_effect());
+}
+
 std::set<Step::Platform> platforms_of(const records::Entity& entity, const Facts& facts) {
   std::set<Step::Platform> platforms = {Step::ANY};
   switch (entity.kind()) {
@@ -160,15 +167,15 @@ std::vector<Advice> advise(const Playbook& playbook, const records::Series& seri
   writer.add(AdviceKind::kVerify, playbook.checks(), advice);
   if (!is_known(judgement)) writer.add(AdviceKind::kContain, playbook.containment(), advice);
   writer.add(AdviceKind::kHarden, playbook.hardening(), advice);
-  if (judgement.verdict == Verdict::kSuspicious) return advice;
+  if (!may_be_tuned(judgement, playbook)) return advice;
   if (const auto snippet = falco_exception(playbook, series, facts)) {
     Advice exception;
     exception.kind = AdviceKind::kTune;
     exception.title = "Except exactly this in Falco";
     exception.text =
         "Made from the evidence of these alerts, as narrow as it allows; what differs in any of "
-        "its "
-        "fields still alerts. Falco 0.37 or newer; load it after the file that defines the rule.";
+        "its fields still alerts. Falco 0.37 or newer; load it after the file that defines the "
+        "rule.";
     exception.preconditions = {"the checks show that this is wanted and stays so"};
     exception.snippet = *snippet;
     exception.language = "yaml";

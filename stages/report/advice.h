@@ -36,8 +36,9 @@ struct Advice {
 };
 
 /// The playbook's steps that the evidence supports: of the entity's platforms, their conditions
-/// proven, their commands filled. What is known to be harmless is not contained; what is suspicious
-/// is not tuned away. An exception made from the evidence comes first under kTune.
+/// proven, their commands filled. What is known to be harmless is not contained. What is suspicious
+/// is not tuned away, nor what only names explain: of that, an exception is offered only where
+/// every call was refused. An exception made from the evidence comes first under kTune.
 std::vector<Advice> advise(const Playbook& playbook, const records::Series& series,
                            const Facts& facts, const Judgement& judgement);
 

@@ -148,6 +148,38 @@ inline void gather_missing(const records::Series& series, const Judgement& judge
     content.append_output = append_output(series.source(), series.rule(), judgement.missing);
 }
 
+inline std::vector<Detail>& group_of(std::string_view field, Content& content) {
+  const auto is_any = [&](std::initializer_list<std::string_view> prefixes) {
+    return std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](std::string_view prefix) { return field.starts_with(prefix); });
+  };
+  if (is_any({"proc.", "thread."})) return content.process;
+  if (is_any({"user.", "group.", "ka.user.", "ct.user", "gcp.user", "github.user", "okta.actor."}))
+    return content.user;
+  if (is_any(
+          {"container.", "k8s.", "ka.target.", "s3.", "github.repo", "github.org", "okta.target."}))
+    return content.object;
+  return content.event;
+}
+
+/// What decides is shown, with what it decides.
+inline void gather_key_fields(const Facts& facts, const Playbook& playbook, const Limits& limits,
+                              Content& content) {
+  for (const playbook::KeyField& key : playbook.key_fields()) {
+    const auto values = facts.values(key.field());
+    if (values.empty()) continue;
+    std::vector<Detail>& group = group_of(key.field(), content);
+    const auto shown_already = std::find_if(group.begin(), group.end(), [&](const Detail& detail) {
+      return detail.field == key.field();
+    });
+    if (shown_already != group.end()) {
+      shown_already->meaning += "; " + key.look_for();
+    } else {
+      group.push_back({key.field(), join_values(values, limits.value_bytes), key.look_for()});
+    }
+  }
+}
+
 inline Content gather(const records::Series& series, const Facts& facts, const Judgement& judgement,
                       const Playbook& playbook, bool refused, const Limits& limits) {
   Content content;
@@ -173,12 +205,7 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
   gather_observables(facts, limits, content);
   gather_timeline(facts, limits, content);
   if (sensor) return content;
-  for (const playbook::KeyField& key : playbook.key_fields()) {
-    for (auto* group : {&content.event, &content.process, &content.user, &content.object}) {
-      for (Detail& detail : *group)
-        if (detail.field == key.field()) detail.meaning += "; " + key.look_for();
-    }
-  }
+  gather_key_fields(facts, playbook, limits, content);
   gather_impact(facts, judgement, playbook, refused, content);
   gather_missing(series, judgement, playbook, content);
   content.advice = advise(playbook, series, facts, judgement);

@@ -80,9 +80,27 @@ std::string quoted(std::string_view value) {
   return word + "'";
 }
 
-const RE2& placeholder_pattern() {
-  static const RE2 pattern(R"(\{([a-z][a-z0-9_.\[\]]*)\})");
-  return pattern;
+// A word in single braces: `{gcp.projectId}`, also one that names no field, so that a slip is
+// found. What stands in double braces is Go's, what begins otherwise is JSONPath, YAML or JSON.
+std::optional<std::string> next_placeholder(std::string_view& rest) {
+  static const RE2 hole(R"(\{([A-Za-z][A-Za-z0-9_.\[\]]*)\})");
+  while (true) {
+    const std::size_t open = rest.find('{');
+    if (open == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(open);
+    if (rest.starts_with("{{")) {
+      const std::size_t end = rest.find("}}");
+      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+      continue;
+    }
+    re2::StringPiece next = piece(rest);
+    std::string name;
+    if (RE2::Consume(&next, hole, &name)) {
+      rest.remove_prefix(rest.size() - next.size());
+      return name;
+    }
+    rest.remove_prefix(1);
+  }
 }
 
 // Is the byte at `at` inside quotes of a shell?
@@ -123,9 +141,7 @@ std::optional<std::string> shell_word(std::string_view name, std::string_view va
 
 std::vector<std::string> placeholders(std::string_view text) {
   std::vector<std::string> names;
-  std::string name;
-  re2::StringPiece rest = piece(text);
-  while (RE2::FindAndConsume(&rest, placeholder_pattern(), &name)) names.push_back(name);
+  while (auto name = next_placeholder(text)) names.push_back(std::move(*name));
   return names;
 }
 

@@ -14,6 +14,7 @@
 #include "stages/report/attack.h"
 #include "stages/report/conditions.h"
 #include "stages/report/facts.h"
+#include "stages/report/field_scope.h"
 
 namespace gyre::stages {
 
@@ -99,7 +100,8 @@ class Recogniser {
               image == Match::kNo ? kImage : "proc.pname");
       return false;
     }
-    if (image == Match::kUnknown && !entry.images().empty()) note_missing(judgement_, kImage);
+    if (image == Match::kUnknown && !entry.images().empty() && can_hold(series_, facts_, kImage))
+      note_missing(judgement_, kImage);
     if (parent == Match::kUnknown) note_missing(judgement_, "proc.pname");
     const bool announced = is_announced(entry);
     const bool proven = image == Match::kYes && parent == Match::kYes;
@@ -279,12 +281,6 @@ bool effect_of(const records::OutcomeCounts& outcome, const Facts& facts,
   return all_proven(playbook.effect().when(), facts, outcome, false);
 }
 
-// A host has no image or pod to ask for.
-bool can_have(const records::Entity& entity, std::string_view field) {
-  const bool of_container = field.starts_with("container.") || field.starts_with("k8s.");
-  return !of_container || entity.kind() == records::Entity::CONTAINER;
-}
-
 }  // namespace
 
 std::string_view to_string(Severity severity) {
@@ -324,6 +320,7 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
   const bool refused = all_refused(outcome, judgement.effect_observed, playbook.has_effect());
   const bool critical = priority <= schemas::Priority::kCritical && judgement.effect_observed;
   const bool suspicious = playbook.strong() || critical;
+  judgement.alarming = suspicious;
   // Of the many patterns that an overflow finding holds, the values kept show a few only.
   const bool labelled =
       !series.overflow() && Recogniser(playbooks, series, facts, judgement).recognise();
@@ -345,8 +342,7 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
         {"Nothing in these alerts tells an intrusion from ordinary work.", "rule", series.rule()});
   }
   for (const playbook::KeyField& key : playbook.key_fields()) {
-    if (!facts.has(key.field()) && key.field() != "evt.res" &&
-        can_have(series.entity(), key.field()))
+    if (!facts.has(key.field()) && key.field() != "evt.res" && can_hold(series, facts, key.field()))
       note_missing(judgement, key.field());
   }
   const bool no_result = outcome.unknown() > 0 && !facts.has("evt.res");

@@ -58,8 +58,10 @@ struct Judgement {
   std::vector<RiskTerm> terms;
   Attention attention = Attention::kRecord;
   std::string attention_because;
-  records::OutcomeCounts outcome;    ///< with what the rule itself proves (ruling 24, 7)
-  bool effect_observed = false;      ///< ruling 25
+  records::OutcomeCounts outcome;  ///< with what the rule itself proves (ruling 24, 7)
+  bool effect_observed = false;    ///< ruling 25
+  /// Suspicious unless more than names explain it: a strong rule, or the effect of a Critical.
+  bool alarming = false;
   std::vector<Technique> attack;     ///< sorted, unique
   std::vector<std::string> missing;  ///< field names that would have decided more
   /// Test or likely_benign at medium confidence or better: does not count for incidents (ruling

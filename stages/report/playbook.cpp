@@ -13,6 +13,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "stages/report/attack.h"
@@ -80,10 +81,14 @@ struct Fit {
 };
 
 Fit fit(const playbook::Fallback& fallback, std::string_view source, const Tags& tags) {
+  // An audit log has fields of its own, whatever the tags say; system calls are of every family.
+  const bool by_source = holds(fallback.sources(), source);
+  const std::string because_source = "its source " + std::string(source);
+  if (by_source && source != "syscall") return {1, 0, because_source};
   Fit best;
   for (const std::string& tag : tags) {
     const std::size_t length = technique_match(fallback, technique_of_tag(tag));
-    if (length > best.length) best = {1, length, "its tag " + tag};
+    if (length > best.length) best = {2, length, "its tag " + tag};
   }
   if (best.step != 0) return best;
   const auto tactic = [&](const std::string& tag) {
@@ -91,11 +96,11 @@ Fit fit(const playbook::Fallback& fallback, std::string_view source, const Tags&
     return holds(fallback.tactics(), tag) || (!id.empty() && holds(fallback.tactics(), id));
   };
   for (const std::string& tag : tags)
-    if (tactic(tag)) return {2, 0, "its tag " + tag};
+    if (tactic(tag)) return {3, 0, "its tag " + tag};
   for (const std::string& tag : tags)
-    if (holds(fallback.tags(), tag)) return {3, 0, "its tag " + tag};
-  if (holds(fallback.sources(), source)) return {4, 0, "its source " + std::string(source)};
-  if (fallback.rest()) return {5, 0, "neither tag nor source leading to another"};
+    if (holds(fallback.tags(), tag)) return {4, 0, "its tag " + tag};
+  if (by_source) return {5, 0, because_source};
+  if (fallback.rest()) return {6, 0, "neither tag nor source leading to another"};
   return {};
 }
 
@@ -243,9 +248,10 @@ Playbooks::Playbooks(const std::string& directory) : impl_(std::make_unique<Impl
   Problems problems;
   Set builtin;
   for (std::size_t i = 0; i < kBuiltinPlaybooksCount; ++i) {
-    const std::string file(kBuiltinPlaybooks[i].first);
-    builtin.emplace_back(
-        file, read_playbook_file(file, std::string(kBuiltinPlaybooks[i].second), problems));
+    const auto& [file, packed] = kBuiltinPlaybooks[i];
+    playbook::File content;
+    CHECK(content.ParseFromArray(packed.data(), static_cast<int>(packed.size())));
+    builtin.emplace_back(std::string(file), std::move(content));
   }
   impl_->add(builtin, problems);
   if (!directory.empty()) impl_->add(read_directory(directory, problems), problems);

@@ -106,7 +106,9 @@ class Reader {
 
   void text(const YAML::Node& node, const FieldDescriptor& field, Message& into) {
     std::string value = node.Scalar();
-    if (field.name() != "snippet") value.erase(value.find_last_not_of(" \n") + 1);
+    // A word to look for may end in a blank that tells it from a longer one.
+    if (field.name() != "snippet" && field.name() != "never")
+      value.erase(value.find_last_not_of(" \n") + 1);
     if (field.is_repeated()) {
       into.GetReflection()->AddString(&into, &field, value);
     } else {

@@ -14,8 +14,10 @@
 #include <sstream>
 
 #include "schemas/alert.h"
+#include "stages/report/attack.h"
 #include "stages/report/fill.h"
 #include "stages/report/lint.h"
+#include "stages/report/markdown.h"
 #include "stages/report/playbook_falco_rules.h"
 #include "tests/report/story.h"
 
@@ -92,25 +94,32 @@ struct Rendered {
   std::string json;
 };
 
+// A tag that leads to the fallback; the ATT&CK table knows it, so that lint can hold the report to
+// it.
+void lead_to(const playbook::Fallback& fallback, Story& story) {
+  if (!fallback.sources().empty() && fallback.sources(0) != "syscall") {
+    story.series.set_source(fallback.sources(0));
+    return;
+  }
+  for (const std::string& technique : fallback.techniques())
+    if (find_technique(technique) != nullptr) return void(story.tag(technique));
+  if (!fallback.tactics().empty()) return void(story.tag(fallback.tactics(0)));
+  if (!fallback.tags().empty()) story.tag(fallback.tags(0));
+}
+
 Rendered render(const Playbook& book, const std::string& rule, const Place& place,
                 const Result& result) {
   Story story(rule, 4);
-  story.field("proc.name", "sh").field("proc.pid", "4711").field("proc.exepath", "/usr/bin/it's");
-  story.field("proc.cmdline", "sh -c /opt/tool/run").field("proc.pname", "tool");
-  story.field("user.name", "root").field("user.uid", "0").field("fd.name", "/etc/a b");
   place.make(story);
-  result.make(story);
-  if (book.has_fallback()) {
-    const playbook::Fallback& fallback = book.fallback();
-    if (!fallback.techniques().empty())
-      story.tag(fallback.techniques(0));
-    else if (!fallback.tactics().empty())
-      story.tag(fallback.tactics(0));
-    else if (!fallback.tags().empty())
-      story.tag(fallback.tags(0));
-    else if (!fallback.sources().empty())
-      story.series.set_source(fallback.sources(0));
+  if (story.series.source() == "syscall") {
+    story.field("proc.name", "sh").field("proc.pid", "4711").field("proc.exepath", "/usr/bin/it's");
+    story.field("proc.cmdline", "sh -c /opt/tool/run").field("proc.pname", "tool");
+    story.field("user.name", "root").field("user.uid", "0").field("fd.name", "/etc/a b");
   }
+  for (const char* source : {"gcp", "okta", "github"})
+    if (book.id().starts_with(source)) story.series.set_source(source);
+  result.make(story);
+  if (book.has_fallback()) lead_to(book.fallback(), story);
   const Playbook& chosen = Story::playbooks().of(story.series, story.episode.summary());
   std::string json = story.json();
   return {book.id() + "/" + rule + "/" + place.name + "/" + result.name,
@@ -122,11 +131,14 @@ Rendered render(const Playbook& book, const std::string& rule, const Place& plac
 }
 
 // System calls happen in containers and on hosts, audit logs speak of objects.
-bool can_be(const std::string& file, const std::string& place) {
-  if (file.starts_with("playbooks/cloud/")) return place == "cloud";
-  if (file.starts_with("playbooks/k8s_audit/")) return place == "k8s_object";
-  if (file.starts_with("playbooks/syscall/")) return place != "cloud" && place != "k8s_object";
-  return true;
+bool can_be(const std::string& file, const Playbook& book, const std::string& place) {
+  const auto& sources = book.fallback().sources();
+  const bool audit = std::count(sources.begin(), sources.end(), "k8s_audit") > 0;
+  const bool cloud = !audit && !sources.empty();
+  if (cloud || file.starts_with("playbooks/cloud/") || file.starts_with("playbooks/saas/"))
+    return place == "cloud";
+  if (audit || file.starts_with("playbooks/k8s_audit/")) return place == "k8s_object";
+  return place != "cloud" && place != "k8s_object";
 }
 
 void for_every_rendering(const std::function<void(const Rendered&)>& visit) {
@@ -136,7 +148,7 @@ void for_every_rendering(const std::function<void(const Rendered&)>& visit) {
     if (rules.empty()) rules.emplace_back("A rule of our own");
     for (const std::string& rule : rules) {
       for (const Place& place : places()) {
-        if (!can_be(file, place.name)) continue;
+        if (!can_be(file, book, place.name)) continue;
         for (const Result& result : results()) {
           const Rendered rendered = render(book, rule, place, result);
           SCOPED_TRACE(rendered.name);
@@ -249,8 +261,7 @@ TEST(EveryPlaybook, ClaimsNoSuccessWhereEverythingWasRefused) {
                          rendered.result.name == std::string("not found");
     if (!refused || rendered.story.judged().effect_observed) return;
     const std::string markdown = markdown_of(rendered.json);
-    const std::string front = rendered.playbook->succeeded().substr(0, 24);
-    EXPECT_THAT(markdown, Not(HasSubstr(front)));
+    EXPECT_THAT(markdown, Not(HasSubstr(markdown_text(rendered.playbook->succeeded()))));
     EXPECT_THAT(rendered.json, Not(HasSubstr("\"succeeded\":2")));
   });
 }
@@ -296,6 +307,22 @@ TEST(EveryPlaybook, HasOnlyCommandsThatAShellCanRead) {
   std::filesystem::remove(file);
 }
 
+// The table says "only on success" of them, but their conditions are the macros outbound and
+// inbound_outbound, which take a connect that ended with EINPROGRESS as well (falcosecurity/rules
+// c72713e). Not so of rules over UDP, listen and accept: these never end so.
+const std::set<std::string>& begun_against_the_table() {
+  static const std::set<std::string> rules = {
+      "System procs network activity",
+      "Network Connection outside Local Subnet",
+      "Interpreted procs outbound network activity",
+      "Unexpected K8s NodePort Connection",
+      "Outbound or Inbound Traffic not to Authorized Server Process and Port",
+      "Outbound Connection to C2 Servers",
+      "Contact EC2 Instance Metadata Service From Container",
+      "Contact cloud metadata service from container"};
+  return rules;
+}
+
 TEST(EveryPlaybook, KnowsWhatItsRulesFireOn) {
   std::ifstream table(std::string(GYRE_SOURCE_DIR) + "/../shared/facts/rule-families.tsv");
   if (!table) GTEST_SKIP() << "the table of upstream rules is not here";
@@ -309,9 +336,10 @@ TEST(EveryPlaybook, KnowsWhatItsRulesFireOn) {
     const Playbook& book = Story::playbooks().of(series, {});
     if (book.has_fallback()) continue;
     EXPECT_EQ(book.family(), columns[1]) << columns[0];
-    const auto expected = columns[9] == "no"      ? Playbook::SUCCESS
-                          : columns[9] == "begun" ? Playbook::BEGUN
-                                                  : Playbook::ANY;
+    const bool begun = columns[9] == "begun" || begun_against_the_table().contains(columns[0]);
+    const auto expected = begun                ? Playbook::BEGUN
+                          : columns[9] == "no" ? Playbook::SUCCESS
+                                               : Playbook::ANY;
     EXPECT_EQ(book.fires_on(), expected) << columns[0];
   }
 }

@@ -107,6 +107,32 @@ TEST(FalcoException, TakesNoValueThatIsMoreThanAValue) {
   EXPECT_THAT(exception_of(with_fields({"proc.cmdline"}), story), HasSubstr("'\"it''s\"'"));
 }
 
+// The names of a test are free to choose: for what happened and alarms they excuse nothing, for
+// what was refused all the way they may.
+TEST(FalcoException, IsOfferedForAStrongRuleOnlyWhereMoreThanNamesExplainItOrNothingHappened) {
+  const auto offered = [](const Story& story) {
+    return story.json().find("Except exactly this in Falco") != std::string::npos;
+  };
+  const auto told = [](const char* result) {
+    Story story("Drop and execute new binary in container", 2);
+    story.field("proc.cmdline", "event-generator run syscall");
+    story.field("proc.exepath", "/bin/event-generator").field("evt.res", result);
+    return story;
+  };
+  Story happened = told("SUCCESS");
+  happened.outcome(2, 0, 0);
+  happened.field("container.image.repository", "falcosecurity/event-generator");
+  EXPECT_TRUE(offered(happened)) << "the image is no name";
+  Story announced = told("SUCCESS");
+  announced.outcome(2, 0, 0);
+  EXPECT_EQ(announced.judged().verdict, Verdict::kTest);
+  EXPECT_FALSE(offered(announced));
+  Story other = told("EACCES");
+  other.outcome(0, 2, 0).field("proc.cmdline", "/tmp/x");
+  EXPECT_EQ(other.judged().verdict, Verdict::kSuspicious);
+  EXPECT_FALSE(offered(other));
+}
+
 TEST(FalcoRules, WhatTheLoaderRefusesIsFound) {
   for (const char* yaml :
        {"rules:\n  - rule: a\n", "- name: a\n", "- rule: a\n  pattern: b\n",

@@ -58,6 +58,18 @@ TEST(Fill, LeavesOutWhatIsUnknownOrNotOfItsForm) {
   EXPECT_THAT(fill("stat {fd.name}", from({}), 3), IsEmpty());
 }
 
+TEST(Fill, KnowsFieldsWithCapitalsAndLeavesOtherBracesAlone) {
+  EXPECT_THAT(fill("gcloud logging read --project {gcp.projectId}",
+                   from({{"gcp.projectId", {"shop-prod"}}}), 3),
+              ElementsAre("gcloud logging read --project 'shop-prod'"));
+  for (const char* text :
+       {"docker inspect --format '{{println}}' x", "kubectl get -o '{.status}'",
+        "docker inspect --format '{{json .Mounts}}{{end}}' x", "a: {b: c}", "{}", "{{unclosed"})
+    EXPECT_THAT(placeholders(text), IsEmpty()) << text;
+  EXPECT_THAT(placeholders("'{{.Id}}' {container.id} {gcp.projectId}"),
+              ElementsAre("container.id", "gcp.projectId"));
+}
+
 TEST(Fill, NeverTakesACommandLine) {
   for (const char* name : {"proc.cmdline", "proc.args", "proc.pcmdline", "proc.acmdline[2]",
                            "proc.env", "evt.args", "output", "custom.field"})
@@ -101,6 +113,8 @@ TEST(Fill, RefusesTemplatesThatTakeItsQuotesApart) {
   EXPECT_EQ(wrong_placeholders("stat '{fd.name}'", false).size(), 1U);
   EXPECT_EQ(wrong_placeholders("stat \"{fd.name}\"", false).size(), 1U);
   EXPECT_EQ(wrong_placeholders("stat {nonsense}", false).size(), 1U);
+  EXPECT_EQ(wrong_placeholders("stat {Fd.Name}", false).size(), 1U);
+  EXPECT_EQ(wrong_placeholders("stat {NAME}", false).size(), 1U);
   EXPECT_THAT(wrong_placeholders("namespace: \"{k8s.ns.name}\"", true), IsEmpty());
   EXPECT_EQ(wrong_placeholders("namespace: {k8s.ns.name}", true).size(), 1U);
   EXPECT_EQ(wrong_placeholders("path: \"{fd.name}\"", true).size(), 1U);

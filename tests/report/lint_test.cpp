@@ -21,6 +21,7 @@ TEST(Lint, RefusesCommandsThatBreakMachinesOrDestroyEvidence) {
         "find /tmp -delete",
         "rm -rf /tmp/x",
         "logrotate /etc/logrotate.conf",
+        "/usr/sbin/logrotate -f",
         "ps -ef | grep busybox",
         "md5sum /bin/sh",
         "docker run -it --privileged=true --user=nobody --security-opt=\"seccomp=unconfined\" x",
@@ -55,6 +56,7 @@ TEST(Lint, TakesOnlyWhatIsKnownToChangeNothingForReadOnly) {
         "zgrep -h -e ' install ' /var/log/dpkg.log | tail -n 20", "dpkg -S '/bin/sh'",
         "kubectl -n shop get pod x -o yaml > pod.yaml", "ls -l /proc/1/exe 2>/dev/null",
         "aws cloudtrail lookup-events --start-time 2026-03-02T09:00:00Z",
+        "grep -h log /var/lib/logrotate/status",
         "kubectl label --dry-run=server --overwrite namespace x a=b", "nsenter -t 1 -n ss -tunap"})
     EXPECT_THAT(lint(command, LintOf::kReadOnly), IsEmpty()) << command;
   for (const char* command :
@@ -84,7 +86,9 @@ TEST(Lint, RefusesClaimsThatAnAlertCannotCarry) {
         "DKMS (Driver-Kit Management System)", "By implementing these measures you are fine.",
         "Disable the rule."})
     EXPECT_THAT(lint(text, LintOf::kClaim), Not(IsEmpty())) << text;
-  for (const char* text : {"A shell was started.", "T1059.004 fits.", "Falco reported it."})
+  EXPECT_THAT(lint("T1195.002 fits; this was a compromise.", LintOf::kClaim), Not(IsEmpty()));
+  for (const char* text : {"A shell was started.", "T1059.004 fits.", "Falco reported it.",
+                           "TA0001 Initial Access · T1195.002 Compromise Software Supply Chain"})
     EXPECT_THAT(lint(text, LintOf::kClaim), IsEmpty()) << text;
 }
 

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "base/error.h"
 
@@ -76,6 +77,18 @@ TEST(Playbooks, AreChosenByTheRulesNameElseByTagsAndSource) {
   EXPECT_EQ(of(playbooks, "Any other rule", {"container", "shell"}).id(), "shell_exec");
 }
 
+TEST(Playbooks, OfAnAuditLogAreChosenByItsSourceWhateverTheTagsSay) {
+  const Playbooks playbooks;
+  for (const auto& [source, id] : std::map<std::string, std::string>{
+           {"aws_cloudtrail", "cloud_audit_aws"}, {"k8s_audit", "k8s_control_plane"}}) {
+    EXPECT_EQ(
+        of(playbooks, "Any other rule", {"T1059.004", "mitre_execution", "shell"}, source).id(),
+        id);
+  }
+  for (const char* tactic : {"mitre_execution", "mitre_initial_access", "TA0002"})
+    EXPECT_EQ(of(playbooks, "Any other rule", {tactic}).id(), "shell_exec") << tactic;
+}
+
 TEST(Playbooks, SayWhyOneWasTakenThatDoesNotNameTheRule) {
   const Playbooks playbooks;
   records::Series series;
@@ -104,6 +117,15 @@ TEST_F(PlaybookDirectory, OverridesByRuleByStepAndByFallback) {
   EXPECT_EQ(of(playbooks, "My other rule").meaning(), "another one");
   EXPECT_EQ(of(playbooks, "My rule").checks(0).title(), "Ours");
   EXPECT_EQ(of(playbooks, "unknown").meaning(), "m");
+}
+
+// `nc -e ` is not the front of `nc -echo`.
+TEST_F(PlaybookDirectory, KeepsTheBlankAtTheEndOfAValueThatIsNeverExcepted) {
+  write("a.yaml", std::string(kSmall) +
+                      "    exception: {fields: [proc.cmdline], never: ['nc -e ', plain]}\n");
+  const Playbooks playbooks(directory_.string());
+  EXPECT_THAT(of(playbooks, "My rule").exception().never(),
+              testing::ElementsAre("nc -e ", "plain"));
 }
 
 TEST_F(PlaybookDirectory, NamesEveryProblemWithFileLineAndColumn) {

@@ -114,6 +114,51 @@ TEST(Effect, OfAShellThatStartedIsNotThatTheFileRan) {
   EXPECT_TRUE(binary.judged().effect_observed);
 }
 
+TEST(Missing, NamesOnlyFieldsThatTheAlertsCouldHold) {
+  const auto missing = [](Story& story) { return story.judged().missing; };
+  Story audit("A rule of our own");
+  audit.series.set_source("k8s_audit");
+  audit.series.mutable_entity()->set_kind(records::Entity::K8S_OBJECT);
+  audit.field("ka.target.resource", "clusterroles").tag("T1059.004");
+  for (const std::string& field : missing(audit)) EXPECT_TRUE(field.starts_with("ka.")) << field;
+  EXPECT_THAT(missing(audit), testing::Contains("ka.user.name"));
+  EXPECT_THAT(missing(audit), Not(testing::Contains("ka.target.namespace")))
+      << "a cluster role is in none";
+
+  Story calls("A rule of our own");
+  calls.tag("k8s");
+  EXPECT_THAT(missing(calls), testing::Each(Not(testing::StartsWith("ka."))));
+
+  Story cloud("A rule of our own");
+  cloud.series.set_source("aws_cloudtrail");
+  cloud.series.mutable_entity()->set_kind(records::Entity::CLOUD);
+  EXPECT_THAT(missing(cloud), Not(testing::Contains("ct.error"))) << "absent where none was";
+}
+
+TEST(Missing, NamesNoArgumentOfAnotherCall) {
+  Story by_path("Set Setuid or Setgid bit");
+  by_path.field("evt.type", "fchmodat").field("evt.arg.mode", "S_ISUID");
+  EXPECT_THAT(by_path.judged().missing, testing::Contains("evt.arg.filename"));
+  Story by_descriptor("Set Setuid or Setgid bit");
+  by_descriptor.field("evt.type", "fchmod").field("evt.arg.fd", "<f>/opt/tool");
+  EXPECT_THAT(by_descriptor.judged().missing, Not(testing::Contains("evt.arg.filename")));
+  Story removed("Delete or rename shell history");
+  removed.field("evt.arg.name", "/root/.bash_history");
+  EXPECT_THAT(removed.judged().missing, testing::Each(Not(testing::StartsWith("evt.arg."))))
+      << "which call it was is not said, one path is enough";
+}
+
+TEST(Details, ShowEveryFieldThatDecides) {
+  Story story("Set Setuid or Setgid bit");
+  story.field("evt.type", "fchmodat").field("evt.arg.mode", "S_ISUID");
+  simdjson::dom::parser parser;
+  const std::string json = story.json();
+  bool shown = false;
+  for (const auto detail : simdjson::dom::array(parser.parse(json)["details"]["event"]))
+    shown = shown || std::string_view(detail["field"]) == "evt.arg.mode";
+  EXPECT_TRUE(shown) << json;
+}
+
 TEST(Attention, PagesOnlyForWhatHappened) {
   Story critical("Some critical rule", 2);
   critical.outcome(0, 0, 2);
