@@ -21,117 +21,35 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "pipeline/config_kinds.h"
+#include "pipeline/config_reader.h"
 #include "pipeline/kafka_properties.h"
 
 namespace gyre::pipeline {
 namespace {
 
-using namespace config_kinds;
-
-// ---- Reading: collects problems instead of stopping at the first.
-
-class Reader {
- public:
-  explicit Reader(string origin) : origin_(std::move(origin)) {}
-
-  void problem(const YAML::Mark& mark, const string& what) {
-    problems_.push_back({mark.line, mark.column,
-                         mark.is_null() ? fmt::format("{}: {}", origin_, what)
-                                        : fmt::format("{}:{}:{}: {}", origin_, mark.line + 1,
-                                                      mark.column + 1, what)});
-  }
-
-  template <class T>
-  void scalar(const YAML::Node& node, const string& path, const Kind<T>& kind, T& into) {
-    if (const auto value = resolve(node, path)) {
-      auto result = kind.read(*value);
-      // What a variable holds may be a secret; what the file says is not.
-      const bool inserted = *value != node.Scalar();
-      if (result)
-        into = std::move(*result);
-      else
-        problem(node.Mark(), fmt::format("{}: {}\"{}\" {}", path, inserted ? "the value of " : "",
-                                         node.Scalar(), result.error()));
-    }
-  }
-
-  /// The scalar's text with the environment put in; nullopt, and a problem noted, if there is none.
-  std::optional<string> resolve(const YAML::Node& node, const string& path) {
-    if (node.IsNull() || !node.IsScalar()) {
-      problem(node.Mark(), node.IsNull() ? path + " has no value"
-                                         : path + " must be a single value, not a list or a map");
-      return std::nullopt;
-    }
-    return interpolate(node, path);
-  }
-
-  void finish() {
-    if (problems_.empty()) return;
-    std::ranges::stable_sort(problems_, {},
-                             [](const Problem& p) { return std::pair(p.line, p.column); });
-    string all;
-    for (const Problem& each : problems_) all += (all.empty() ? "" : "\n") + each.text;
-    throw ConfigError(all);
-  }
-
- private:
-  struct Problem {
-    int line;
-    int column;
-    string text;
-  };
-
-  std::optional<string> interpolate(const YAML::Node& node, const string& path) {
-    const string& raw = node.Scalar();
-    string result;
-    std::size_t at = 0;
-    for (;;) {
-      const auto begin = raw.find("${", at);
-      result.append(raw, at, begin == string::npos ? begin : begin - at);
-      if (begin == string::npos) return result;
-      const auto end = raw.find('}', begin);
-      if (end == string::npos) {
-        problem(node.Mark(), fmt::format("{}: `${{` without a closing `}}`", path));
-        return std::nullopt;
-      }
-      if (begin > at && raw[begin - 1] == '$') {  // `$${X}` stands for the text `${X}`
-        result.append(raw, begin + 1, end - begin);
-      } else if (const auto value = variable(raw.substr(begin + 2, end - begin - 2))) {
-        result += *value;
-      } else {
-        problem(node.Mark(),
-                fmt::format("{}: the environment variable of {} is not set; set it or give a "
-                            "default: ${{NAME:-default}}",
-                            path, raw.substr(begin, end + 1 - begin)));
-        return std::nullopt;
-      }
-      at = end + 1;
-    }
-  }
-
-  /// As in a shell, a default also stands in for an empty variable.
-  static std::optional<string> variable(const string& expression) {
-    const auto split = expression.find(":-");
-    const char* value = std::getenv(expression.substr(0, split).c_str());
-    if (value != nullptr && (*value != '\0' || split == string::npos)) return value;
-    if (split == string::npos) return std::nullopt;
-    return expression.substr(split + 2);
-  }
-
-  string origin_;
-  std::vector<Problem> problems_;
-};
+using config_kinds::are_brokers;
+using config_kinds::choice;
+using config_kinds::distance;
+using config_kinds::integer;
+using config_kinds::is_address;
+using config_kinds::is_name;
+using config_kinds::Kind;
+using config_kinds::milliseconds;
+using config_kinds::seconds;
+using config_kinds::size;
+using config_kinds::text;
+using std::string;
 
 // ---- The table of keys: what is read, shown, hashed and documented.
 
 struct Key {
   string path;
   bool semantic;  ///< decisions depend on it
-  std::function<void(Reader&, const YAML::Node&, Config&)> read;
+  std::function<void(ConfigReader&, const YAML::Node&, Config&)> read;
   std::function<string(const Config&)> show;
 };
 
-using Read = std::function<void(Reader&, const YAML::Node&, Config&)>;
+using Read = std::function<void(ConfigReader&, const YAML::Node&, Config&)>;
 
 bool is_semantic(const string& path) {
   return path.starts_with("findings.") || path.starts_with("outbreaks.") ||
@@ -142,7 +60,7 @@ bool is_semantic(const string& path) {
 template <class Get, class T>
 Key one(const string& path, Get get, Kind<T> kind) {
   return {path, is_semantic(path),
-          [=](Reader& reader, const YAML::Node& node, Config& config) {
+          [=](ConfigReader& reader, const YAML::Node& node, Config& config) {
             reader.scalar(node, path, kind, get(config));
           },
           [=](const Config& config) { return kind.show(get(config)); }};
@@ -150,7 +68,7 @@ Key one(const string& path, Get get, Kind<T> kind) {
 
 template <class Get, class T>
 Key many(const string& path, Get get, Kind<T> kind) {
-  const Read read = [=](Reader& reader, const YAML::Node& node, Config& config) {
+  const Read read = [=](ConfigReader& reader, const YAML::Node& node, Config& config) {
     if (!node.IsSequence() || node.size() == 0)
       return reader.problem(node.Mark(), path + " must be a list with at least one value: [a, b]");
     std::vector<T> values;
@@ -168,7 +86,7 @@ Key many(const string& path, Get get, Kind<T> kind) {
           }};
 }
 
-void read_properties(Reader& reader, const YAML::Node& node, Config& config) {
+void read_properties(ConfigReader& reader, const YAML::Node& node, Config& config) {
   if (!node.IsMap()) return reader.problem(node.Mark(), "kafka.properties must be a map");
   std::set<string> seen;
   for (const auto& each : node) {
@@ -287,7 +205,7 @@ string nearest(const string& path) {
   return *std::ranges::min_element(known, {}, rank);
 }
 
-void read_map(Reader& reader, const YAML::Node& map, const string& prefix, Config& config) {
+void read_map(ConfigReader& reader, const YAML::Node& map, const string& prefix, Config& config) {
   std::set<string> seen;
   for (const auto& each : map) {
     if (!each.first.IsScalar()) {
@@ -312,7 +230,7 @@ void read_map(Reader& reader, const YAML::Node& map, const string& prefix, Confi
   }
 }
 
-void default_instance(Reader& reader, Config& config) {
+void default_instance(ConfigReader& reader, Config& config) {
   if (!config.instance.empty()) return;
   const char* given = std::getenv("GYRE_INSTANCE");
   const bool is_given = given != nullptr && *given != '\0';
@@ -329,7 +247,7 @@ void default_instance(Reader& reader, Config& config) {
 }
 
 /// What no single key can be blamed for.
-void check_whole(Reader& reader, const Config& config) {
+void check_whole(ConfigReader& reader, const Config& config) {
   const auto problem = [&](const string& what) { reader.problem(YAML::Mark::null_mark(), what); };
   std::map<string, string> used;
   for (const auto& [what, topic] : std::initializer_list<std::pair<string, string>>{
@@ -394,7 +312,7 @@ Config load_config(const string& path, const Config& defaults) {
 }
 
 Config parse_config(const string& yaml, const string& origin, const Config& defaults) {
-  Reader reader(origin);
+  ConfigReader reader(origin);
   Config config = defaults;
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);

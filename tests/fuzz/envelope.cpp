@@ -2,7 +2,7 @@
 #include "schemas/reader.h"
 #include "tests/fuzz/valid.h"
 
-using namespace gyre::schemas;
+namespace gyre::schemas {
 
 // Whatever a record is, it comes to an end, in alerts that keep their promises and in few
 // rejections that say why.
@@ -29,3 +29,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(!bare || (alerts == 1 && rejections == 0));
   return 0;
 }
+
+}  // namespace gyre::schemas

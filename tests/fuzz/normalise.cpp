@@ -4,7 +4,7 @@
 #include "schemas/utf8.h"
 #include "tests/fuzz/valid.h"
 
-using namespace gyre::schemas;
+namespace gyre::schemas {
 
 // Valid UTF-8 stays valid, and no text grows beyond what its placeholders need.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,3 +15,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(normalise(text) == normalised);
   return 0;
 }
+
+}  // namespace gyre::schemas

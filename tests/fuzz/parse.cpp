@@ -2,7 +2,7 @@
 #include "schemas/json_text.h"
 #include "tests/fuzz/valid.h"
 
-using namespace gyre::schemas;
+namespace gyre::schemas {
 
 // What is an alert is JSON for both readers of JSON; what is read twice reads the same.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -19,3 +19,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   outcome_of(alert);
   return 0;
 }
+
+}  // namespace gyre::schemas

@@ -589,21 +589,5 @@ TEST_F(KafkaBrokerTest, RefusesMoreInsyncReplicasThanThereAre) {
               HasSubstr("min.insync.replicas=2 but only 1 replicas"));
 }
 
-TEST(ParseGroupMetadata, ReadsGenerationAndMember) {
-  const std::int32_t generation = 7;
-  std::string bytes = "CGMDv2:";
-  bytes.append(reinterpret_cast<const char*>(&generation), sizeof generation);
-  bytes += std::string("group\0member-1\0\1instance\0", 25);
-  const auto member = kafka::parse_group_metadata(bytes);
-  ASSERT_TRUE(member);
-  EXPECT_EQ(member->generation, 7);
-  EXPECT_EQ(member->id, "member-1");
-  EXPECT_TRUE(member->alive());
-  EXPECT_FALSE((kafka::Member{7, ""}).alive());
-  EXPECT_FALSE((kafka::Member{-1, "member-1"}).alive());
-  EXPECT_FALSE(kafka::parse_group_metadata("CGMDv3:"));
-  EXPECT_FALSE(kafka::parse_group_metadata(bytes.substr(0, 13)));
-}
-
 }  // namespace
 }  // namespace gyre::pipeline
