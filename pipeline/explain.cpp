@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "pipeline/commands.h"
 #include "pipeline/explanation.h"
+#include "schemas/envelope/unpack.h"
 #include "schemas/normalise.h"
 #include "schemas/sighting.h"
 
@@ -113,8 +114,10 @@ class Explainer {
   bool json_;
 };
 
-// A file written for people: one alert, or an array of them, over many lines.
-bool opens_alone(const std::string& line) {
+// A file that is one record: written for people, an alert or an array of them over many lines; or
+// packed, where a newline is a byte like any other.
+bool opens_record(const std::string& line) {
+  if (schemas::envelope::packing_of(line) != schemas::envelope::Packing::kNone) return true;
   const auto first = line.find_first_not_of(" \t\r\xEF\xBB\xBF");
   const auto last = line.find_last_not_of(" \t\r");
   return first != std::string::npos && first == last && (line[first] == '{' || line[first] == '[');
@@ -133,7 +136,7 @@ int explain(const Config& config, const ExplainOptions& options) {
   Explainer explainer(config, options.json);
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
-    if (number == 1 && opens_alone(line))
+    if (number == 1 && opens_record(line))
       line += '\n' + std::string(std::istreambuf_iterator<char>(in), {});
     explainer.explain(number, line);
   }

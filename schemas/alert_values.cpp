@@ -117,6 +117,8 @@ AlertKey alert_key(std::string_view name) {
       return name == "priority" ? kPriority : name == "hostname" ? kHostname : kOther;
     case 10:
       return name == "@timestamp" ? kTimestamp : kOther;
+    case 11:
+      return name == "specversion" ? kSpecVersion : kOther;
     case 12:
       return name == "outputFields" ? kOutputFields : kOther;  // gRPC's, as protobuf's JSON has it
     case 13:
@@ -152,6 +154,20 @@ std::optional<Priority> parse_priority(std::string_view text) {
   for (std::size_t i = 0; i < kPriorities.size(); ++i)
     if (equal_ignoring_case(text, kPriorities[i])) return static_cast<Priority>(i);
   return std::nullopt;
+}
+
+void restore_source(std::string& source) {
+  static constexpr auto kSources =
+      std::to_array<std::string_view>({"syscall", "k8s_audit", "internal"});
+  if (source == kSources[0]) return;
+  if (source.empty() || source == "syscalls") {
+    source = kSources[0];
+    return;
+  }
+  for (std::size_t i = 0; i < kSources.size(); ++i) {
+    const bool numbered = source.size() == 1 && source[0] == static_cast<char>('0' + i);
+    if (numbered || equal_ignoring_case(source, kSources[i])) source = kSources[i];
+  }
 }
 
 std::optional<std::size_t> replaced_bracket(std::string_view name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/time.h"
@@ -22,6 +23,7 @@ enum AlertKey : unsigned {
   kOutputFields = 256,
   kTimestamp = 512,  ///< `@timestamp`
   kDate = 1024,
+  kSpecVersion = 2048,  ///< a CloudEvent's: it is no alert, but may say some of one's keys
   kOther = 0
 };
 AlertKey alert_key(std::string_view name);
@@ -48,6 +50,11 @@ std::optional<Instant> parse_timestamp(std::string_view seconds, std::string_vie
 
 /// Falco's names in any case, `Info`, and gRPC's numbers 0 to 7.
 std::optional<Priority> parse_priority(std::string_view text);
+
+/// What sources of Falco's own events are called everywhere else: `syscall` where it is missing or
+/// falcosidekick's `syscalls`, gRPC's names in any case and its numbers (falco
+/// userspace/falco/schema.proto).
+void restore_source(std::string& source);
 
 /// Position of the `_` that was a bracket: falcosidekick's bracketReplacer makes `proc.aname_2` of
 /// `proc.aname[2]` (types/types.go).

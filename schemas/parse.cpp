@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -21,6 +22,12 @@ using simdjson::error_code;
 // Deeper objects say nothing that Falco or a shipper would put into a field.
 constexpr int kNesting = 16;
 constexpr std::size_t kNameBytes = 256;
+// Fluentd's flatten_hash, and exports from stores that have a column a field.
+constexpr std::string_view kFlatPrefix = "output_fields.";
+
+bool is_nested(od::json_type type) {
+  return type == od::json_type::object || type == od::json_type::array;
+}
 
 // Most keys need no unescaping; then the view is the buffer's.
 error_code key_text(od::field& field, std::string_view& name) {
@@ -45,8 +52,11 @@ struct AlertParser::Impl {
   error_code read_tags(od::value value, Alert& alert);
   error_code read_time(od::object& object);
   error_code skip(od::value value);
+  error_code nested(od::json_type type, od::value& value, std::string_view& text);
   error_code collect(od::object& object, std::string_view prefix, int depth);
-  error_code collect_value(std::string_view name, od::value value, int depth);
+  error_code collect_member(std::string_view prefix, std::string_view name, od::value value,
+                            int depth);
+  error_code collect_text(std::string_view text, Alert& alert);
   error_code join(od::array& array, std::string_view& text);
   error_code scalar(od::json_type type, od::value& value, std::string_view& text);
   void assign(std::string& to, std::string_view text);
@@ -56,14 +66,15 @@ struct AlertParser::Impl {
   ParseLimits limits;
   od::parser parser;
   std::string buffer;
+  od::parser text_parser;  // of output_fields that are text
+  std::string text_buffer;
   std::string scratch;
   FieldList fields;
   unsigned seen = 0;
   std::size_t tags = 0;  // of this alert; behind them stand an older one's, for their memory
   bool truncated = false;
   std::optional<Priority> priority;
-  std::optional<Instant> time;
-  std::optional<Instant> shipper_time;
+  std::optional<Instant> time, shipper_time;
 };
 
 AlertParser::AlertParser(ParseLimits limits) : impl_(new Impl(limits)) {}
@@ -74,11 +85,10 @@ tl::expected<void, Rejection> AlertParser::parse(std::string_view record, Alert&
 }
 
 tl::expected<void, Rejection> AlertParser::Impl::parse(std::string_view record, Alert& alert) {
-  if (record.size() > limits.record_bytes) {
+  if (record.size() > limits.record_bytes)
     return tl::unexpected(Rejection{
-        ParseError::kTooLarge, std::to_string(record.size()) + " bytes, limits.record_bytes is " +
-                                   std::to_string(limits.record_bytes)});
-  }
+        ParseError::kTooLarge,
+        fmt::format("{} bytes, limits.record_bytes is {}", record.size(), limits.record_bytes)});
   buffer.assign(record);
   alert.flags = 0;
   auto rejection = read(alert);
@@ -115,6 +125,8 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
     return Rejection{ParseError::kNotJson, "something follows the object"};
   if (alert.rule.empty()) return Rejection{ParseError::kNotAnAlert, "no `rule` at its top level"};
+  if ((seen & kSpecVersion) != 0 && (seen & kOutputFields) == 0)
+    return Rejection{ParseError::kNotAnAlert, "a CloudEvent, whose data hold no alert"};
   if ((seen & kTime) == 0) time = shipper_time;
   if (!time) {
     return Rejection{ParseError::kNoTime,
@@ -123,7 +135,7 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
   }
   alert.time = time->time;
   alert.priority = priority.value_or(Priority::kWarning);
-  if (alert.source.empty() || alert.source == "syscalls") alert.source = "syscall";
+  restore_source(alert.source);
   alert.tags.resize(tags);
   if (!std::is_sorted(alert.tags.begin(), alert.tags.end()))
     std::sort(alert.tags.begin(), alert.tags.end());
@@ -143,7 +155,11 @@ error_code AlertParser::Impl::read_top(od::object& object, Alert& alert) {
     const AlertKey key = alert_key(name);
     const bool wanted = key != kOther && (seen & key) == 0;  // the first of two equal keys counts
     seen |= key;
-    const auto error = wanted ? read_key(key, field.value(), alert) : skip(field.value());
+    const bool flat = key == kOther && name.starts_with(kFlatPrefix);
+    const auto error = wanted ? read_key(key, field.value(), alert)
+                       : flat
+                           ? collect_member({}, name.substr(kFlatPrefix.size()), field.value(), 0)
+                           : skip(field.value());
     if (error) return error;
   }
   return simdjson::SUCCESS;
@@ -158,7 +174,7 @@ error_code AlertParser::Impl::read_key(AlertKey key, od::value value, Alert& ale
     return key == kTime ? read_time(object) : collect(object, {}, 0);
   }
   if (type == od::json_type::array && key == kTags) return read_tags(value, alert);
-  if (type == od::json_type::object || type == od::json_type::array) return skip(value);
+  if (is_nested(type)) return skip(value);
   return read_text(key, type, value, alert);
 }
 
@@ -195,14 +211,14 @@ error_code AlertParser::Impl::read_text(AlertKey key, od::json_type type, od::va
       break;
     case kTags:
       while (!text.empty()) {
-        const auto comma = std::min(text.find(','), text.size() - 1) + 1;
-        std::string_view tag = text.substr(0, comma);
-        if (tag.ends_with(',')) tag.remove_suffix(1);
-        add_tag(tag, alert);
-        text.remove_prefix(comma);
+        const auto comma = std::min(text.find(','), text.size());
+        add_tag(text.substr(0, comma), alert);
+        text.remove_prefix(std::min(comma + 1, text.size()));
       }
       break;
     case kOutputFields:
+      return collect_text(trimmed(text), alert);
+    case kSpecVersion:
     case kOther:
       break;
   }
@@ -222,8 +238,7 @@ error_code AlertParser::Impl::read_time(od::object& object) {
     if (const auto error = value.type().get(type)) return error;
     std::string_view other;
     std::string_view& text = name == "seconds" ? seconds : name == "nanos" ? nanos : other;
-    const bool nested = type == od::json_type::object || type == od::json_type::array;
-    if (const auto error = nested ? skip(value) : scalar(type, value, text)) return error;
+    if (const auto error = is_nested(type) ? skip(value) : scalar(type, value, text)) return error;
   }
   time = parse_timestamp(seconds, nanos);
   return simdjson::SUCCESS;
@@ -259,24 +274,27 @@ void AlertParser::Impl::add_tag(std::string_view text, Alert& alert) {
   alert.tags[tags++] = cut(text);
 }
 
-// Steps over a value that nobody needs, but not over a broken one: where one value is broken,
-// nothing in the record can be trusted (ruling 13), and simdjson would look at brackets only.
-error_code AlertParser::Impl::skip(od::value value) {
-  od::json_type type;
-  if (const auto error = value.type().get(type)) return error;
-  std::string_view text;
+// The text of an object or array. Where one value is broken, nothing in the record can be trusted
+// (ruling 13), and simdjson would look at brackets only.
+error_code AlertParser::Impl::nested(od::json_type type, od::value& value, std::string_view& text) {
   if (type == od::json_type::object) {
     od::object object;
     if (const auto error = value.get_object().get(object)) return error;
     if (const auto error = object.raw_json().get(text)) return error;
-  } else if (type == od::json_type::array) {
+  } else {
     od::array array;
     if (const auto error = value.get_array().get(array)) return error;
     if (const auto error = array.raw_json().get(text)) return error;
-  } else {
-    return scalar(type, value, text);
   }
   return is_json(text) ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
+}
+
+// Steps over a value that nobody needs, but not over a broken one.
+error_code AlertParser::Impl::skip(od::value value) {
+  od::json_type type;
+  if (const auto error = value.type().get(type)) return error;
+  std::string_view text;
+  return is_nested(type) ? nested(type, value, text) : scalar(type, value, text);
 }
 
 // Text of a string, number (of any size, as it stands) or boolean; empty for null. Only peeks at
@@ -304,18 +322,18 @@ error_code AlertParser::Impl::collect(od::object& object, std::string_view prefi
     od::field&& field = std::move(result).value_unsafe();
     std::string_view name;
     if (const auto error = key_text(field, name)) return error;
-    if (fields.full() || depth == kNesting || prefix.size() + 1 + name.size() > kNameBytes) {
-      truncated = true;
-      if (const auto error = skip(field.value())) return error;
-      continue;
-    }
-    if (!prefix.empty()) name = fields.keep(prefix, ".", name);
-    if (const auto error = collect_value(name, field.value(), depth)) return error;
+    if (const auto error = collect_member(prefix, name, field.value(), depth)) return error;
   }
   return simdjson::SUCCESS;
 }
 
-error_code AlertParser::Impl::collect_value(std::string_view name, od::value value, int depth) {
+error_code AlertParser::Impl::collect_member(std::string_view prefix, std::string_view name,
+                                             od::value value, int depth) {
+  if (fields.full() || depth == kNesting || prefix.size() + 1 + name.size() > kNameBytes) {
+    truncated = true;
+    return skip(value);
+  }
+  if (!prefix.empty()) name = fields.keep(prefix, ".", name);
   od::json_type type;
   if (const auto error = value.type().get(type)) return error;
   std::string_view text;
@@ -335,6 +353,20 @@ error_code AlertParser::Impl::collect_value(std::string_view name, od::value val
   return simdjson::SUCCESS;
 }
 
+// What is no object says nothing; the record around it is whole all the same.
+error_code AlertParser::Impl::collect_text(std::string_view text, Alert& alert) {
+  if (!text.starts_with('{') || !is_json(text)) return simdjson::SUCCESS;
+  text_buffer.assign(text);
+  if (repair_surrogates(text_buffer)) alert.flags |= kRepaired;
+  text_buffer.reserve(text_buffer.size() + simdjson::SIMDJSON_PADDING);
+  od::document document;
+  od::object object;
+  auto error = text_parser.iterate(text_buffer.data(), text_buffer.size(), text_buffer.capacity())
+                   .get(document);
+  if (error == simdjson::SUCCESS) error = document.get_object().get(object);
+  return error == simdjson::SUCCESS ? collect(object, {}, 0) : error;
+}
+
 error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
   scratch.clear();
   for (auto result : array) {
@@ -343,19 +375,9 @@ error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
     od::json_type type;
     if (const auto error = element.type().get(type)) return error;
     std::string_view item;
-    if (type == od::json_type::object) {
-      od::object inner;
-      if (const auto error = element.get_object().get(inner)) return error;
-      if (const auto error = inner.raw_json().get(item)) return error;
-      if (!is_json(item)) return simdjson::TAPE_ERROR;
-    } else if (type == od::json_type::array) {
-      od::array inner;
-      if (const auto error = element.get_array().get(inner)) return error;
-      if (const auto error = inner.raw_json().get(item)) return error;
-      if (!is_json(item)) return simdjson::TAPE_ERROR;
-    } else if (const auto error = scalar(type, element, item)) {
+    if (const auto error =
+            is_nested(type) ? nested(type, element, item) : scalar(type, element, item))
       return error;
-    }
     item = trimmed(item);
     if (is_unknown(item) || scratch.size() > limits.string_bytes) continue;
     if (!scratch.empty()) scratch += ", ";
@@ -366,11 +388,7 @@ error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
 }
 
 void AlertParser::Impl::assign(std::string& to, std::string_view text) {
-  if (is_unknown(text)) {
-    to.clear();
-  } else {
-    to.assign(cut(text));
-  }
+  to.assign(is_unknown(text) ? std::string_view() : cut(text));
 }
 
 std::string_view AlertParser::Impl::cut(std::string_view text) {

@@ -217,7 +217,10 @@ bool AlertReader::Impl::unwrap(const envelope::Inner& inner, Text& text) {
   wrap(text, inner.name);
   if (inner.time != kNoTime) text.time = inner.time;
   const bool string = inner.value.starts_with('"');
-  if (inner.payload == Payload::kAnyValue) return own(envelope::plain_json(inner.value), text);
+  if (inner.payload == Payload::kAnyValue) {
+    std::string alert = envelope::falcosidekick_alert(inner.attributes, inner.value);
+    return own(alert.empty() ? envelope::plain_json(inner.value) : std::move(alert), text);
+  }
   if (inner.payload == Payload::kResources) return own(envelope::log_records(inner.value), text);
   if (inner.payload == Payload::kBytes && inner.value.starts_with('[')) {
     auto bytes = bytes_of(inner.value);

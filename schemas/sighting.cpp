@@ -27,9 +27,10 @@ auto choice_rank(std::string_view value) { return std::pair(fast_hash(value), va
 
 template <typename Repeated>
 auto position_of(Repeated& fields, std::string_view name) {
-  return std::lower_bound(
-      fields.begin(), fields.end(), name,
-      [](const records::Values& values, std::string_view key) { return values.field() < key; });
+  return std::lower_bound(fields.begin(), fields.end(), name,
+                          [](const records::Values& values, std::string_view key) {
+                            return std::string_view(values.field()) < key;
+                          });
 }
 
 // Inserts an element made by `make` before `position` of a sorted repeated field.

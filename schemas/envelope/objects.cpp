@@ -12,6 +12,8 @@ namespace gyre::schemas::envelope {
 
 namespace {
 
+constexpr std::string_view kAttributes = "attributes";
+
 using Keys = std::array<std::string_view, 5>;  // empty: no more
 
 // One shipper's object: known by its marks, the first payload that can hold JSON is the alert's.
@@ -112,9 +114,11 @@ bool known(std::string_view key) {
   const auto holds = [&](const Keys& keys) {
     return std::find(keys.begin(), keys.end(), key) != keys.end();
   };
-  return std::any_of(kRecognisers.begin(), kRecognisers.end(), [&](const Recogniser& form) {
-    return holds(form.all) || holds(form.any) || holds(form.payloads) || holds(form.times);
-  });
+  const bool held =
+      std::any_of(kRecognisers.begin(), kRecognisers.end(), [&](const Recogniser& form) {
+        return holds(form.all) || holds(form.any) || holds(form.payloads) || holds(form.times);
+      });
+  return held || key == kAttributes;
 }
 
 // The known top-level members, the first of equal keys. Bounded by the number of known keys.
@@ -131,8 +135,10 @@ class Members {
     return at == members_.end() ? std::string_view() : at->value;
   }
   bool has(std::string_view key) const { return !(*this)[key].empty(); }
-  // Whole or not.
-  bool alert() const { return fields_ || (output_ && priority_); }
+  // Whole or not. A CloudEvent is none, whatever falcosidekick repeats of the alert beside it.
+  bool alert() const {
+    return fields_ || (!has("specversion") && (rule_ || (output_ && priority_)));
+  }
 
  private:
   struct Member {
@@ -143,8 +149,8 @@ class Members {
   void add(std::string key, std::string_view value) {
     output_ = output_ || key == "output";
     priority_ = priority_ || key == "priority";
-    fields_ = fields_ || key == "output_fields" || key == "outputFields" ||
-              (key == "rule" && value.starts_with('"'));
+    fields_ = fields_ || key == "output_fields" || key == "outputFields";
+    rule_ = rule_ || (key == "rule" && value.starts_with('"'));
     if (key == "event" && value.starts_with('{')) {
       std::string_view event = value.substr(1);
       while (const auto item = take_item(event))
@@ -156,6 +162,7 @@ class Members {
   std::vector<Member> members_;
   bool output_ = false;
   bool priority_ = false;
+  bool rule_ = false;
   bool fields_ = false;
 };
 
@@ -196,7 +203,7 @@ std::optional<Inner> find_inner(std::string_view object) {
     for (const std::string_view key : form.payloads) {
       const std::string_view value = members[key];
       if (can_hold_json(value, form.payload))
-        return Inner{form.name, form.payload, value, time_of(form, members)};
+        return Inner{form.name, form.payload, value, members[kAttributes], time_of(form, members)};
     }
   }
   return std::nullopt;

@@ -23,8 +23,9 @@ enum class Payload {
 struct Inner {
   std::string_view name;
   Payload payload = Payload::kJson;
-  std::string_view value;  ///< a JSON value
-  Nanos time = kNoTime;    ///< the last instant that the envelope's own time can mean
+  std::string_view value;       ///< a JSON value
+  std::string_view attributes;  ///< of an OpenTelemetry record: what stands beside it, or empty
+  Nanos time = kNoTime;         ///< the last instant that the envelope's own time can mean
 };
 
 /// Finds it in a well-formed object by its top-level keys (and `event.original`, which ECS nests).

@@ -59,6 +59,16 @@ void append_list(std::string_view values, int depth, std::string& to) {
   to += ']';
 }
 
+// Go's time.Time prints "2026-01-02 03:04:05.6 +0000 UTC".
+std::string without_zone_name(std::string_view token) {
+  const auto zone = token.find_last_of("+-");
+  if (zone == std::string_view::npos || zone == 0 || token[zone - 1] != ' ')
+    return std::string(token);
+  std::string time(token.substr(0, zone - 1));
+  const std::string_view offset = token.substr(zone);
+  return time.append(offset.substr(0, offset.find(' '))).append("\"");
+}
+
 }  // namespace
 
 std::string log_records(std::string_view resource_logs) {
@@ -72,6 +82,25 @@ std::string log_records(std::string_view resource_logs) {
     });
   });
   return records + "]";
+}
+
+std::string falcosidekick_alert(std::string_view attributes, std::string_view body) {
+  const std::string_view output = member_of(body, "stringValue");
+  if (!output.starts_with('"') || output.starts_with("\"{")) return {};
+  std::string alert = "{\"output\":" + std::string(output);
+  bool rule = false;
+  for_each_element(attributes, [&](std::string_view attribute) {
+    const std::string key = unescaped(member_of(attribute, "key"));
+    const std::string_view value = member_of(member_of(attribute, "value"), "stringValue");
+    if (!value.starts_with('"')) return;
+    rule = rule || key == "rule";
+    if (key == "timestamp")
+      alert.append(",\"time\":").append(without_zone_name(value));
+    else if (key == "rule" || key == "priority" || key == "source" || key == "hostname" ||
+             key == "tags")
+      alert.append(",\"").append(key).append("\":").append(value);
+  });
+  return rule ? alert + "}" : std::string();
 }
 
 std::string plain_json(std::string_view any_value) {

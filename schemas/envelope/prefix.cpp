@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "schemas/alert_values.h"
+#include "schemas/json_text.h"
 
 namespace gyre::schemas::envelope {
 
@@ -22,10 +23,12 @@ struct Form {
   std::string_view name;
   std::string_view pattern;
   std::string_view example;
+  bool logstash = false;
 };
 constexpr std::array kForms = {
-    Form{"syslog", R"((?:<\d{1,3}>)?(?:T|[A-Z][a-z]{2} [ \d]?\d \d\d:\d\d:\d\d) H G: ?)",
-         "RFC 3164, rsyslog's files, journalctl: <14>Jan  2 03:04:05 node falco[7]: "},
+    Form{"syslog",
+         R"((?:<\d{1,3}>)?(?:T H|[A-Z][a-z]{2} [ \d]?\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: H)?) G: ?)",
+         "RFC 3164, rsyslog's files, journalctl, libc: <14>Jan  2 03:04:05 node falco[7]: "},
     Form{"syslog", R"((?:<\d{1,3}>)G: ?)", "RFC 3164 without time and host: <14>falco: "},
     Form{
         "syslog",
@@ -33,7 +36,9 @@ constexpr std::array kForms = {
         "RFC 5424: <14>1 2026-01-02T03:04:05.1Z node falco 7 - [a@1 b=\"c\"] "},
     Form{"cri", R"(T std(?:out|err) F )",
          "containerd and CRI-O: 2026-01-02T03:04:05.1Z stdout F ; a part (P) is no whole line"},
-    Form{"line", R"(T (?:H )?)", "docker logs -t; Logstash's codec `plain` adds the host"},
+    Form{"line", R"(T H )", "Logstash's codec `plain`: 2026-01-02T03:04:05.1Z node "},
+    Form{"line", R"(T %?)", "docker logs -t; Logstash that has no host, or an object for one",
+         true},
     Form{"line", R"(G: ?)", "falco: , falco[7]: "},
     Form{"line", R"([\w.\-]+ +\| ?)", "docker compose logs: falco-1  | "},
     Form{"line", R"(\[[\w./\-]+\] )", "kubectl logs --prefix: [pod/falco-7pvrx/falco] "},
@@ -72,6 +77,20 @@ class Patterns {
   std::array<std::unique_ptr<RE2>, kForms.size()> patterns_;
 };
 
+// Logstash prints a host that is an object (Beats, its own ECS mode) as JSON, and one that is
+// missing as the pattern `%{host}` that asked for it. The text from its first brace on becomes what
+// follows.
+std::string_view behind_host(std::string_view text) {
+  constexpr std::string_view kMissing = "{host} ";
+  if (text.starts_with(kMissing)) return text.substr(kMissing.size());
+  std::string_view rest = text.substr(0, kPrefixBytes);
+  const auto host = take_json(rest);
+  if (!host || !rest.starts_with('{') || rest.data() != host->data() + host->size() + 1)
+    return text;
+  const bool named = member_of(*host, "name").starts_with('"') && member_of(*host, "rule").empty();
+  return named ? text.substr(host->size() + 1) : text;
+}
+
 }  // namespace
 
 std::optional<Prefix> strip_prefix(std::string_view text) {
@@ -85,6 +104,7 @@ std::optional<Prefix> strip_prefix(std::string_view text) {
     if (!(timed ? RE2::FullMatch(head, patterns[i], &stamp) : RE2::FullMatch(head, patterns[i])))
       continue;
     Prefix prefix{kForms[i].name, text.substr(brace), kNoTime};
+    if (kForms[i].logstash) prefix.rest = behind_host(prefix.rest);
     if (const auto instant = parse_instant({stamp.data(), stamp.size()}))
       prefix.time = instant->latest();
     return prefix;

@@ -108,6 +108,22 @@ TEST(Explain, ReadsOneAlertOverManyLines) {
   EXPECT_EQ(text(said[0], "rule"), "Execution from /dev/shm");
 }
 
+// One raw block of zstd (RFC 8878 3.1.1): its text stands in it as it is, newlines and all.
+TEST(Explain, ReadsAPackedRecordWithNewlinesInIt) {
+  std::string alert = R"({"rule":"A shell",)"
+                      "\n"
+                      R"("time":1767323045})";
+  const std::string head("\x28\xB5\x2F\xFD\x20", 5);
+  const auto size = static_cast<char>(alert.size());
+  const auto said =
+      objects(explained(head + size + static_cast<char>((alert.size() << 3 | 1) & 0xFF) +
+                            static_cast<char>(alert.size() >> 5) + std::string(1, '\0') + alert,
+                        true));
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(text(said[0], "envelope"), "zstd");
+  EXPECT_EQ(text(said[0], "rule"), "A shell");
+}
+
 TEST(Explain, OfASensorSpeakingOfItselfThereIsNoVerdict) {
   const auto said = objects(explained(
       R"({"hostname":"node-1","priority":"Debug","rule":"Falco internal: syscall event drop","source":"internal",)"

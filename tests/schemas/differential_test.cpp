@@ -35,7 +35,9 @@ class Generator {
       member(json, key, one_in(12) ? any(0) : usual(key));
       if (one_in(20)) member(json, key, any(0));
     }
-    if (one_in(6)) member(json, pick({"@timestamp", "date", "log", "outputFields"}), any(0));
+    if (one_in(6))
+      member(json, pick({"@timestamp", "date", "log", "outputFields", "specversion"}), any(0));
+    if (one_in(6)) member(json, "output_fields." + word(), any(0));
     if (one_in(6)) member(json, word(), any(0));
     return json + blank() + "}";
   }
@@ -88,6 +90,7 @@ class Generator {
     if (key == "tags")
       return pick({R"(["b","a","a",null,7,"<NA>"])", R"("x, y,,x")", "[]", "null"});
     if (key == "output_fields") return object(0);
+    if (key == "source") return pick({R"("syscalls")", R"("SysCall")", "1", R"("2")", text()});
     return text();
   }
 

@@ -77,6 +77,10 @@ TEST_F(Hostile, ManyKeys) {
   const std::string equal = R"({"rule":"r","time":1767323045)";
   EXPECT_EQ(alerts(equal + repeated(R"(,"rule":"s")", kMost) + "}"), 1U);
   EXPECT_EQ(alerts(equal + R"(,"output_fields":{"a":1)" + repeated(R"(,"a":2)", kMost) + "}}"), 1U);
+  EXPECT_EQ(alerts(equal + repeated(R"(,"output_fields.a":2)", kMost) + "}"), 1U);
+  EXPECT_EQ(alerts(equal + repeated(R"(,"output_fields":"{}")", kMost) + "}"), 1U);
+  const std::string text = "{\"a\":1" + repeated(R"(,"b":2)", kMost / 2) + "}";
+  EXPECT_EQ(alerts(equal + R"(,"output_fields":)" + as_json(text) + "}"), 1U);
   EXPECT_EQ(alerts(equal + R"(,"tags":["a")" + repeated(R"(,"b")", kMost) + "]}"), 1U);
   EXPECT_EQ(alerts(equal + R"(,"output_fields":{"a":[1)" + repeated(",1", kMost) + "]}}"), 1U);
   alerts(R"({"log":"x")" + repeated(R"(,"log":{})", kMost) + "}");
@@ -98,7 +102,11 @@ TEST_F(Hostile, Depth) {
       alerts(deep.substr(0, deep.size() / 2));
       if (deep.size() > kMost - 1'000) continue;
       EXPECT_EQ(alerts(alert("A shell", "\"x\":" + deep + ",")), 1U);
-      EXPECT_EQ(alerts(R"({"rule":"r","time":1767323045,"output_fields":{"x":)" + deep + "}}"), 1U);
+      const std::string head = R"({"rule":"r","time":1767323045,"output_fields)";
+      EXPECT_EQ(alerts(head + "\":{\"x\":" + deep + "}}"), 1U);
+      EXPECT_EQ(alerts(head + ".x\":" + deep + "}"), 1U);
+      if (deep.size() > kMost / 2) continue;
+      EXPECT_EQ(alerts(head + "\":" + as_json("{\"x\":" + deep + "}") + "}"), 1U);
     }
   }
 }

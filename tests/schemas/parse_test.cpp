@@ -80,6 +80,42 @@ TEST_F(Parse, FieldsAreSortedOneAName) {
   EXPECT_EQ(alert.fields, want);
 }
 
+// Stores of columns keep an object as its text, or each of its members as a column.
+TEST_F(Parse, FieldsAsTextOrFlattened) {
+  const decltype(Alert::fields) want = {{"container.id", "0123456789ab"},
+                                        {"proc.cmdline", "sh \"x\""}};
+  const std::string head = R"({"rule":"r","time":1767323045,)";
+  EXPECT_EQ(
+      ok(head +
+         R"("output_fields":" {\"proc.cmdline\":\"sh \\\"x\\\"\",\"container\":{\"id\":\"0123456789ab\"}}"})")
+          .fields,
+      want);
+  EXPECT_EQ(
+      ok(head +
+         R"("output_fields.proc.cmdline":"sh \"x\"","output_fields.container":{"id":"0123456789ab"},"output_fields.":1})")
+          .fields,
+      want);
+  EXPECT_EQ(ok(head + R"("output_fields":"{\"a\":\"\\ud800\"}"})").field("a"), "\xEF\xBF\xBD");
+  EXPECT_TRUE(alert_.flags & kRepaired);
+  for (const auto* text : {R"("{\"a\":1")", R"("{\"a\":1} x")", R"("[1]")", R"("x")"})
+    EXPECT_TRUE(ok(head + R"("output_fields":)" + text + "}").fields.empty()) << text;
+}
+
+// protobuf's JSON names the sources of Falco's gRPC output in capitals, a Go client numbers them
+// (falco userspace/falco/schema.proto).
+TEST_F(Parse, SourcesOfTheGrpcOutput) {
+  const auto source = [&](const std::string& text) {
+    return with("", "\"source\":" + text + ",").source;
+  };
+  EXPECT_EQ(source(R"("SYSCALL")"), "syscall");
+  EXPECT_EQ(source(R"("K8S_audit")"), "k8s_audit");
+  EXPECT_EQ(source("0"), "syscall");
+  EXPECT_EQ(source("1"), "k8s_audit");
+  EXPECT_EQ(source(R"("Internal")"), "internal");
+  EXPECT_EQ(source("3"), "3");
+  EXPECT_EQ(source(R"("MyPlugin")"), "MyPlugin");
+}
+
 TEST_F(Parse, OnlyTopLevelKeysAreTheAlerts) {
   const Alert alert = with(R"("x":{"rule":"forged","time":"2000-01-01T00:00:00Z"})",
                            R"("a":{"rule":"forged","hostname":"h"},)");

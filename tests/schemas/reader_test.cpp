@@ -20,6 +20,9 @@ TEST_F(ReaderTest, SyslogPrefix) {
   expect("<14>1 2026-01-02T04:04:06.5+01:00 node falco 7 - - " + alert(), "syslog",
          "2026-01-02T03:04:06.599999999Z");
   expect("<14>1 - node falco 7 ID [a@1 b=\"c \\\" ]\"][d@2] \xEF\xBB\xBF" + alert(), "syslog");
+  // As libc writes it to /dev/log, and as journalctl -o short-precise prints it.
+  expect("<13>Jan  2 03:04:05 falco: " + alert(), "syslog");
+  expect("Jan 02 03:04:05.123456 node falco[7]: " + alert(), "syslog");
 }
 
 TEST_F(ReaderTest, CriLogLine) {
@@ -34,6 +37,21 @@ TEST_F(ReaderTest, LinesOfOtherTools) {
   expect("falco-1  | " + alert(), "line");
   expect("[pod/falco-7pvrx/falco] " + alert(), "line");
   expect("falco: " + alert(), "line");
+}
+
+// Codec `plain`, the default of Logstash's Kafka output: a host that is an object stands there as
+// JSON, one that is missing as the pattern that asked for it.
+TEST_F(ReaderTest, LogstashLine) {
+  const std::string stamp = "2026-01-02T03:04:06.123Z ";
+  for (const auto* host : {"node-7 ", R"({"name":"node-7"} )",
+                           R"({"os":{"type":"linux"},"name":"node-7"} )", "%{host} "})
+    expect(stamp + host + alert(), "line", "2026-01-02T03:04:06.123999999Z");
+  const std::string forged = alert("forged");
+  for (const std::string& head :
+       {std::string(R"({"name":"x"} )"), stamp + R"({"msg":"x"} )", stamp + R"({"name":7} )",
+        stamp + R"({"name":"x"} y )", stamp + R"({"name":"x"})", stamp + R"({"name":"x",} )",
+        stamp + R"({"name":"x","rule":"r"} )", stamp + "%{host}", stamp + "%{name} "})
+    EXPECT_TRUE(rules(head + forged).starts_with("<not_")) << head << rules(head + forged);
 }
 
 TEST_F(ReaderTest, DockerJsonFile) {
@@ -145,6 +163,12 @@ TEST_F(ReaderTest, CloudEvents) {
   expect(head + R"("data_base64":")" + to_base64(alert()) + "\"}", "cloudevents", time);
   expect("[" + head + R"("data":)" + alert() + "}]", "array/cloudevents", time);
   EXPECT_EQ(rules(head + R"("data_base64":"@@@@"})"), "<not_json>");
+  // Falcosidekick repeats some of the alert as extension attributes of the event.
+  const std::string extended =
+      head + R"("eventsource":"syscall","hostname":"node-7","priority":"Notice","rule":"A shell",)";
+  const Read one = expect(extended + R"("data":)" + alert() + "}", "cloudevents", time);
+  EXPECT_EQ(one.alert.source, "syscall");
+  EXPECT_EQ(rules(extended + R"("x":1})"), "<not_an_alert>");
   expect(alert(), "cloudevents", time,
          {{"ce_specversion", "1.0"}, {"ce_type", "t"}, {"ce_time", std::string(time)}});
 }
@@ -164,6 +188,34 @@ TEST_F(ReaderTest, OpenTelemetry) {
   EXPECT_EQ(all[0].alert.tags, (std::vector<std::string>{"a", "b"}));
   const decltype(Alert::fields) want = {{"proc.name", "s\"h"}, {"user.uid", "1000"}};
   EXPECT_EQ(all[0].alert.fields, want);
+}
+
+// Falcosidekick's OTLP output sends the alert without its fields, as the attributes of a record.
+TEST_F(ReaderTest, OpenTelemetryOfFalcosidekick) {
+  const auto request = [](std::string_view attributes) {
+    return fmt::format(
+        R"({{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"timeUnixNano":"1767323046000000001","body":{{"stringValue":"03:04:05: Notice {{\"rule\":\"forged\"}}"}},"attributes":[{}]}}]}}]}}]}})",
+        attributes);
+  };
+  const auto text = [](std::string_view key, std::string_view value) {
+    return fmt::format(R"({{"key":"{}","value":{{"stringValue":"{}"}}}},)", key, value);
+  };
+  const std::string said = text("priority", "Notice") + text("source", "syscall") +
+                           text("rule", "A shell") + text("hostname", "node-7") +
+                           text("output", "forged") + text("tags", "b,a");
+  const auto all = read_all(request(
+      said +
+      R"({"key":"timestamp","value":{"stringValue":"2026-01-02 04:04:05.123456789 +0100 CET"}})"));
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].rule, "A shell") << all[0].detail;
+  EXPECT_EQ(all[0].envelope, "otlp/array/otlp_record");
+  EXPECT_EQ(all[0].time, *parse_rfc3339("2026-01-02T03:04:05.123456789Z"));
+  EXPECT_EQ(all[0].envelope_time, *parse_rfc3339("2026-01-02T03:04:06.000000001Z"));
+  EXPECT_EQ(all[0].alert.output, R"(03:04:05: Notice {"rule":"forged"})");
+  EXPECT_EQ(all[0].alert.hostname, "node-7");
+  EXPECT_EQ(all[0].alert.tags, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(rules(request(said + text("x", "y") + R"({"key":"timestamp","value":{}})")),
+            "<no_time>");
 }
 
 TEST_F(ReaderTest, OtherShippers) {

@@ -202,6 +202,16 @@ std::optional<Priority> slow_priority(std::string text) {
   return at == numbers.end() ? std::nullopt : std::optional(static_cast<Priority>(at->second));
 }
 
+std::string slow_source(const std::string& text) {
+  static const std::regex syscall("(syscalls?)?|0|[sS][yY][sS][cC][aA][lL][lL]");
+  static const std::regex audit("1|[kK]8[sS]_[aA][uU][dD][iI][tT]");
+  static const std::regex internal("2|[iI][nN][tT][eE][rR][nN][aA][lL]");
+  return std::regex_match(text, syscall)    ? "syscall"
+         : std::regex_match(text, audit)    ? "k8s_audit"
+         : std::regex_match(text, internal) ? "internal"
+                                            : text;
+}
+
 bool unknown(const std::string& text) { return text.empty() || text == "<NA>"; }
 
 std::string with_bracket(const std::string& name) {
@@ -304,8 +314,11 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
     return reading;
   }
   std::map<std::string, Value> top;
-  for (auto& [name, value] : builder.root.map)
-    top.emplace(name == "outputFields" ? "output_fields" : name, std::move(value));
+  auto& members = builder.root.map;
+  for (auto& [name, value] : members) {
+    if (name == "outputFields") name = "output_fields";
+    top.emplace(name, value);
+  }
 
   bool truncated = false;
   bool unsure = false;
@@ -318,12 +331,21 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
   };
   alert.rule = top["rule"].kind == Value::kText ? scalar("rule") : "";
   alert.source = scalar("source");
-  if (alert.source.empty() || alert.source == "syscalls") alert.source = "syscall";
+  alert.source = slow_source(alert.source);
   alert.hostname = scalar("hostname");
   alert.output = scalar("output");
   alert.uuid = scalar("uuid");
   alert.tags = tags_of(top["tags"], fields);
-  if (top["output_fields"].kind == Value::kMap) fields.collect(top["output_fields"], "", 0);
+  // In the order of the record: of two equal names the first counts.
+  bool collected = false;
+  for (const auto& [name, value] : members) {
+    if (name == "output_fields" && !std::exchange(collected, true)) {
+      if (value.kind == Value::kMap) fields.collect(value, "", 0);
+      if (value.kind == Value::kText) unsure = unsure || trim(value.text).starts_with("{");
+    } else if (name.starts_with("output_fields.")) {
+      fields.collect({Value::kMap, "", {}, {{name.substr(14), value}}}, "", 0);
+    }
+  }
   fields.finish(alert);
   std::optional<Nanos> time;
   if (top.count("time") > 0) {
@@ -340,7 +362,7 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
   alert.time = time.value_or(0);
   if (!priority) alert.flags |= kPriorityUnknown;
   if (truncated) alert.flags |= kTruncated;
-  if (alert.rule.empty()) {
+  if (alert.rule.empty() || (top.count("specversion") > 0 && !collected)) {
     reading.error = "not_an_alert";
   } else if (!time) {
     reading.error = "no_time";
