@@ -26,7 +26,8 @@ constexpr auto kMetrics = std::to_array<Metric>({
     {"gyre_alerts_late_total", "counter", "", "Alerts folded after their window had passed."},
     {"gyre_alerts_overflowed_total", "counter", "",
      "Alerts folded into an overflow finding, since their container has more patterns than "
-     "findings.shapes or findings.per_entity, or into a late finding with others further from them than findings.gap; part of those folded."},
+     "findings.shapes or findings.per_entity, or into a late finding with others further from them "
+     "than findings.gap; part of those folded."},
     {"gyre_heartbeats_total", "counter", "",
      "Sensor alerts that say that all is well: snapshots of metrics without a new loss."},
     {"gyre_dead_letters_total", "counter", "reason",
