@@ -128,14 +128,18 @@ void BundleTasks::apply(const std::map<TopicPartition, std::int64_t>& sent, Nano
                             follow_time(now, options_.clock()));
   }
   touched_.clear();
-  for (const auto& [kind, count] : kinds_) options_.telemetry.report_published(kind, count);
-  kinds_.clear();
+  const Nanos clock = options_.clock();
+  for (const auto& [kind, second] : published_)
+    options_.telemetry.report_published(
+        kind, std::chrono::nanoseconds(
+                  clock == kNoTime ? 0 : std::max<Nanos>(0, clock - second * kNanosPerSecond)));
+  published_.clear();
 }
 
 void BundleTasks::rollback() {
   for (auto& [partition, task] : tasks_) task->transaction.rollback();
   touched_.clear();
-  kinds_.clear();
+  published_.clear();
 }
 
 TaskStatus BundleTasks::status(std::int32_t partition) const {
@@ -145,7 +149,8 @@ TaskStatus BundleTasks::status(std::int32_t partition) const {
   TaskStatus status{.next_offset = checkpoint.next_offset(),
                     .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
                     .findings_open = checkpoint.counters().findings_open(),
-                    .outbreaks_open = checkpoint.counters().outbreaks_open()};
+                    .outbreaks_open = checkpoint.counters().outbreaks_open(),
+                    .state_bytes = task.store->bytes()};
   const auto& cursors = checkpoint.cursors();
   if (cursors.empty() || cursors.size() < checkpoint.sources()) return status;
   const auto last =
@@ -189,8 +194,12 @@ std::int64_t BundleTasks::recover(std::int32_t partition, Task& task, Broker& br
   const auto same = [](const std::string& key) { return std::optional(key); };
   std::vector<Changelog> changelogs = {{stage_.changelog, partition, state::kChangelog, same}};
   if (stage_.ids) changelogs.push_back({*stage_.ids, partition, state::kIds, same});
-  const std::string_view wiped = restore_task(broker, *task.store, changelogs, options_.clock());
-  if (!wiped.empty()) options_.telemetry.state_restored(stage_.name, partition, wiped);
+  const auto began = std::chrono::steady_clock::now();
+  const Restored restored = restore_task(broker, *task.store, changelogs, options_.clock());
+  if (!restored.wiped.empty())
+    options_.telemetry.state_restored(stage_.name, partition, restored.wiped);
+  options_.telemetry.task_recovered(stage_.name, partition, restored.records,
+                                    std::chrono::steady_clock::now() - began);
   const auto next = resume_offset(task.transaction, committed, broker.input_range(partition),
                                   fmt::format("{} {}", stage_.name, partition));
   task.told = task.transaction.checkpoint().counters();
@@ -200,7 +209,7 @@ std::int64_t BundleTasks::recover(std::int32_t partition, Task& task, Broker& br
 void BundleTasks::write(std::int32_t partition, std::int64_t next_offset,
                         std::vector<schemas::Report> reports, Outbox& outbox) {
   for (schemas::Report& report : reports) {
-    ++kinds_[report.kind];
+    published_.emplace_back(report.kind, report.time);
     outbox.records.push_back(report_record(config(), std::move(report)));
   }
   state::Transaction& transaction = tasks_.at(partition)->transaction;

@@ -76,7 +76,7 @@ class BundleTasks : public StageTasks {
   BundleStage stage_;
   std::map<std::int32_t, std::unique_ptr<Task>> tasks_;
   std::vector<std::int32_t> touched_;
-  std::map<std::string, std::uint64_t> kinds_;
+  std::vector<std::pair<std::string, Second>> published_;  ///< of the batch: kind, decided second
 };
 
 /// The bytes of a bundle as a record of an inner topic.

@@ -18,6 +18,10 @@ namespace gyre::pipeline {
 /// Until SIGTERM or SIGINT: exit 0. A second signal ends the process at once.
 int run(const Config& config);
 
+/// Asks the process that runs with this config whether it is ready (`/readyz`), and prints its
+/// answer: 0 if it is, else 1. Throws Failure if it does not answer.
+int health(const Config& config);
+
 struct ReplayOptions {
   std::vector<std::string> files;  ///< `-` is standard input; each is a source partition
   std::optional<std::string>

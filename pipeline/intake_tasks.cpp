@@ -116,6 +116,9 @@ class IntakeTasks : public StageTasks {
     const stages::Intake::Seen seen = intake_.take_seen();
     for (const auto& [key, count] : seen.alerts)
       options_.telemetry.alerts_read(key.first, schemas::to_string(key.second), count);
+    for (const auto& [rule, count] : seen.rules) options_.telemetry.alerts_of_rule(rule, count);
+    for (const auto& [cluster, count] : seen.clusters)
+      options_.telemetry.alerts_of_cluster(cluster, count);
     if (seen.without_cluster > 0 && !options_.in_memory)  // a file may well be of one cluster
       options_.telemetry.alerts_without_cluster(config_.input.topic, seen.without_cluster);
     for (const auto& [error, count] : dead_) options_.telemetry.dead_letter(error, count);
@@ -137,6 +140,7 @@ class IntakeTasks : public StageTasks {
             .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
             .stream_time = checkpoint.progress(),
             .held_by = partition,
+            .state_bytes = task.store->bytes(),
             .stopped = task.stopped};
   }
 
@@ -198,14 +202,18 @@ class IntakeTasks : public StageTasks {
 
   std::int64_t recover(std::int32_t partition, Task& task, Broker& broker) {
     const auto committed = broker.committed(partition);
-    const std::string_view wiped = restore_task(
+    const auto began = std::chrono::steady_clock::now();
+    const Restored restored = restore_task(
         broker, *task.store,
         {{config_.intake_changelog(), changelog_partition(partition), state::kChangelog,
           [own = std::to_string(partition)](const std::string& key) {
             return key == own ? std::optional(state::checkpoint_key()) : std::nullopt;
           }}},
         options_.clock());
-    if (!wiped.empty()) options_.telemetry.state_restored("intake", partition, wiped);
+    if (!restored.wiped.empty())
+      options_.telemetry.state_restored("intake", partition, restored.wiped);
+    options_.telemetry.task_recovered("intake", partition, restored.records,
+                                      std::chrono::steady_clock::now() - began);
     task.start = input_start(options_, task.transaction, committed, partition, broker);
     task.unwritten = task.start.fresh || task.start.lost > 0;
     task.last_record.clear();

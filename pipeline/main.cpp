@@ -141,6 +141,8 @@ void add_commands(CLI::App& app, Options& options) {
       ->type_name("STAGE,...")
       ->delimiter(',')
       ->check(CLI::IsMember({"intake", "by_container", "by_rule"}));
+  command(app, options, "health", "Ask the running process whether it is ready",
+          "gyre health -c gyre.yaml", true);
   add_replay(app, options);
   add_generate(app, options);
   CLI::App* reports = command(app, options, "reports", "Show the newest revision of each report",
@@ -182,6 +184,7 @@ int dispatch(const std::string& name, const Options& options) {
   Config config = config_of(name, options.config);
   if (!options.stages.empty()) config.stages.assign(options.stages.begin(), options.stages.end());
   if (name == "run") return run(config);
+  if (name == "health") return health(config);
   if (name == "replay") return replay(config, options.replay);
   if (name == "generate") return generate(config, options.generate);
   if (name == "redeliver") return redeliver(config, options.redeliver);

@@ -21,6 +21,7 @@
 #include "pipeline/http.h"
 #include "pipeline/kafka_admin.h"
 #include "pipeline/kafka_broker.h"
+#include "pipeline/service_manager.h"
 #include "pipeline/task.h"
 #include "pipeline/worker.h"
 
@@ -153,13 +154,16 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
 // Waits for the first signal, or for a failed thread; a second signal ends the process at once,
 // which loses nothing.
 void wait_for_end(const sigset_t& signals, Stop& stop, Telemetry& telemetry) {
+  ServiceManager manager;
   const timespec tick{.tv_sec = 0, .tv_nsec = 200'000'000};
   while (!stop.flag()) {
     const int signal = sigtimedwait(&signals, nullptr, &tick);
+    manager.tell(telemetry.status());
     if (signal < 0) continue;
     telemetry.stopping(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     stop.request();
   }
+  manager.stopping();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 

@@ -32,6 +32,7 @@ struct TaskStatus {
   std::int32_t held_by = -1;          ///< the source partition that is furthest behind; -1: unknown
   std::int64_t findings_open = 0;
   std::int64_t outbreaks_open = 0;
+  std::uint64_t state_bytes = 0;  ///< of its store
   bool stopped =
       false;  ///< of intake: its source partition is unread and brings nothing (ruling 19)
 };

@@ -11,8 +11,9 @@ namespace {
 
 constexpr std::size_t kRestoreBatch = 10'000;
 
-// Returns the newest stamp that it met.
-Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& changelog) {
+// Counts what it reads. Returns the newest stamp that it met.
+Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& changelog,
+                        std::uint64_t& records) {
   const std::int64_t remembered = state::restored_offset(store, changelog.name);
   const std::int64_t from =
       std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition));
@@ -21,6 +22,7 @@ Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& ch
   const std::int64_t reached =
       broker.restore(changelog.topic, changelog.partition, from, [&](const Record& record) {
         newest = std::max(newest, record.timestamp);
+        ++records;
         if (!record.key) return;
         auto key = changelog.own(*record.key);
         if (!key) return;
@@ -33,10 +35,10 @@ Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& ch
 }
 
 Nanos restore_changelogs(Broker& broker, state::Store& store,
-                         const std::vector<Changelog>& changelogs) {
+                         const std::vector<Changelog>& changelogs, std::uint64_t& records) {
   Nanos newest = kNoTime;
   for (const Changelog& changelog : changelogs)
-    newest = std::max(newest, restore_changelog(broker, store, changelog));
+    newest = std::max(newest, restore_changelog(broker, store, changelog, records));
   return newest;
 }
 
@@ -68,20 +70,21 @@ void refuse_another_cluster(const std::string& known, const std::string& here) {
 
 }  // namespace
 
-std::string_view restore_task(Broker& broker, state::Store& store,
-                              const std::vector<Changelog>& changelogs, Nanos now) {
+Restored restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs,
+                      Nanos now) {
   const std::string cluster = broker.cluster_id();
   refuse_another_cluster(state::cluster_of(store), cluster);
   constexpr std::string_view kAway = "it followed its changelog too long ago";
   const Nanos followed = state::followed_at(store);
-  std::string_view wiped;
+  Restored restored;
+  std::string_view& wiped = restored.wiped;
   if (knows_more_than_the_log(broker, store, changelogs))
     wiped = "it knows more than its changelog holds";
   else if (was_away(followed, now))
     wiped = kAway;
   if (!wiped.empty()) store.wipe();
   const std::string before = state::Transaction(store).checkpoint().state_id();
-  const Nanos newest = restore_changelogs(broker, store, changelogs);
+  const Nanos newest = restore_changelogs(broker, store, changelogs, restored.records);
   const std::string after = state::Transaction(store).checkpoint().state_id();
   if (wiped.empty()) {
     if (!before.empty() && before != after)
@@ -90,11 +93,11 @@ std::string_view restore_task(Broker& broker, state::Store& store,
       wiped = kAway;
     if (!wiped.empty()) {
       store.wipe();
-      restore_changelogs(broker, store, changelogs);
+      restore_changelogs(broker, store, changelogs, restored.records);
     }
   }
   state::set_followed(store, cluster, now);
-  return wiped;
+  return restored;
 }
 
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,

@@ -88,12 +88,16 @@ struct Changelog {
   std::string_view name;  ///< state::kChangelog or state::kIds
   std::function<std::optional<std::string>(const std::string& key)> own;
 };
+struct Restored {
+  std::string_view wiped;     ///< why it was restored from the start; empty: it was not
+  std::uint64_t records = 0;  ///< of changelogs that were read
+};
 /// Reads every changelog of a task into its store, from the offset that the store remembers to the
 /// high watermark (rules T2, T3 of the engine's design: after `committed` was asked). A store that
 /// knows more than the log, belongs to another log or was away for too long is wiped and restored
-/// from the start; returns why, empty if it was not. `now` is the clock; kNoTime: there is none.
-std::string_view restore_task(Broker& broker, state::Store& store,
-                              const std::vector<Changelog>& changelogs, Nanos now);
+/// from the start. `now` is the clock; kNoTime: there is none.
+Restored restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs,
+                      Nanos now);
 
 /// When a store that is written now will have followed its changelog, by the clock of the brokers
 /// and ours: the earlier one, so that a wrong clock costs a restore and nothing else.

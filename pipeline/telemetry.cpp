@@ -2,7 +2,6 @@
 #include "pipeline/telemetry.h"
 
 #include <fmt/format.h>
-#include <prometheus/client_metric.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
@@ -19,8 +18,12 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <span>
 #include <vector>
+
+#include "pipeline/gauges.h"
+#include "pipeline/metric_list.h"
 
 namespace gyre::pipeline {
 
@@ -35,6 +38,8 @@ constexpr auto kWarnEvery = std::chrono::seconds(10);
 constexpr std::size_t kMaxWarnings = 1000;
 
 constexpr std::string_view kOther = "other";
+constexpr std::size_t kMaxRules = 500;  ///< upstream has 93
+constexpr std::size_t kMaxClusters = 100;
 constexpr std::array<std::string_view, 23> kSources = {
     "syscall",      "k8s_audit",    "aws_cloudtrail", "aws_elb",      "box",       "collector",
     "docker",       "gcp_auditlog", "github",         "gitlab",       "internal",  "journal",
@@ -47,7 +52,27 @@ constexpr std::array<std::string_view, 4> kReasons = {"not_json", "not_an_alert"
 constexpr std::array<std::string_view, 4> kKinds = {"finding", "incident", "outbreak",
                                                     "sensor_health"};
 
-/// A label value that an input can choose must not choose how many series there are.
+/// What an input can choose must not choose how many series there are: the first so many values
+/// are labels, the others `other`. Any thread.
+class BoundedLabel {
+ public:
+  explicit BoundedLabel(std::size_t most) : most_(most) {}
+
+  std::string operator()(const std::string& value) {
+    const std::lock_guard lock(mutex_);
+    if (seen_.contains(value)) return value;
+    if (seen_.size() >= most_) return std::string(kOther);
+    seen_.insert(value);
+    return value;
+  }
+
+ private:
+  const std::size_t most_;
+  std::mutex mutex_;
+  std::set<std::string> seen_;
+};
+
+/// The same for values of a fixed list.
 std::string known(std::string_view value, std::span<const std::string_view> list) {
   return std::string(std::find(list.begin(), list.end(), value) != list.end() ? value : kOther);
 }
@@ -57,53 +82,17 @@ prometheus::Histogram::BucketBoundaries batch_buckets() {
   return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 }
 
-CounterFamily& counter(prometheus::Registry& registry, const std::string& name,
-                       const std::string& help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+/// A report is due seconds after its alerts; hours are a backlog that is caught up with.
+prometheus::Histogram::BucketBoundaries delay_buckets() {
+  return {0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 900, 3600, 14400};
 }
 
-prometheus::MetricFamily gauges(const std::string& name, const std::string& help) {
-  return {.name = name, .help = help, .type = prometheus::MetricType::Gauge, .metric = {}};
+CounterFamily& counter(prometheus::Registry& registry, const std::string& name) {
+  return prometheus::BuildCounter().Name(name).Help(help_of(name)).Register(registry);
 }
 
-void add(prometheus::MetricFamily& family, std::vector<prometheus::ClientMetric::Label> labels,
-         double value) {
-  prometheus::ClientMetric metric;
-  metric.label = std::move(labels);
-  metric.gauge.value = value;
-  family.metric.push_back(std::move(metric));
-}
-
-/// Made anew for each scrape: what is held no more can leave nothing behind.
-std::vector<prometheus::MetricFamily> task_gauges(const Status& status) {
-  auto open = gauges("gyre_findings_open", "Findings open on the partitions of this process.");
-  auto lag = gauges("gyre_consumer_lag_records",
-                    "Records between the committed offset and the partition's end.");
-  auto stream = gauges("gyre_stream_timestamp_seconds",
-                       "Event time, in Unix time, that all sources of a task have reached.");
-  auto stopped =
-      gauges("gyre_source_stopped", "1 for a source partition that is unread, yet brings nothing.");
-  auto outbreaks =
-      gauges("gyre_outbreaks_open", "Outbreaks open on the partitions of this process.");
-  std::int64_t findings = 0;
-  std::int64_t open_outbreaks = 0;
-  for (const Status::Task& task : status.tasks()) {
-    const std::vector<prometheus::ClientMetric::Label> labels = {
-        {"partition", std::to_string(task.partition)}, {"stage", task.stage}};
-    if (task.lag) add(lag, labels, static_cast<double>(*task.lag));
-    if (!task.at) continue;
-    findings += task.at->findings_open;
-    if (task.at->stopped) add(stopped, {{"partition", std::to_string(task.partition)}}, 1);
-    open_outbreaks += task.at->outbreaks_open;
-    if (task.at->stream_time != kNoTime)
-      add(stream, labels, static_cast<double>(task.at->stream_time) / 1e9);
-  }
-  add(open, {}, static_cast<double>(findings));
-  add(outbreaks, {}, static_cast<double>(open_outbreaks));
-  auto ready = gauges("gyre_ready", "1 while every loop holds an assignment and is recovered.");
-  add(ready, {}, status.ready().first ? 1 : 0);
-  return {std::move(ready), std::move(open),   std::move(outbreaks),
-          std::move(lag),   std::move(stream), std::move(stopped)};
+HistogramFamily& histogram(prometheus::Registry& registry, const std::string& name) {
+  return prometheus::BuildHistogram().Name(name).Help(help_of(name)).Register(registry);
 }
 
 /// One line, whatever is in it: values come from brokers and from alerts, and a newline would forge
@@ -158,56 +147,34 @@ struct Telemetry::Impl {
   prometheus::Registry registry;
   std::shared_ptr<spdlog::logger> log = make_logger();
 
-  CounterFamily& alerts = counter(registry, "gyre_alerts_total", "Alerts read from the input.");
-  CounterFamily& without_cluster =
-      counter(registry, "gyre_alerts_without_cluster_total",
-              "Alerts whose cluster neither header, field nor configuration names.");
-  prometheus::Counter& folded =
-      counter(registry, "gyre_alerts_folded_total",
-              "Alerts counted in a report or as a heartbeat; late ones and heartbeats included.")
-          .Add({});
-  prometheus::Counter& duplicates =
-      counter(registry, "gyre_alerts_duplicate_total", "Exact copies of an alert that was counted.")
-          .Add({});
-  prometheus::Counter& overflowed =
-      counter(registry, "gyre_alerts_overflowed_total",
-              "Alerts folded into an overflow finding: a limit of findings was reached.")
-          .Add({});
-  prometheus::Counter& late =
-      counter(registry, "gyre_alerts_late_total", "Alerts folded after their window had passed.")
-          .Add({});
-  prometheus::Counter& heartbeats =
-      counter(registry, "gyre_heartbeats_total", "Sensor alerts that say that all is well.")
-          .Add({});
-  CounterFamily& dead_letters =
-      counter(registry, "gyre_dead_letters_total", "Records that are no alert, by reason.");
-  CounterFamily& reports =
-      counter(registry, "gyre_reports_total", "Report revisions published, by kind.");
-  CounterFamily& transactions =
-      counter(registry, "gyre_transactions_total", "Batches by how their transaction ended.");
-  prometheus::Counter& contributions =
-      counter(registry, "gyre_contributions_total",
-              "Summaries of findings that were folded into what is known of outbreaks.")
-          .Add({});
-  prometheus::Counter& replays_dropped =
-      counter(registry, "gyre_replays_dropped_total",
-              "Bundles that came again after a restart and were not counted twice.")
-          .Add({});
-  prometheus::Counter& input_lost =
-      counter(registry, "gyre_input_records_lost_total",
-              "Records of the input that were deleted unread, the loss accepted by hand.")
-          .Add({});
-  HistogramFamily& batch_seconds =
-      prometheus::BuildHistogram()
-          .Name("gyre_batch_duration_seconds")
-          .Help("Time of a committed batch from its first record to the commit.")
-          .Register(registry);
-  CounterFamily& restored =
-      counter(registry, "gyre_restored_records_total", "Changelog records read to rebuild state.");
+  CounterFamily& alerts = counter(registry, "gyre_alerts_total");
+  CounterFamily& rule_alerts = counter(registry, "gyre_rule_alerts_total");
+  CounterFamily& cluster_alerts = counter(registry, "gyre_cluster_alerts_total");
+  CounterFamily& without_cluster = counter(registry, "gyre_alerts_without_cluster_total");
+  prometheus::Counter& folded = counter(registry, "gyre_alerts_folded_total").Add({});
+  prometheus::Counter& duplicates = counter(registry, "gyre_alerts_duplicate_total").Add({});
+  prometheus::Counter& overflowed = counter(registry, "gyre_alerts_overflowed_total").Add({});
+  prometheus::Counter& late = counter(registry, "gyre_alerts_late_total").Add({});
+  prometheus::Counter& heartbeats = counter(registry, "gyre_heartbeats_total").Add({});
+  CounterFamily& dead_letters = counter(registry, "gyre_dead_letters_total");
+  CounterFamily& reports = counter(registry, "gyre_reports_total");
+  HistogramFamily& report_delay = histogram(registry, "gyre_report_delay_seconds");
+  CounterFamily& records = counter(registry, "gyre_records_read_total");
+  CounterFamily& transactions = counter(registry, "gyre_transactions_total");
+  CounterFamily& rebalances = counter(registry, "gyre_rebalances_total");
+  prometheus::Counter& contributions = counter(registry, "gyre_contributions_total").Add({});
+  prometheus::Counter& replays_dropped = counter(registry, "gyre_replays_dropped_total").Add({});
+  prometheus::Counter& input_lost = counter(registry, "gyre_input_records_lost_total").Add({});
+  HistogramFamily& batch_seconds = histogram(registry, "gyre_batch_duration_seconds");
+  HistogramFamily& commit_seconds = histogram(registry, "gyre_commit_duration_seconds");
+  CounterFamily& restored = counter(registry, "gyre_restored_records_total");
+  CounterFamily& restore_seconds = counter(registry, "gyre_restore_seconds_total");
   prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
                                                           .Name("gyre_build_info")
-                                                          .Help("Version; always 1.")
+                                                          .Help(help_of("gyre_build_info"))
                                                           .Register(registry);
+  BoundedLabel rule_label{kMaxRules};
+  BoundedLabel cluster_label{kMaxClusters};
 
   mutable std::mutex mutex;
   std::map<std::string, Warning> warnings;
@@ -233,6 +200,7 @@ struct Telemetry::Impl {
 
 Telemetry::Telemetry() : impl_(std::make_unique<Impl>()) {
   for (const auto reason : kReasons) impl_->dead_letters.Add({{"reason", std::string(reason)}});
+  for (const auto kind : kKinds) impl_->reports.Add({{"kind", std::string(kind)}});
 }
 
 Telemetry::~Telemetry() { impl_->sweep_warnings(Clock::time_point::max()); }
@@ -250,6 +218,15 @@ void Telemetry::alerts_read(const std::string& source, std::string_view priority
                             std::uint64_t count) {
   impl_->alerts
       .Add({{"source", known(source, kSources)}, {"priority", known(priority, kPriorities)}})
+      .Increment(static_cast<double>(count));
+}
+
+void Telemetry::alerts_of_rule(const std::string& rule, std::uint64_t count) {
+  impl_->rule_alerts.Add({{"rule", impl_->rule_label(rule)}}).Increment(static_cast<double>(count));
+}
+
+void Telemetry::alerts_of_cluster(const std::string& cluster, std::uint64_t count) {
+  impl_->cluster_alerts.Add({{"cluster", impl_->cluster_label(cluster)}})
       .Increment(static_cast<double>(count));
 }
 
@@ -287,13 +264,17 @@ void Telemetry::replays_dropped(std::uint64_t bundles) {
   impl_->replays_dropped.Increment(static_cast<double>(bundles));
 }
 
-void Telemetry::report_published(const std::string& kind, std::uint64_t count) {
-  impl_->reports.Add({{"kind", known(kind, kKinds)}}).Increment(static_cast<double>(count));
+void Telemetry::report_published(const std::string& kind, std::chrono::nanoseconds delay) {
+  const std::string label = known(kind, kKinds);
+  impl_->reports.Add({{"kind", label}}).Increment();
+  impl_->report_delay.Add({{"kind", label}}, delay_buckets()).Observe(seconds(delay));
 }
 
 void Telemetry::batch_committed(std::string_view stage, std::size_t records,
-                                std::chrono::nanoseconds took) {
+                                std::chrono::nanoseconds took, std::chrono::nanoseconds commit) {
   const std::string name(stage);
+  impl_->records.Add({{"stage", name}}).Increment(static_cast<double>(records));
+  impl_->commit_seconds.Add({{"stage", name}}, batch_buckets()).Observe(seconds(commit));
   impl_->transactions.Add({{"stage", name}, {"result", "committed"}}).Increment();
   impl_->batch_seconds.Add({{"stage", name}}, batch_buckets()).Observe(seconds(took));
   impl_->log->debug("Batch committed stage={} records={} seconds={:.6f}", name, records,
@@ -306,13 +287,19 @@ void Telemetry::batch_failed(std::string_view stage, std::string_view what) {
 }
 
 void Telemetry::assigned(const LoopId& loop, std::size_t partitions) {
+  impl_->rebalances.Add({{"stage", loop.stage}}).Increment();
+  // From now on a rate shows the first failure, too.
+  for (const char* result : {"committed", "failed"})
+    impl_->transactions.Add({{"stage", loop.stage}, {"result", result}});
   info(fmt::format("Partitions assigned stage={} worker={} partitions={}", loop.stage, loop.worker,
                    partitions));
 }
 
 void Telemetry::task_recovered(std::string_view stage, std::int32_t partition,
                                std::uint64_t records, std::chrono::nanoseconds took) {
-  impl_->restored.Add({{"stage", std::string(stage)}}).Increment(static_cast<double>(records));
+  const std::string name(stage);
+  impl_->restored.Add({{"stage", name}}).Increment(static_cast<double>(records));
+  impl_->restore_seconds.Add({{"stage", name}}).Increment(seconds(took));
   info(fmt::format("Task recovered stage={} partition={} records={} seconds={:.3f}", stage,
                    partition, records, seconds(took)));
 }
@@ -362,7 +349,7 @@ const Status& Telemetry::status() const { return impl_->status; }
 
 std::string Telemetry::metrics() const {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
-  for (auto& family : task_gauges(impl_->status)) families.push_back(std::move(family));
+  for (auto& family : gauges(impl_->status)) families.push_back(std::move(family));
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -12,8 +12,8 @@
 namespace gyre::pipeline {
 
 /// The one place that logs and counts: one member function a fact, in the past tense. Any thread.
-/// Metrics carry the prefix `gyre_`; labels come from fixed lists only (sources beyond the known
-/// ones are `other`).
+/// metric_list.h says what is counted. Labels come from fixed lists, or from the first values met;
+/// what is beyond is `other`.
 class Telemetry {
  public:
   Telemetry();
@@ -22,6 +22,8 @@ class Telemetry {
   void started(std::string_view version);
   void stopping(std::string_view why);
   void alerts_read(const std::string& source, std::string_view priority, std::uint64_t count);
+  void alerts_of_rule(const std::string& rule, std::uint64_t count);
+  void alerts_of_cluster(const std::string& cluster, std::uint64_t count);
   /// Neither header, field nor config names their cluster. The first time it is also a warning.
   void alerts_without_cluster(const std::string& topic, std::uint64_t count);
   void dead_letter(const std::string& reason, std::uint64_t count);
@@ -32,8 +34,11 @@ class Telemetry {
   /// Of one committed by_rule batch.
   void contributions(std::uint64_t count);
   void replays_dropped(std::uint64_t bundles);
-  void report_published(const std::string& kind, std::uint64_t count);
-  void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took);
+  /// One revision; `delay` from the second of event time whose decision it is to its commit.
+  void report_published(const std::string& kind, std::chrono::nanoseconds delay);
+  /// `took` from its first record to the commit, of which Kafka took `commit`.
+  void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took,
+                       std::chrono::nanoseconds commit);
   void batch_failed(std::string_view stage, std::string_view what);
   void assigned(const LoopId& loop, std::size_t partitions);
   void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records,

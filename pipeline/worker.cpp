@@ -35,7 +35,9 @@ bool Worker::run_once() {
   // 3. Outputs, changelog and offsets in one transaction.
   broker_.begin();
   for (OutRecord& record : outbox.records) broker_.send(std::move(record));
+  const auto decided = std::chrono::steady_clock::now();
   const auto sent = broker_.commit(outbox.offsets);
+  const auto committed = std::chrono::steady_clock::now();
 
   // 4. Only now the state: it equals the changelog up to here.
   tasks_.apply(sent, broker_.time());
@@ -43,8 +45,8 @@ bool Worker::run_once() {
     read_[offset.partition] = offset.next_offset;
     tell(offset.partition);
   }
-  telemetry_.batch_committed(loop_.stage, polled.records.size(),
-                             std::chrono::steady_clock::now() - began);
+  telemetry_.batch_committed(loop_.stage, polled.records.size(), committed - began,
+                             committed - decided);
   return true;
 }
 

@@ -115,6 +115,16 @@ void Store::scan(std::string_view from, std::string_view to,
   impl_->check(it->status(), "scanning");
 }
 
+std::uint64_t Store::bytes() const {
+  std::uint64_t sum = 0;
+  for (const std::string& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
+                                      rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+    std::uint64_t part = 0;
+    if (impl_->db->GetIntProperty(property, &part)) sum += part;
+  }
+  return sum;
+}
+
 void Store::apply(std::span<const Change> changes) {
   rocksdb::WriteBatch batch;
   for (const Change& change : changes)

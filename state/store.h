@@ -46,6 +46,8 @@ class Store {
   /// Calls `each` for keys in [from, to) in order until it returns false.
   void scan(std::string_view from, std::string_view to,
             const std::function<bool(std::string_view key, std::string_view value)>& each) const;
+  /// What it takes: on disk, and in memory until it is written there.
+  std::uint64_t bytes() const;
   /// All changes or none.
   void apply(std::span<const Change> changes);
   /// Drops every key in [from, to).

@@ -144,6 +144,8 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
   std::vector<std::vector<records::Sighting*>> by_target(static_cast<std::size_t>(targets_));
   for (auto& [target, sighting] : sightings_) {
     sort_by_id(*sighting->mutable_alerts());
+    seen_.rules[sighting->rule()] += sighting->arrivals();
+    seen_.clusters[sighting->entity().cluster()] += sighting->arrivals();
     by_target[static_cast<std::size_t>(target)].push_back(sighting);
   }
   for (std::int32_t target = 0; target < targets_; ++target) {

@@ -86,9 +86,11 @@ class Intake {
   /// Forgets the batch in hand, after a rollback.
   void reset();
 
-  /// Counts by source and priority since the last call, for the metrics.
+  /// Counts of the batches finished since the last call, for the metrics.
   struct Seen {
     std::map<std::pair<std::string, schemas::Priority>, std::uint64_t> alerts;
+    std::map<std::string, std::uint64_t> rules;
+    std::map<std::string, std::uint64_t> clusters;
     std::uint64_t without_cluster = 0;  ///< whose cluster neither header, field nor config names
   };
   Seen take_seen();

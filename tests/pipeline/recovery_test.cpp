@@ -282,10 +282,11 @@ class ChangelogTest : public testing::Test {
     other->commit({});
   }
   std::string_view restore(Nanos now) {
-    return restore_task(
+    const Restored restored = restore_task(
         *broker_, store_,
         {{"log", 0, state::kChangelog, [](const std::string& key) { return std::optional(key); }}},
         now);
+    return restored.wiped;
   }
 
   MemoryCluster cluster_;

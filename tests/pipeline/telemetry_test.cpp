@@ -2,20 +2,33 @@
 #include "pipeline/telemetry.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "pipeline/commands.h"
 #include "pipeline/http.h"
+#include "pipeline/metric_list.h"
+#include "pipeline/process_usage.h"
+#include "pipeline/service_manager.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -102,9 +115,10 @@ TEST(Telemetry, CountsByFixedLabelsOnly) {
   telemetry.alerts_read("made up 1", "Loud", 1);
   telemetry.alerts_read("made up 2", "Loud", 1);
   telemetry.dead_letter("not_json", 2);
-  telemetry.report_published("finding", 3);
+  for (int i = 0; i < 3; ++i) telemetry.report_published("finding", std::chrono::seconds(i));
   telemetry.replays_dropped(5);
-  telemetry.batch_committed("intake", 10, std::chrono::milliseconds(30));
+  telemetry.batch_committed("intake", 10, std::chrono::milliseconds(30),
+                            std::chrono::milliseconds(20));
   telemetry.batch_failed("intake", "broker down");
   telemetry.task_recovered("intake", 0, 12, std::chrono::seconds(1));
   const std::string text = telemetry.metrics();
@@ -113,6 +127,11 @@ TEST(Telemetry, CountsByFixedLabelsOnly) {
   EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"not_json\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"too_large\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("gyre_reports_total{kind=\"finding\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_reports_total{kind=\"outbreak\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_report_delay_seconds_bucket{kind=\"finding\",le=\"1\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_records_read_total{stage=\"intake\"} 10\n"));
+  EXPECT_THAT(text,
+              HasSubstr("gyre_commit_duration_seconds_bucket{stage=\"intake\",le=\"0.025\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("gyre_replays_dropped_total 5\n"));
   EXPECT_THAT(text,
               HasSubstr("gyre_transactions_total{result=\"committed\",stage=\"intake\"} 1\n"));
@@ -121,6 +140,156 @@ TEST(Telemetry, CountsByFixedLabelsOnly) {
               HasSubstr("gyre_batch_duration_seconds_bucket{stage=\"intake\",le=\"0.05\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("gyre_restored_records_total{stage=\"intake\"} 12\n"));
   EXPECT_THAT(text, HasSubstr("gyre_build_info{version=\"1.2.3\"} 1\n"));
+}
+
+TEST(Telemetry, CountsTheFirstRulesAndClustersApartAndTheOthersTogether) {
+  Telemetry telemetry;
+  for (int i = 0; i < 1000; ++i) telemetry.alerts_of_rule("rule " + std::to_string(i), 2);
+  telemetry.alerts_of_rule("rule 0", 1);
+  for (int i = 0; i < 101; ++i) telemetry.alerts_of_cluster("c" + std::to_string(i), 1);
+  const std::string text = telemetry.metrics();
+  EXPECT_THAT(text, HasSubstr("gyre_rule_alerts_total{rule=\"rule 0\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_rule_alerts_total{rule=\"rule 499\"} 2\n"));
+  EXPECT_THAT(text, Not(HasSubstr("rule 500")));
+  EXPECT_THAT(text, HasSubstr("gyre_rule_alerts_total{rule=\"other\"} 1000\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_cluster_alerts_total{cluster=\"other\"} 1\n"));
+}
+
+TEST(Telemetry, AnAlertCannotForgeASeriesByItsRulesName) {
+  Telemetry telemetry;
+  telemetry.alerts_of_rule("a\"} 7\ngyre_ready 0\n#\\", 1);
+  EXPECT_THAT(telemetry.metrics(),
+              HasSubstr("gyre_rule_alerts_total{rule=\"a\\\"} 7\\ngyre_ready 0\\n#\\\\\"} 1\n"));
+}
+
+/// Everything happens once, so that every metric has a series.
+std::string metrics_of_everything() {
+  Telemetry telemetry;
+  const LoopId loop{"intake"};
+  telemetry.started("1.2.3");
+  telemetry.alerts_read("syscall", "Notice", 1);
+  telemetry.alerts_of_rule("r", 1);
+  telemetry.alerts_of_cluster("c", 1);
+  telemetry.alerts_without_cluster("t", 1);
+  telemetry.report_published("finding", std::chrono::seconds(1));
+  telemetry.batch_committed("intake", 1, std::chrono::seconds(1), std::chrono::seconds(1));
+  telemetry.assigned(loop, 1);
+  telemetry.task_recovered("intake", 0, 1, std::chrono::seconds(1));
+  telemetry.status().assigned(loop, std::vector{0});
+  telemetry.status().task(loop, 0, {.stream_time = 1, .stopped = true});
+  telemetry.status().lag(loop, 0, 1);
+  return telemetry.metrics();
+}
+
+TEST(Telemetry, HasEveryMetricOfTheListAndNoOther) {
+  testing::internal::CaptureStderr();
+  const std::string text = metrics_of_everything();
+  testing::internal::GetCapturedStderr();
+  std::vector<std::string> described;
+  for (const Metric& metric : metric_list()) {
+    EXPECT_THAT(text, HasSubstr(fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", metric.name,
+                                            metric.help, metric.type)));
+    described.emplace_back(metric.name);
+  }
+  std::vector<std::string> found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("# TYPE ")) found.push_back(line.substr(7, line.find(' ', 7) - 7));
+  EXPECT_THAT(found, testing::UnorderedElementsAreArray(described));
+}
+
+TEST(Telemetry, TheDocsShowTheListOfMetrics) {
+  std::ifstream file(GYRE_SOURCE_DIR "/docs/metrics.md");
+  std::ostringstream text;
+  text << file.rdbuf();
+  EXPECT_THAT(text.str(), HasSubstr(metric_table()));
+}
+
+TEST(ProcessUsage, IsThatOfThisProcess) {
+  const auto before = process_usage();
+  ASSERT_TRUE(before);
+  EXPECT_GT(before->resident_bytes, 1e6);
+  EXPECT_GE(before->virtual_bytes, before->resident_bytes);
+  EXPECT_GE(before->threads, 1);
+  EXPECT_GT(before->max_files, before->open_files);
+  const double now = static_cast<double>(::time(nullptr));
+  EXPECT_LE(before->start_time, now + 1);
+  EXPECT_GE(before->start_time, now - 3600);
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT_EQ(process_usage()->open_files, before->open_files + 1);
+  ::close(fd);
+}
+
+/// What systemd would read.
+class NotifySocket {
+ public:
+  NotifySocket() {
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    std::memcpy(at.sun_path, name_.data(), name_.size());
+    at.sun_path[0] = '\0';  // the abstract namespace: nothing to clean up
+    fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&at),
+                     static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name_.size())),
+              0);
+    ::setenv("NOTIFY_SOCKET", name_.c_str(), 1);
+  }
+  ~NotifySocket() {
+    ::unsetenv("NOTIFY_SOCKET");
+    ::unsetenv("WATCHDOG_USEC");
+    ::close(fd_);
+  }
+  std::string next() const {
+    char buffer[256];
+    const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+    return n < 0 ? "nothing" : std::string(buffer, static_cast<std::size_t>(n));
+  }
+
+ private:
+  std::string name_ = "@gyre-test-" + std::to_string(::getpid());
+  int fd_ = -1;
+};
+
+TEST(ServiceManager, IsToldOnceOfReadinessAndOfLifeOnlyWhileThereIsSome) {
+  const NotifySocket systemd;
+  ::setenv("WATCHDOG_USEC", "2", 1);
+  Status status;
+  status.expect({"intake"});
+  ServiceManager manager;
+  manager.tell(status);
+  EXPECT_EQ(systemd.next(), "STATUS=intake 0: is starting");
+  EXPECT_EQ(systemd.next(), "WATCHDOG=1");
+  status.set_ready({"intake"}, true, "");
+  manager.tell(status);
+  EXPECT_EQ(systemd.next(), "READY=1\nSTATUS=ready");
+  EXPECT_EQ(systemd.next(), "WATCHDOG=1");
+  manager.tell(status);
+  EXPECT_EQ(systemd.next(), "WATCHDOG=1");
+  EXPECT_EQ(systemd.next(), "nothing");
+  manager.stopping();
+  EXPECT_EQ(systemd.next(), "STOPPING=1");
+}
+
+TEST(ServiceManager, WhereThereIsNoneNothingHappens) {
+  Status status;
+  ServiceManager manager;
+  manager.tell(status);
+  manager.stopping();
+}
+
+TEST(Health, SaysWhatTheProcessSays) {
+  Telemetry telemetry;
+  telemetry.status().expect({"intake"});
+  auto server = std::make_unique<AdminServer>("127.0.0.1:0", telemetry);
+  Config config;
+  config.admin.listen = ":" + std::to_string(server->port());
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(health(config), 1);
+  telemetry.status().set_ready({"intake"}, true, "");
+  EXPECT_EQ(health(config), 0);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "intake 0: is starting\nok\n");
+  server.reset();
+  EXPECT_THROW(health(config), Failure);
 }
 
 TEST(Status, ForgetsWhatLeftWithItsPartitions) {

@@ -69,6 +69,17 @@ TEST_F(IntakeTest, CountsAlertsWhoseClusterNobodyNames) {
   EXPECT_EQ(intake_.take_seen().without_cluster, 0U);
 }
 
+TEST_F(IntakeTest, CountsAlertsByRuleAndClusterOnceTheirBatchIsFinished) {
+  for (int i = 0; i < 3; ++i) add(alert(5, "/a"));
+  EXPECT_TRUE(intake_.take_seen().rules.empty());
+  finish();
+  const Intake::Seen seen = intake_.take_seen();
+  ASSERT_EQ(seen.rules.size(), 1U);
+  EXPECT_EQ(seen.rules.begin()->second, 3U);
+  EXPECT_EQ(seen.clusters, (std::map<std::string, std::uint64_t>{{"default", 3}}));
+  EXPECT_TRUE(intake_.take_seen().rules.empty());
+}
+
 TEST_F(IntakeTest, ATickReachesEveryTargetOnceASecond) {
   add(alert(5, "/a"));
   EXPECT_EQ(finish().bundles.size(), 4U);
