@@ -22,11 +22,13 @@ constexpr auto kMetrics = std::to_array<Metric>({
      "Alerts whose cluster neither a header, a field nor input.cluster names."},
     {"gyre_alerts_folded_total", "counter", "",
      "Alerts counted in a report or as a heartbeat; late ones and heartbeats are part of it."},
-    {"gyre_alerts_duplicate_total", "counter", "", "Exact copies of an alert that was counted."},
+    {"gyre_alerts_duplicate_total", "counter", "",
+     "Exact copies of an alert that was counted; they are counted when their second is decided."},
     {"gyre_alerts_late_total", "counter", "", "Alerts folded after their window had passed."},
     {"gyre_alerts_overflowed_total", "counter", "",
      "Alerts folded into an overflow finding, since their container has more patterns than "
-     "findings.shapes or findings.per_entity; part of those folded."},
+     "findings.shapes or findings.per_entity, or into a late finding with others further from them "
+     "than findings.gap; part of those folded."},
     {"gyre_heartbeats_total", "counter", "",
      "Sensor alerts that say that all is well: snapshots of metrics without a new loss."},
     {"gyre_dead_letters_total", "counter", "reason",
