@@ -8,10 +8,20 @@ FROM ${DEBIAN} AS build
 WORKDIR /src
 COPY dev .
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(./dev packages)
-COPY . .
+COPY CMakeLists.txt CMakePresets.json ./
+COPY deploy/package.cmake deploy/
+COPY base base
+COPY schemas schemas
+COPY state state
+COPY stages stages
+COPY playbooks playbooks
+COPY tools tools
+COPY pipeline pipeline
 ARG JOBS=2
 RUN cmake --preset release -DBUILD_TESTING=OFF && nice -n 10 ninja -C build/release -j${JOBS} gyre && strip build/release/gyre
-RUN deploy/image_root build/release/gyre /image
+COPY LICENSE NOTICE ./
+COPY deploy deploy
+RUN deploy/image_root build/release/gyre /image && install -d -m 700 /state
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -22,6 +32,7 @@ LABEL org.opencontainers.image.title="gyre" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
+COPY --from=build --chown=65532:65532 /state /var/lib/gyre
 # The loopback address would be the container's own. docs/configuration.md and etc/gyre/gyre.yaml say what else is read.
 ENV GYRE_LISTEN=0.0.0.0:9464
 USER 65532:65532

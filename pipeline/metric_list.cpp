@@ -22,7 +22,8 @@ constexpr auto kMetrics = std::to_array<Metric>({
      "Alerts whose cluster neither a header, a field nor input.cluster names."},
     {"gyre_alerts_folded_total", "counter", "",
      "Alerts counted in a report or as a heartbeat; late ones and heartbeats are part of it."},
-    {"gyre_alerts_duplicate_total", "counter", "", "Exact copies of an alert that was counted."},
+    {"gyre_alerts_duplicate_total", "counter", "",
+     "Exact copies of an alert that was counted; they are counted when their second is decided."},
     {"gyre_alerts_late_total", "counter", "", "Alerts folded after their window had passed."},
     {"gyre_alerts_overflowed_total", "counter", "",
      "Alerts folded into an overflow finding, since their container has more patterns than "
