@@ -25,7 +25,7 @@ def amount(value, unit):
     for scale, name in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= scale:
             return f"{value / (1e3 if name == 'k' else scale):.4g}{name}{suffix}"
-    return f"{value:.4g}{suffix}"
+    return f"{value:.0f}{suffix}" if abs(value) >= 100 else f"{value:.4g}{suffix}"
 
 
 def text(x, y, content, size=11, colour="#333", anchor="start", weight="normal"):
