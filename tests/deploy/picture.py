@@ -33,12 +33,12 @@ def text(x, y, content, size=11, colour="#333", anchor="start", weight="normal")
             f'font-weight="{weight}">{escape(content)}</text>')
 
 
-def draw_stat(answers, unit, x, y, width, height):
+def draw_stat(answers, named, unit, x, y, width, height):
     out, step = [], width / max(1, len(answers))
     for i, (name, points) in enumerate(answers):
         middle = x + step * (i + 0.5)
         out.append(text(middle, y + height / 2 + 12, amount(points[-1][1], unit), 22, "#222", "middle", "bold"))
-        if len(answers) > 1:
+        if named:
             out.append(text(middle, y + height / 2 + 28, name, 10, "#777", "middle"))
     return out
 
@@ -110,7 +110,8 @@ def draw(model, answers):
         out.append(text(x + 8, y + 17, panel["title"], 12, "#222", weight="bold"))
         unit = panel["fieldConfig"]["defaults"]["unit"]
         if panel["type"] == "stat":
-            out += draw_stat(answers[panel["id"]], unit, x, y, wide, high)
+            named = panel["options"]["textMode"] == "value_and_name"
+            out += draw_stat(answers[panel["id"]], named, unit, x, y, wide, high)
         elif panel["type"] == "bargauge":
             out += draw_bars(answers[panel["id"]], unit, x, y + 22, wide, high - 26)
         else:
