@@ -55,7 +55,8 @@ void add_replay(CLI::App& app, Options& options) {
   CLI::App* sub = command(app, options, "replay", "Read alerts from files, print reports as NDJSON",
                           "gyre replay --stats stats.json alerts.ndjson > reports.ndjson");
   ReplayOptions& replay = options.replay;
-  sub->add_option("FILE", replay.files, "NDJSON of alerts, each a source partition; - is stdin")
+  sub->add_option("FILE", replay.files,
+                  "Alerts, a line each or one JSON value over many lines; - is stdin")
       ->required();
   sub->add_option("--dead-letters", replay.dead_letters, "Write what is no alert here, as NDJSON")
       ->type_name("FILE")
