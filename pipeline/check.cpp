@@ -9,8 +9,6 @@
 #include <string>
 
 #include "pipeline/commands.h"
-#include "pipeline/kafka_broker.h"
-#include "pipeline/kafka_properties.h"
 #include "stages/report/playbook.h"
 
 namespace gyre::pipeline {
@@ -60,22 +58,25 @@ void print_coverage(const stages::Playbooks& playbooks) {
 }  // namespace
 
 int check(const std::string& config_path, const CheckOptions& options) {
-  const Config config =
-      config_path.empty() ? parse_config("", "the defaults") : load_config(config_path);
+  const Config config = config_path.empty() ? parse_config("", "the defaults")
+                                            : load_config(config_path, {}, Checked::kHere);
   const std::string directory = options.playbooks.value_or(config.playbooks);
   if (options.coverage) {
     print_coverage(stages::Playbooks(directory));
     return 0;
   }
-  check_properties({config.kafka.brokers, config.kafka.properties});
   if (!config_path.empty()) std::cout << fmt::format("{}: ok\n", config_path);
   const auto defaults = config_values(Config{});
   for (const auto& [key, value] : config_values(config))
     if (value != defaults.at(key)) std::cout << fmt::format("  {}: {}\n", key, value);
   std::cout.flush();
   const stages::Playbooks playbooks(directory);
-  std::cout << fmt::format("playbooks: ok ({}{})\n", playbooks.size(),
-                           directory.empty() ? ", built in" : ", with those of " + directory);
+  const auto own = std::ranges::count_if(playbooks.all(), [&](const auto& entry) {
+    return !directory.empty() && entry.first.starts_with(directory);
+  });
+  std::cout << fmt::format("playbooks: ok ({} built in{})\n",
+                           playbooks.size() - static_cast<std::size_t>(own),
+                           directory.empty() ? "" : fmt::format(", {} of {}", own, directory));
   std::cout.flush();
   return 0;
 }

@@ -15,7 +15,8 @@ namespace gyre::pipeline {
 /// The commands of DESIGN 8.2. Each returns the process's exit code or throws Failure, Refusal (1)
 /// or ConfigError (78).
 
-/// Until SIGTERM or SIGINT: exit 0. A second signal ends the process at once.
+/// Until SIGTERM or SIGINT: exit 0, or 1 if Kafka holds it up for 15 s more. A second signal ends
+/// the process at once, as does one before the stages have begun.
 int run(const Config& config);
 
 /// Asks the process that runs with this config whether it is ready (`/readyz`), and prints its

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -22,6 +23,7 @@
 #include "base/hash.h"
 #include "pipeline/config_kinds.h"
 #include "pipeline/config_reader.h"
+#include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_properties.h"
 
 namespace gyre::pipeline {
@@ -74,10 +76,9 @@ Key many(const string& path, Get get, const Kind<T>& kind) {
     std::vector<T> values;
     for (const YAML::Node& each : node) {
       T value{};
-      reader.scalar(each, path, kind, value);
-      values.push_back(std::move(value));
+      if (reader.scalar(each, path, kind, value)) values.push_back(std::move(value));
     }
-    get(config) = std::move(values);
+    if (values.size() == node.size()) get(config) = std::move(values);
   };
   return {path, is_semantic(path), read, [=](const Config& config) {
             string all;
@@ -97,9 +98,11 @@ void read_properties(ConfigReader& reader, const YAML::Node& node, Config& confi
     const auto value = reader.resolve(each.second, path);
     if (!value) continue;
     // What a variable holds may be a secret, what the file says is not.
+    reader.found(path, each.first.Mark());
     if (const auto problem = property_problem(name, *value, *value == each.second.Scalar()))
       reader.problem(each.first.Mark(), fmt::format("{} {}", path, *problem));
-    config.kafka.properties[name] = *value;
+    else
+      config.kafka.properties[name] = *value;
   }
 }
 
@@ -132,7 +135,8 @@ std::vector<Key> table() {
         return t == "earliest" || t == "latest" || parse_rfc3339(t).has_value();
       },
       "earliest, latest or a time as 2026-01-02T03:04:05Z");
-  const auto brokers = text(are_brokers, "a list of brokers: host:port,host:port");
+  const auto brokers =
+      text(are_brokers, "a list of brokers: host:port,host:port; without a port 9092");
   const auto address = text(is_address, "an address: host:port");
   return {
       one("name", AT(name), name),
@@ -217,6 +221,7 @@ void read_map(ConfigReader& reader, const YAML::Node& map, const string& prefix,
     const auto key = std::ranges::find(keys(), path, &Key::path);
     const bool section = std::ranges::any_of(
         keys(), [&](const Key& known) { return known.path.starts_with(path + "."); });
+    reader.found(path, each.first.Mark());
     if (!seen.insert(path).second)
       reader.problem(each.first.Mark(), fmt::format("{} stands here twice", path));
     else if (key != keys().end())
@@ -249,43 +254,73 @@ void default_instance(ConfigReader& reader, Config& config) {
 
 /// What no single key can be blamed for.
 void check_whole(ConfigReader& reader, const Config& config) {
-  const auto problem = [&](const string& what) { reader.problem(YAML::Mark::null_mark(), what); };
-  std::map<string, string> used;
-  for (const auto& [what, topic] : std::initializer_list<std::pair<string, string>>{
-           {"the by-container topic of `name`", config.by_container_topic()},
-           {"the intake changelog of `name`", config.intake_changelog()},
-           {"the by-container changelog of `name`", config.by_container_changelog()},
-           {"the duplicate ids of `name`", config.by_container_ids()},
-           {"the by-rule topic of `name`", config.by_rule_topic()},
-           {"the by-rule changelog of `name`", config.by_rule_changelog()},
-           {"input.topic", config.input.topic},
-           {"output.topic", config.output.topic},
-           {"output.dead_letter_topic", config.output.dead_letter_topic}}) {
-    const auto [other, fresh] = used.emplace(topic, what);
+  struct Topic {
+    const char* key;  ///< that names it
+    const char* what;
+    string name;
+  };
+  std::map<string, Topic> used;
+  for (const Topic& topic : std::initializer_list<Topic>{
+           {"name", "the by-container topic of `name`", config.by_container_topic()},
+           {"name", "the intake changelog of `name`", config.intake_changelog()},
+           {"name", "the by-container changelog of `name`", config.by_container_changelog()},
+           {"name", "the duplicate ids of `name`", config.by_container_ids()},
+           {"name", "the by-rule topic of `name`", config.by_rule_topic()},
+           {"name", "the by-rule changelog of `name`", config.by_rule_changelog()},
+           {"input.topic", "input.topic", config.input.topic},
+           {"output.topic", "output.topic", config.output.topic},
+           {"output.dead_letter_topic", "output.dead_letter_topic",
+            config.output.dead_letter_topic}}) {
+    const auto [other, fresh] = used.emplace(topic.name, topic);
     if (!fresh)
-      problem(fmt::format("{} and {} are the same topic, {}", what, other->second, topic));
+      reader.problem_of({topic.key, other->second.key},
+                        fmt::format("{} and {} are the same topic, {}", topic.what,
+                                    other->second.what, topic.name));
   }
   if (std::set<string>(config.stages.begin(), config.stages.end()).size() != config.stages.size())
-    problem("stages: a stage is named twice");
-  const auto& findings = config.findings;
-  const auto at_least = [&](const char* high, Second value, const char* low, Second least) {
-    if (value < least) problem(fmt::format("findings.{} must be at least findings.{}", high, low));
+    reader.problem_of({"stages"}, "stages: a stage is named twice");
+  const auto at_least = [&](const string& high, Second value, const string& low, Second least) {
+    if (value < least)
+      reader.problem_of({high, low}, fmt::format("{} must be at least {}", high, low));
   };
-  at_least("lateness", findings.lateness, "disorder", findings.disorder);
-  at_least("gap", findings.gap, "lateness", findings.lateness);
-  at_least("max_age", findings.max_age, "gap", findings.gap);
-  at_least("keep_closed", findings.keep_closed, "gap", findings.gap);
+  const auto& findings = config.findings;
+  at_least("findings.lateness", findings.lateness, "findings.disorder", findings.disorder);
+  at_least("findings.gap", findings.gap, "findings.lateness", findings.lateness);
+  at_least("findings.max_age", findings.max_age, "findings.gap", findings.gap);
+  at_least("findings.keep_closed", findings.keep_closed, "findings.gap", findings.gap);
   if (findings.keep_closed + findings.gap < findings.duplicate_horizon)
-    problem(
+    reader.problem_of(
+        {"findings.keep_closed", "findings.gap", "findings.duplicate_horizon"},
         "findings.keep_closed and findings.gap together must be at least "
         "findings.duplicate_horizon: a copy is counted with the alert that it repeats");
-  at_least("incident_max_age", findings.incident_max_age, "incident_gap", findings.incident_gap);
-  if (config.outbreaks.max_age < config.outbreaks.quiet)
-    problem("outbreaks.max_age must be at least outbreaks.quiet");
-  for (const auto* backoff : {&findings.backoff_attention, &findings.backoff_record})
+  at_least("findings.incident_max_age", findings.incident_max_age, "findings.incident_gap",
+           findings.incident_gap);
+  at_least("outbreaks.max_age", config.outbreaks.max_age, "outbreaks.quiet",
+           config.outbreaks.quiet);
+  for (const auto& [key, backoff] :
+       {std::pair("findings.backoff_attention", &findings.backoff_attention),
+        std::pair("findings.backoff_record", &findings.backoff_record)})
     if (!std::ranges::is_sorted(*backoff))
-      problem(fmt::format("findings.backoff_{}: no wait may be shorter than the one before it",
-                          backoff == &findings.backoff_record ? "record" : "attention"));
+      reader.problem_of({key},
+                        fmt::format("{}: no wait may be shorter than the one before it", key));
+}
+
+/// What the file names on this machine, and what librdkafka says of the properties together.
+void check_here(ConfigReader& reader, const Config& config) {
+  std::error_code error;
+  if (!config.playbooks.empty() && !std::filesystem::is_directory(config.playbooks, error))
+    reader.problem_of({"playbooks"},
+                      fmt::format("playbooks: {} is no directory that can be read: {}",
+                                  config.playbooks, error ? error.message() : "it is a file"));
+  try {
+    check_properties({"", config.kafka.properties});
+  } catch (const ConfigError& problem) {
+    const string said = problem.what();
+    string named = "kafka.properties";
+    for (const auto& [name, value] : config.kafka.properties)
+      if (said.find(name) != string::npos) named = "kafka.properties." + name;
+    reader.problem_of({named, "kafka.properties"}, said);
+  }
 }
 
 }  // namespace
@@ -307,7 +342,7 @@ string Config::semantic_hash() const {
   return to_hex(view(hasher.finish()).substr(0, 8));
 }
 
-Config load_config(const string& path, const Config& defaults) {
+Config load_config(const string& path, const Config& defaults, Checked checked) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream content;
   // A directory opens, but cannot be read.
@@ -315,10 +350,11 @@ Config load_config(const string& path, const Config& defaults) {
     throw ConfigError(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
   file.clear();
   content << file.rdbuf();
-  return parse_config(content.str(), path, defaults);
+  return parse_config(content.str(), path, defaults, checked);
 }
 
-Config parse_config(const string& yaml, const string& origin, const Config& defaults) {
+Config parse_config(const string& yaml, const string& origin, const Config& defaults,
+                    Checked checked) {
   ConfigReader reader(origin);
   Config config = defaults;
   try {
@@ -334,6 +370,7 @@ Config parse_config(const string& yaml, const string& origin, const Config& defa
   }
   default_instance(reader, config);
   check_whole(reader, config);
+  if (checked == Checked::kHere) check_here(reader, config);
   reader.finish();
   return config;
 }

@@ -79,12 +79,18 @@ struct Config {
   std::string semantic_hash() const;
 };
 
+/// How far a configuration is checked: by itself, or also whether what it names is on this machine
+/// (the directory of playbooks, files in kafka.properties). Whoever only reads from Kafka, or
+/// replays, may have another machine's file.
+enum class Checked : std::uint8_t { kAlone, kHere };
+
 /// Reads the file at `path` over `defaults`. Throws ConfigError with every problem, each with line,
 /// column and, for an unknown key, the nearest known one.
-Config load_config(const std::string& path, const Config& defaults = {});
+Config load_config(const std::string& path, const Config& defaults = {},
+                   Checked checked = Checked::kAlone);
 /// The same from a text; `origin` is named in messages.
-Config parse_config(const std::string& yaml, const std::string& origin,
-                    const Config& defaults = {});
+Config parse_config(const std::string& yaml, const std::string& origin, const Config& defaults = {},
+                    Checked checked = Checked::kAlone);
 /// Every key that the file may have, as `findings.gap`, with its value as the file would spell it.
 /// Of kafka.properties only the names: values may be secrets.
 std::map<std::string, std::string> config_values(const Config& config);

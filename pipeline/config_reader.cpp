@@ -30,6 +30,13 @@ void ConfigReader::problem(const YAML::Mark& mark, const string& what) {
                                                     mark.column + 1, what)});
 }
 
+void ConfigReader::problem_of(std::initializer_list<string> paths, const string& what) {
+  for (const string& path : paths)
+    if (const auto place = places_.find(path); place != places_.end())
+      return problem(place->second, what);
+  problem(YAML::Mark::null_mark(), what);
+}
+
 std::optional<string> ConfigReader::resolve(const YAML::Node& node, const string& path) {
   if (node.IsNull() || !node.IsScalar()) {
     problem(node.Mark(), node.IsNull() ? path + " has no value"

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,21 +24,28 @@ class ConfigReader {
 
   void problem(const YAML::Mark& mark, const std::string& what);
 
-  /// Reads a scalar as `kind` says; what is wrong is noted under `path`.
+  /// Reads a scalar as `kind` says; false, and noted under `path`, if something is wrong.
   template <class T>
-  void scalar(const YAML::Node& node, const std::string& path, const config_kinds::Kind<T>& kind,
+  bool scalar(const YAML::Node& node, const std::string& path, const config_kinds::Kind<T>& kind,
               T& into) {
-    if (const auto value = resolve(node, path)) {
-      auto result = kind.read(*value);
-      // What a variable holds may be a secret; what the file says is not.
-      const bool inserted = *value != node.Scalar();
-      if (result)
-        into = std::move(*result);
-      else
-        problem(node.Mark(), fmt::format("{}: {}\"{}\" {}", path, inserted ? "the value of " : "",
-                                         node.Scalar(), result.error()));
+    const auto value = resolve(node, path);
+    if (!value) return false;
+    auto result = kind.read(*value);
+    if (result) {
+      into = std::move(*result);
+      return true;
     }
+    // What a variable holds may be a secret; what the file says is not.
+    const bool inserted = *value != node.Scalar();
+    problem(node.Mark(), fmt::format("{}: {}\"{}\" {}", path, inserted ? "the value of " : "",
+                                     node.Scalar(), result.error()));
+    return false;
   }
+
+  /// Remembers where a key stands, for problems that are found only in the whole.
+  void found(const std::string& path, const YAML::Mark& mark) { places_.emplace(path, mark); }
+  /// Of the first of these keys that the file has; without a place if it has none of them.
+  void problem_of(std::initializer_list<std::string> paths, const std::string& what);
 
   /// The scalar's text with the environment put in; nullopt, and a problem noted, if there is none.
   std::optional<std::string> resolve(const YAML::Node& node, const std::string& path);
@@ -55,6 +64,7 @@ class ConfigReader {
 
   std::string origin_;
   std::vector<Problem> problems_;
+  std::map<std::string, YAML::Mark> places_;
 };
 
 }  // namespace gyre::pipeline

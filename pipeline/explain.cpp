@@ -3,7 +3,6 @@
 
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +10,7 @@
 #include "base/error.h"
 #include "pipeline/commands.h"
 #include "pipeline/explanation.h"
-#include "schemas/envelope/unpack.h"
+#include "pipeline/record_stream.h"
 #include "schemas/normalise.h"
 #include "schemas/sighting.h"
 
@@ -70,12 +69,15 @@ class Explainer {
   void explain(std::size_t line, std::string_view record) {
     reader_.open(record);
     while (schemas::Reading* reading = reader_.next()) {
+      found_ = true;
       if (reading->rejection)
         print(json_ ? reject_as_json(line, *reading) : reject_as_text(line, *reading));
       else
         explain(line, *reading);
     }
   }
+  /// Something was printed.
+  bool found() const { return found_; }
 
  private:
   void explain(std::size_t line, schemas::Reading& reading) {
@@ -112,16 +114,8 @@ class Explainer {
   schemas::AlertReader reader_;
   IdHasher hasher_;
   bool json_;
+  bool found_ = false;
 };
-
-// A file that is one record: written for people, an alert or an array of them over many lines; or
-// packed, where a newline is a byte like any other.
-bool opens_record(const std::string& line) {
-  if (schemas::envelope::packing_of(line) != schemas::envelope::Packing::kNone) return true;
-  const auto first = line.find_first_not_of(" \t\r\xEF\xBB\xBF");
-  const auto last = line.find_last_not_of(" \t\r");
-  return first != std::string::npos && first == last && (line[first] == '{' || line[first] == '[');
-}
 
 }  // namespace
 
@@ -134,13 +128,11 @@ int explain(const Config& config, const ExplainOptions& options) {
   }
   std::istream& in = options.file == "-" ? std::cin : file;
   Explainer explainer(config, options.json);
-  std::string line;
-  for (std::size_t number = 1; std::getline(in, line); ++number) {
-    if (number == 1 && opens_record(line))
-      line += '\n' + std::string(std::istreambuf_iterator<char>(in), {});
-    explainer.explain(number, line);
-  }
+  RecordStream records(in);
+  for (std::string record; records.next(record);) explainer.explain(records.line(), record);
   if (in.bad()) throw Failure(fmt::format("cannot read {} to its end", options.file));
+  if (!explainer.found())
+    std::cerr << fmt::format("gyre: {} holds no alert, nor anything else\n", options.file);
   return 0;
 }
 

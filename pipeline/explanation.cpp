@@ -60,6 +60,12 @@ std::vector<std::string_view> flags(const schemas::Alert& alert) {
 
 std::string hex(const Id128& id) { return to_hex(view(id)); }
 
+// What is no JSON has no envelope; what is torn out of one has its name.
+std::string envelope_of_dead(const schemas::Reading& reading) {
+  const bool garbage = reading.rejection->error == schemas::ParseError::kNotJson;
+  return garbage && reading.envelope == "bare" ? "" : reading.envelope;
+}
+
 class Text {
  public:
   std::string alert(std::size_t line, const Explanation& e) {
@@ -82,7 +88,7 @@ class Text {
   }
 
   std::string rejection(std::size_t line, const schemas::Reading& reading) {
-    head(line, reading.envelope, "dead letter");
+    head(line, envelope_of_dead(reading), "dead letter");
     row("error", schemas::to_string(reading.rejection->error));
     row("detail", reading.rejection->detail);
     return std::move(text_);
@@ -91,7 +97,7 @@ class Text {
  private:
   void head(std::size_t line, const std::string& envelope, const std::string& what) {
     text_ = fmt::format("line {}: {}\n", line, schemas::printable(what));
-    row("envelope", envelope);
+    if (!envelope.empty()) row("envelope", envelope);
   }
   void row(std::string_view name, std::string_view value) {
     text_ += fmt::format("  {:<13} {}\n", name, schemas::printable(value));
@@ -164,7 +170,7 @@ class Json {
   }
 
   std::string rejection(std::size_t line, const schemas::Reading& reading) {
-    head(line, reading.envelope);
+    head(line, envelope_of_dead(reading));
     json_.text("error", schemas::to_string(reading.rejection->error))
         .text("detail", reading.rejection->detail);
     return json_.end_object().take();

@@ -44,8 +44,9 @@ class Admin {
             kafka::make_conf(client, {}, {{"allow.auto.create.topics", "false"}}))),
         queue_(rd_kafka_queue_new(handle_.get())) {}
 
-  std::vector<std::string> ensure(const std::vector<TopicSpec>& specs) {
+  std::vector<std::string> ensure(const std::vector<TopicSpec>& specs, bool advise) {
     std::vector<std::string> lines;
+    std::string all_created;
     for (const TopicSpec& spec : specs) {
       const kafka::Topic topic = kafka::make_topic(handle_.get(), spec.name);
       kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic.get());
@@ -55,9 +56,13 @@ class Admin {
       verify(spec, metadata->topics[0]);
       lines.push_back((created ? "created " : "ok ") + spec.name + " (" +
                       std::to_string(metadata->topics[0].partition_cnt) + " partitions)");
+      if (created) all_created += (all_created.empty() ? "" : ", ") + spec.name;
+      if (advise && !spec.advised.empty()) this->advise(spec, lines);
     }
     if (!problems_.empty()) {
-      std::string all = "the topics are not as they must be:";
+      std::string all = "the topics are not as they must be";
+      if (!all_created.empty()) all += " (created: " + all_created + ")";
+      all += ':';
       for (const std::string& problem : problems_) all += "\n  " + problem;
       throw Refusal(all);
     }
@@ -71,12 +76,21 @@ class Admin {
     return all;
   }
 
+  std::string cure(const std::string& topic, const std::string& name,
+                   const std::string& value) const {
+    return "Cure: kafka-configs --bootstrap-server " + client_.brokers +
+           " --alter --entity-type topics --entity-name " + topic + " --add-config " + name + "=[" +
+           value + "]";
+  }
+
   std::string create_command(const TopicSpec& spec) const {
     std::string command = "kafka-topics --bootstrap-server " + client_.brokers +
                           " --create --topic " + spec.name + " --partitions " +
                           std::to_string(spec.partitions) + " --replication-factor " +
                           std::to_string(spec.replication_factor);
     for (const auto& [name, value] : settings(spec)) command += " --config " + name + "=" + value;
+    for (const auto& [name, advice] : spec.advised)
+      command += " --config " + name + "=" + advice.value;
     return command;
   }
 
@@ -130,12 +144,12 @@ class Admin {
       return true;
     }
     const char* said = rd_kafka_topic_result_error_string(results[0]);
-    std::string cure = "create it with sufficient rights: " + create_command(spec);
+    std::string hint = "create it with sufficient rights: " + create_command(spec);
     if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
-      cure = "lower the replication factor (inner.replication_factor) or start more brokers";
+      hint = "lower the replication factor (inner.replication_factor) or start more brokers";
     }
     problems_.push_back("topic " + spec.name + " could not be created: " + kafka::text(code) +
-                        (said == nullptr ? "" : std::string(": ") + said) + "; " + cure);
+                        (said == nullptr ? "" : std::string(": ") + said) + "; " + hint);
     return false;
   }
 
@@ -177,6 +191,18 @@ class Admin {
     return config;
   }
 
+  void advise(const TopicSpec& spec, std::vector<std::string>& lines) {
+    const auto actual = describe(spec.name);
+    for (const auto& [name, advice] : spec.advised) {
+      const auto found = actual.find(name);
+      const std::string value = found == actual.end() ? "" : found->second;
+      if (value == advice.value) continue;
+      lines.push_back("warning: topic " + spec.name + " has " + name + "=" + value +
+                      ", better is " + advice.value + ": " + advice.because + ". " +
+                      cure(spec.name, name, advice.value));
+    }
+  }
+
   void verify(const TopicSpec& spec, const rd_kafka_metadata_topic_t& topic) {
     if (spec.exact && topic.partition_cnt != spec.partitions) {
       problems_.push_back(
@@ -195,10 +221,8 @@ class Admin {
       const bool least = spec.at_least.contains(name);
       if (least ? number(value) >= spec.at_least.at(name) : items(value) == items(wanted)) continue;
       problems_.push_back("topic " + spec.name + " has " + name + "=" + value + ", must be " +
-                          (least ? "at least " : "") + wanted +
-                          ". Cure: kafka-configs --bootstrap-server " + client_.brokers +
-                          " --alter --entity-type topics --entity-name " + spec.name +
-                          " --add-config " + name + "=[" + wanted + "]");
+                          (least ? "at least " : "") + wanted + ". " +
+                          cure(spec.name, name, wanted));
     }
     // The broker does not refuse writes here: it silently settles for the replicas there are.
     const auto insync = actual.find("min.insync.replicas");
@@ -220,8 +244,8 @@ class Admin {
 }  // namespace
 
 std::vector<std::string> ensure_topics(const KafkaClient& client,
-                                       const std::vector<TopicSpec>& topics) {
-  return Admin(client).ensure(topics);
+                                       const std::vector<TopicSpec>& topics, bool advise) {
+  return Admin(client).ensure(topics, advise);
 }
 
 }  // namespace gyre::pipeline

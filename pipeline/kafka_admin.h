@@ -18,12 +18,18 @@ struct TopicSpec {
   std::map<std::string, std::string> config;  ///< set at creation, verified after
   bool create = true;                         ///< false: must exist (the input topic is the user's)
   std::map<std::string, std::int64_t> at_least = {};  ///< as `config`, but more is right, too
+  struct Advice {
+    std::string value;
+    std::string because;  ///< what another value leads to
+  };
+  std::map<std::string, Advice> advised = {};  ///< another value is worth a warning, no more
 };
 
 /// Creates what is missing. Returns one line a topic: `created gyre.by-container (16 partitions)`
-/// or `ok ...`. Throws Refusal with every problem and its cure (missing, wrong partition count,
-/// wrong cleanup.policy ...).
+/// or `ok ...`; with `advise`, for which the user needs the right DescribeConfigs, also `warning:
+/// ...`. Throws Refusal with every problem and its cure (missing, wrong partition count, wrong
+/// cleanup.policy ...), and what was created all the same.
 std::vector<std::string> ensure_topics(const KafkaClient& client,
-                                       const std::vector<TopicSpec>& topics);
+                                       const std::vector<TopicSpec>& topics, bool advise = false);
 
 }  // namespace gyre::pipeline

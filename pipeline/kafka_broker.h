@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,8 @@ struct KafkaStage {
   std::string group;
   std::string id;  ///< transactional.id and group.instance.id, stable over restarts
   std::vector<OutputTopic> output_topics;  ///< warmed before the first transaction
+  /// Called between two waits for a broker, none of which lasts longer than 40 s. May be empty.
+  std::function<void()> alive = {};
 };
 
 /// Broker over librdkafka, with the settings of docs/decisions (static membership,
@@ -28,9 +31,11 @@ struct KafkaStage {
 std::unique_ptr<Broker> make_kafka_broker(const KafkaClient& client, const KafkaStage& stage);
 
 /// A plain consumer of all partitions of a topic from the beginning, read_committed, for `gyre
-/// reports`; calls `each` until the end or, with `follow`, until `each` returns false.
+/// reports`; calls `each`, until it returns false, and `caught_up` once the end of every partition
+/// was seen; it ends there, or with `follow` goes on with what comes.
 void read_topic(const KafkaClient& client, const std::string& topic, bool follow,
-                const std::function<bool(const Record&)>& each);
+                const std::function<bool(const Record&)>& each,
+                const std::function<void()>& caught_up);
 
 /// A plain idempotent producer for `gyre generate`.
 class KafkaWriter {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <librdkafka/rdkafka.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -122,13 +121,9 @@ inline std::string missing(const std::string& topic) {
          "the engine's own) or correct its name in the configuration";
 }
 
-inline void log(const rd_kafka_t*, int level, const char* facility, const char* message) {
-  // One set of the user's properties serves consumers and producers; that half of it is idle is no
-  // news.
-  if (std::string_view(facility) == "CONFWARN") return;
-  spdlog::log(level <= 3 ? spdlog::level::warn : spdlog::level::debug, "kafka {}: {}", facility,
-              message);
-}
+/// librdkafka's log: errors, as warnings of ours, of each facility once in 10 s for all clients of
+/// the process: in an outage each of them tells of each of its connections.
+void log(const rd_kafka_t*, int level, const char* facility, const char* message) noexcept;
 
 /// What every client is tuned to, and the user may change.
 const Properties& tuning();
@@ -146,6 +141,7 @@ Properties producer_properties(const KafkaStage& stage);
 inline Handle make_handle(rd_kafka_type_t type, Conf conf) {
   std::array<char, 512> reason{};
   Handle handle(rd_kafka_new(type, conf.get(), reason.data(), reason.size()));
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
   if (!handle) throw ConfigError(std::string("kafka.properties: ") + reason.data());
   static_cast<void>(conf.release());  // rd_kafka_new took it
   return handle;

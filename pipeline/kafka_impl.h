@@ -97,6 +97,9 @@ class KafkaBroker final : public Broker {
   void wait(std::chrono::milliseconds time);
   void drop_sources();
   void refuse_if_consumer_is_dead() const;
+  void alive() const {
+    if (stage_.alive) stage_.alive();
+  }
   [[noreturn]] void fail(const std::string& doing, const kafka::Error& error);
   [[noreturn]] void refuse_twin(const std::string& noticed) const;
   kafka::Membership membership();

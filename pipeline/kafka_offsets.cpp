@@ -26,6 +26,7 @@ constexpr std::int64_t kFollowed = 1000;
 std::optional<std::int64_t> KafkaBroker::committed(std::int32_t partition) {
   const auto until = Clock::now() + kStable;
   for (;;) {
+    alive();
     const kafka::List list(rd_kafka_topic_partition_list_new(1));
     auto* entry =
         rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
@@ -58,6 +59,7 @@ std::pair<std::int64_t, std::int64_t> KafkaBroker::watermarks(rd_kafka_t* handle
                                                               std::int32_t partition) {
   const auto until = Clock::now() + kafka::kReachable;
   for (;;) {
+    alive();
     std::int64_t low = 0;
     std::int64_t high = 0;
     const auto code = rd_kafka_query_watermark_offsets(handle, topic.c_str(), partition, &low,
@@ -79,8 +81,8 @@ std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partiti
   kafka::Reader reader(committed_reader(), topic);
   reader.start(partition, from);
   std::int64_t position = from;
-  auto alive = Clock::now();
-  auto progress = alive;
+  auto served = Clock::now();
+  auto progress = served;
   while (position < end) {
     const kafka::Message message = reader.next(std::chrono::milliseconds(100));
     const auto now = Clock::now();
@@ -98,8 +100,9 @@ std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partiti
                     std::to_string(end) + ": an open transaction, or the broker does not answer");
     }
     // A long restore must not cost the membership; what is read here, `resume` reads again.
-    if (now - alive > std::chrono::seconds(1)) {
-      alive = now;
+    if (now - served > std::chrono::seconds(1)) {
+      served = now;
+      alive();
       const kafka::Message unused(rd_kafka_consumer_poll(consumer_.get(), 0));
       refuse_if_consumer_is_dead();
     }
@@ -108,6 +111,7 @@ std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partiti
 }
 
 std::optional<LogRange> KafkaBroker::input_range(std::int32_t partition) {
+  alive();
   LogRange range;
   const auto code = rd_kafka_query_watermark_offsets(
       uncommitted(), stage_.input_topic.c_str(), partition, &range.low, &range.high,
@@ -128,6 +132,7 @@ std::string KafkaBroker::cluster_id() {
 }
 
 std::optional<Record> KafkaBroker::record_at(std::int32_t partition, std::int64_t offset) {
+  alive();
   kafka::Reader reader(committed_reader(), stage_.input_topic);
   reader.start(partition, offset);
   for (const auto until = Clock::now() + kafka::kReachable; left(until) > 0;) {
@@ -143,6 +148,7 @@ std::optional<Record> KafkaBroker::record_at(std::int32_t partition, std::int64_
 std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
   const auto until = Clock::now() + kafka::kReachable;
   for (;;) {
+    alive();
     const kafka::List list(rd_kafka_topic_partition_list_new(1));
     auto* entry =
         rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
@@ -164,6 +170,7 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
 std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
   const auto silent = silent_until_.find(partition);
   if (silent != silent_until_.end() && Clock::now() < silent->second) return std::nullopt;
+  alive();
   std::int64_t low = 0;
   std::int64_t high = 0;
   const auto code =

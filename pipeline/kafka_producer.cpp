@@ -65,6 +65,7 @@ void KafkaBroker::make_producer() {
   producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
   const auto until = Clock::now() + kafka::kReachable;
   for (;;) {
+    alive();
     const kafka::Error error(rd_kafka_init_transactions(producer_.get(), std::max(1, left(until))));
     if (!error) break;
     if (rd_kafka_error_is_retriable(error.get()) == 0) fail("init_transactions", error);
@@ -84,6 +85,7 @@ KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
   const auto found = outputs_.find(name);
   if (found != outputs_.end()) return found->second;
   // Kept and asked about before its first record: else that one waits up to a second.
+  alive();
   Output output{.topic = kafka::make_topic(producer_.get(), name)};
   output.partitions = kafka::partition_count(client_, producer_.get(), output.topic.get());
   return outputs_.emplace(name, std::move(output)).first->second;
@@ -187,6 +189,7 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   for (const bool offsets : {true, false}) {
     const std::string doing = offsets ? "send_offsets_to_transaction" : "commit_transaction";
     for (;;) {
+      alive();
       const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(
                                              producer_.get(), list.get(), member.get(), -1)
                                        : rd_kafka_commit_transaction(producer_.get(), -1));
@@ -212,6 +215,7 @@ void KafkaBroker::recover() {
   if (in_transaction_) {
     const auto until = Clock::now() + kafka::kReachable;
     for (;;) {
+      alive();
       const kafka::Error error(rd_kafka_abort_transaction(producer_.get(), -1));
       if (!error) break;
       // Undone or not: the init of a new producer with the same id aborts what is left.

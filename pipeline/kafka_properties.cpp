@@ -67,14 +67,19 @@ std::optional<std::string> property_problem(const std::string& name, const std::
   const auto result =
       rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size());
   if (result == RD_KAFKA_CONF_OK) return std::nullopt;
+  std::string said = reason.data();
+  // librdkafka speaks of the name behind an alias.
+  if (const auto at = said.find(property_name(name)); at != std::string::npos)
+    said.replace(at, property_name(name).size(), name);
   return std::string("is not taken by librdkafka") +
          (may_quote_value || result == RD_KAFKA_CONF_UNKNOWN
-              ? std::string(": ") + reason.data()
+              ? ": " + said
               : std::string(", because of its value"));
 }
 
 void check_properties(const KafkaClient& client) {
-  const KafkaClient nowhere{"", client.properties};
+  KafkaClient nowhere{"", client.properties};
+  nowhere.properties["log_level"] = "0";  // the error says it all
   const KafkaStage stage{.input_topic = "", .group = "check", .id = "check", .output_topics = {}};
   kafka::make_handle(RD_KAFKA_CONSUMER,
                      kafka::make_conf(nowhere, kafka::tuning(), kafka::consumer_properties(stage)));

@@ -40,7 +40,8 @@ Message Reader::next(std::chrono::milliseconds wait) {
 }  // namespace kafka
 
 void read_topic(const KafkaClient& client, const std::string& topic, bool follow,
-                const std::function<bool(const Record&)>& each) {
+                const std::function<bool(const Record&)>& each,
+                const std::function<void()>& caught_up) {
   const kafka::Handle handle = kafka::make_reader(client, "read_committed");
   kafka::Reader reader(handle.get(), topic);
   const std::int32_t partitions = kafka::partition_count(client, handle.get(), reader.topic());
@@ -49,10 +50,10 @@ void read_topic(const KafkaClient& client, const std::string& topic, bool follow
   }
   std::set<std::int32_t> ended;
   auto progress = kafka::Clock::now();
-  while (follow || static_cast<std::int32_t>(ended.size()) < partitions) {
+  for (bool behind = true; behind || follow;) {
     const kafka::Message message = reader.next(std::chrono::milliseconds(100));
     if (!message) {
-      if (!follow && kafka::Clock::now() - progress > kafka::kReachable) {
+      if (behind && kafka::Clock::now() - progress > kafka::kReachable) {
         throw Failure(kafka::unreachable(client, "reading topic " + topic));
       }
       continue;
@@ -60,6 +61,9 @@ void read_topic(const KafkaClient& client, const std::string& topic, bool follow
     progress = kafka::Clock::now();
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       ended.insert(message->partition);
+      if (!behind || static_cast<std::int32_t>(ended.size()) < partitions) continue;
+      behind = false;
+      caught_up();
     } else if (!each(kafka::to_record(*message))) {
       return;
     }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <mutex>
+
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_handles.h"
+#include "pipeline/telemetry.h"
 
 namespace gyre::pipeline {
 
@@ -54,6 +59,30 @@ Properties producer_properties(const KafkaStage& stage) {
       {"batch.size", std::to_string(kLargestRecord)},
       {"delivery.report.only.error", "false"},
       {"allow.auto.create.topics", "false"}};
+}
+
+void log(const rd_kafka_t*, int level, const char* facility, const char* message) noexcept {
+  constexpr int kError = 3;  // of syslog
+  constexpr std::chrono::seconds kEvery{10};
+  struct Told {
+    std::optional<Clock::time_point> at;
+    std::uint64_t held_back = 0;
+  };
+  static std::mutex mutex;
+  static std::map<std::string, Told, std::less<>> told;
+  // CONFWARN: one set of the user's properties serves consumers and producers; that half of it is
+  // idle is no news.
+  if (level > kError || std::string_view(facility) == "CONFWARN") return;
+  const std::lock_guard lock(mutex);
+  Told& last = told[facility];
+  const auto now = Clock::now();
+  if (last.at && now - *last.at < kEvery) {
+    ++last.held_back;
+    return;
+  }
+  spdlog::warn("Kafka's client warns facility={} what={}{}", facility, quoted(message),
+               last.held_back == 0 ? "" : fmt::format(" repeated={}", last.held_back));
+  last = {.at = now, .held_back = 0};
 }
 
 /// In three passes, and not by name: an alias, or `topic.` before a name, sets the same property.

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <optional>
@@ -11,6 +8,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "pipeline/commands.h"
+#include "pipeline/telemetry.h"
 #include "schemas/contracts.h"
 
 namespace gyre::pipeline {
@@ -57,10 +55,14 @@ void add_replay(CLI::App& app, Options& options) {
   CLI::App* sub = command(app, options, "replay", "Read alerts from files, print reports as NDJSON",
                           "gyre replay --stats stats.json alerts.ndjson > reports.ndjson");
   ReplayOptions& replay = options.replay;
-  sub->add_option("FILE", replay.files, "NDJSON of alerts, each a source partition; - is stdin")
+  sub->add_option("FILE", replay.files,
+                  "Alerts, a line each or one JSON value over many lines; - is stdin")
       ->required();
   sub->add_option("--dead-letters", replay.dead_letters, "Write what is no alert here, as NDJSON")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check([](const std::string& file) {
+        return file == "-" ? "standard output is for the reports; name a file" : "";
+      });
   sub->add_option("--stats", replay.stats, "Write the counts here, as JSON")->type_name("FILE");
   add_time(sub, "--now", replay.now, "No event is later than this");
   sub->add_option("--partitions", replay.partitions,
@@ -92,18 +94,19 @@ void add_generate(CLI::App& app, Options& options) {
   const auto number = [&](const std::string& name, auto& into, const std::string& what) {
     return sub->add_option(name, into, what)->type_name("N")->capture_default_str();
   };
-  number("--count", generate.count, "Alerts");
+  number("--count", generate.count, "Alerts")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}));
   number("--seed", generate.seed, "The same seed makes the same alerts");
   number("--rate", generate.rate, "Alerts a second of real time; 0: as fast as possible")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e9));
   number("--event-rate", generate.event_rate, "Alerts a second of event time")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1e-6, 1e9));
   add_time(sub, "--start", generate.start, "Time of the first event; default: the last is now");
   number("--hosts", generate.hosts, "Machines of the fleet")->check(CLI::Range(1, 100'000));
   number("--attacks", generate.attacks, "mixed: containers broken into")
       ->check(CLI::Range(1, 10'000));
   number("--findings", generate.findings, "wide: findings that the alerts touch in turn")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000'000));
   number("--duplicates", generate.duplicates, "Share of exact copies")->check(CLI::Range(0.0, 1.0));
   number("--garbage", generate.garbage, "Share of records that are no alerts")
       ->check(CLI::Range(0.0, 1.0));
@@ -147,7 +150,7 @@ void add_commands(CLI::App& app, Options& options) {
   add_generate(app, options);
   CLI::App* reports = command(app, options, "reports", "Show the newest revision of each report",
                               "gyre reports -c gyre.yaml --format markdown");
-  reports->add_flag("--follow", options.reports.follow, "Show each new revision as it comes");
+  reports->add_flag("--follow", options.reports.follow, "Go on with each new revision as it comes");
   reports->add_option("--format", options.reports.format, "How to show them")
       ->capture_default_str()
       ->check(CLI::IsMember({"summary", "markdown", "json"}));
@@ -172,7 +175,9 @@ void add_commands(CLI::App& app, Options& options) {
 Config config_of(const std::string& name, const std::string& path) {
   Config defaults;
   defaults.findings.close_all = name == "replay";
-  return path.empty() ? parse_config("", "the defaults", defaults) : load_config(path, defaults);
+  return path.empty()
+             ? parse_config("", "the defaults", defaults)
+             : load_config(path, defaults, name == "run" ? Checked::kHere : Checked::kAlone);
 }
 
 int dispatch(const std::string& name, const Options& options) {
@@ -201,7 +206,7 @@ int printed(int code) {
 }
 
 int main_of(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("gyre"));  // standard output is for reports
+  log_to_stderr();  // standard output is for reports
   CLI::App app("Turns Falco alerts into few correct reports.", "gyre");
   app.set_version_flag("--version", std::string("gyre ") + GYRE_VERSION);
   app.require_subcommand(1);

@@ -126,12 +126,12 @@ int redeliver(const Config& config, const RedeliverOptions& options) {
                            .id = config.name + "-redeliver",
                            .output_topics = {{config.input.topic, kLargestDeadLetter}}});
     const RedeliveryCounts counts = redeliver_letters(*broker, config, error, options.dry_run);
-    std::cout << fmt::format(
-                     "{}: {} {}, {} given up after {} times, {} left since they are not whole\n",
-                     error, counts.redelivered,
-                     options.dry_run ? "would be redelivered" : "redelivered", counts.given_up,
-                     kMostRedeliveries, counts.cut)
-              << std::flush;
+    std::cout << fmt::format("{}: {} {}", error, counts.redelivered,
+                             options.dry_run ? "would be redelivered" : "redelivered");
+    if (counts.given_up > 0)
+      std::cout << fmt::format(", {} given up after {} times", counts.given_up, kMostRedeliveries);
+    if (counts.cut > 0) std::cout << fmt::format(", {} left since they are not whole", counts.cut);
+    std::cout << std::endl;
   }
   return 0;
 }

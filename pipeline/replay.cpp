@@ -2,148 +2,34 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
-#include <deque>
-#include <filesystem>
+#include <cstring>
 #include <fstream>
 #include <iostream>
-#include <random>
-#include <sstream>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "pipeline/commands.h"
 #include "pipeline/memory_broker.h"
+#include "pipeline/replay_feed.h"
 #include "pipeline/show.h"
 #include "pipeline/task.h"
 #include "pipeline/worker.h"
-#include "schemas/reader.h"
 #include "schemas/report.h"
 
 namespace gyre::pipeline {
 
 namespace {
 
-// A line of a file, with the event time by which the files are woven together.
-struct Line {
-  std::string text;
-  Nanos time = kNoTime;
-  std::uint64_t number = 0;  ///< in its file, from 1
-};
-
-// One FILE: a source of lines. A line without a time takes its predecessor's, so that garbage stays
-// where it stood.
-class Source {
- public:
-  Source(std::string name, bool timed) : name_(std::move(name)), timed_(timed) {
-    if (name_ == "-") return;
-    file_.open(name_, std::ios::binary);
-    if (!file_) throw Failure(fmt::format("cannot read {}: no such file, or not readable", name_));
-    if (std::filesystem::is_directory(name_))
-      throw Failure(fmt::format("cannot read {}: it is a directory; name its files", name_));
-  }
-
-  const std::string& name() const { return name_; }
-  const Line* peek() {
-    if (!next_) read();
-    return next_ ? &*next_ : nullptr;
-  }
-  Line take() {
-    Line line = std::move(*next_);
-    next_.reset();
-    return line;
-  }
-
- private:
-  void read() {
-    std::istream& in = name_ == "-" ? std::cin : file_;
-    Line line;
-    if (!std::getline(in, line.text)) {
-      if (in.bad()) throw Failure(fmt::format("cannot read {} behind line {}", name_, lines_));
-      return;
-    }
-    line.number = ++lines_;
-    if (timed_) last_time_ = time_of(line.text).value_or(last_time_);
-    line.time = last_time_;
-    next_ = std::move(line);
-  }
-  // Of the first alert in the record.
-  std::optional<Nanos> time_of(std::string_view record) {
-    reader_.open(record);
-    while (const schemas::Reading* reading = reader_.next()) {
-      if (reading->rejection) continue;
-      const Nanos at_most = reading->envelope_time;
-      return at_most == kNoTime ? reading->alert.time : std::min(reading->alert.time, at_most);
-    }
-    return std::nullopt;
-  }
-
-  std::string name_;
-  bool timed_;
-  std::ifstream file_;
-  std::optional<Line> next_;
-  Nanos last_time_ = kNoTime;
-  std::uint64_t lines_ = 0;
-  schemas::AlertReader reader_;
-};
-
-// The order in which the files' lines are fed: the lowest next event time first (ruling 22).
-class Feed {
- public:
-  Feed(const ReplayOptions& options) : timed_(options.files.size() > 1 || options.shuffle > 0) {
-    for (const std::string& file : options.files)
-      sources_.push_back(std::make_unique<Source>(file, timed_));
-    if (options.shuffle > 0) shuffle(options.shuffle, options.seed);
-  }
-
-  struct Fed {
-    std::size_t source;
-    Line line;
-  };
-
-  std::optional<Fed> next() {
-    if (shuffled_) {
-      if (queue_.empty()) return std::nullopt;
-      Fed fed = std::move(queue_.front());
-      queue_.pop_front();
-      return fed;
-    }
-    std::optional<std::size_t> lowest;
-    for (std::size_t i = 0; i < sources_.size(); ++i) {
-      const Line* line = sources_[i]->peek();
-      if (line != nullptr && (!lowest || line->time < sources_[*lowest]->peek()->time)) lowest = i;
-    }
-    if (!lowest) return std::nullopt;
-    return Fed{*lowest, sources_[*lowest]->take()};
-  }
-
-  bool timed() const { return timed_; }
-  const std::string& name(std::size_t source) const { return sources_[source]->name(); }
-  std::size_t size() const { return sources_.size(); }
-
- private:
-  // Each line moves by less than `seconds` of event time: disorder that no report may show.
-  void shuffle(Second seconds, std::uint64_t seed) {
-    std::mt19937_64 random(seed);
-    std::vector<std::pair<Nanos, Fed>> lines;
-    while (auto fed = next()) {
-      const auto moved =
-          static_cast<Nanos>(random() % static_cast<std::uint64_t>(seconds * kNanosPerSecond));
-      const Nanos at = fed->line.time == kNoTime ? kNoTime : fed->line.time + moved;
-      lines.emplace_back(at, std::move(*fed));
-    }
-    std::stable_sort(lines.begin(), lines.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (auto& [at, fed] : lines) queue_.push_back(std::move(fed));
-    shuffled_ = true;
-  }
-
-  bool timed_;
-  std::vector<std::unique_ptr<Source>> sources_;
-  std::deque<Fed> queue_;
-  bool shuffled_ = false;
-};
+// Before anything is read, so that nobody waits for what cannot be written.
+std::ofstream opened(const std::optional<std::string>& path) {
+  std::ofstream out;
+  if (path) out.open(*path, std::ios::binary);
+  if (!out) throw Failure(fmt::format("cannot write {}: {}", *path, std::strerror(errno)));
+  return out;
+}
 
 std::string_view header(const Record& record, std::string_view name) {
   for (const auto& [key, value] : record.headers)
@@ -232,6 +118,7 @@ class Replay {
     }
     print_reports();
     print_dead_letters();
+    tell_of_dead_letters();
     if (options_.stats) print_stats(intake_tasks->counters(), container_tasks->counters());
     return 0;
   }
@@ -252,11 +139,10 @@ class Replay {
               ? static_cast<std::int32_t>(lines_ % static_cast<std::uint64_t>(partitions_))
               : static_cast<std::int32_t>(fed->source);
       ++lines_;
-      if (feed_.timed() && fed->line.time != kNoTime) clock_ = std::max(clock_, fed->line.time);
-      const std::int64_t offset =
-          cluster_.append(config_.input.topic, partition, std::move(fed->line.text),
-                          options_.now.value_or(kNoTime));
-      origins_[{partition, offset}] = {fed->source, fed->line.number};
+      if (feed_.timed() && fed->time != kNoTime) clock_ = std::max(clock_, fed->time);
+      const std::int64_t offset = cluster_.append(
+          config_.input.topic, partition, std::move(fed->text), options_.now.value_or(kNoTime));
+      origins_[{partition, offset}] = {fed->source, fed->line};
     }
     return true;
   }
@@ -313,9 +199,24 @@ class Replay {
     if (!std::cout) throw Failure("cannot write the reports to standard output");
   }
 
+  // Reports alone don't show that there could be more.
+  void tell_of_dead_letters() const {
+    if (dead_letters_.empty()) return;
+    std::map<std::string_view, std::size_t> by_error;
+    for (const auto& [origin, record] : dead_letters_) ++by_error[header(record, "gyre-error")];
+    std::string all;
+    for (const auto& [error, count] : by_error)
+      all += fmt::format("{}{} {}", all.empty() ? "" : ", ", count, error);
+    const auto& [origin, first] = dead_letters_.front();
+    std::cerr << fmt::format(
+        "gyre: {} could not be read ({}); the first is line {} of {}: {}{}\n", dead_letters_.size(),
+        all, origin.line, feed_.name(origin.source), header(first, "gyre-detail"),
+        options_.dead_letters ? "" : ". --dead-letters FILE writes each with its reason");
+  }
+
   void print_dead_letters() {
     if (!options_.dead_letters) return;
-    std::ofstream out(*options_.dead_letters, std::ios::binary);
+    std::ofstream& out = dead_letters_out_;
     for (const auto& [origin, record] : dead_letters_) {
       const std::string& value = *record.value;
       const bool ascii = std::all_of(value.begin(), value.end(),
@@ -337,8 +238,8 @@ class Replay {
     if (!out) throw Failure(fmt::format("cannot write {}", *options_.dead_letters));
   }
 
-  void print_stats(const records::Counters& intake, const records::Counters& container) const {
-    std::ofstream out(*options_.stats);
+  void print_stats(const records::Counters& intake, const records::Counters& container) {
+    std::ofstream& out = stats_out_;
     out << fmt::format(
         R"({{"in":{},"folded":{},"duplicate":{},"late":{},"dead":{},"heartbeats":{},"reports":{}}})"
         "\n",
@@ -350,11 +251,13 @@ class Replay {
 
   Config config_;
   const ReplayOptions& options_;
+  std::ofstream dead_letters_out_ = opened(options_.dead_letters);
+  std::ofstream stats_out_ = opened(options_.stats);
   stages::Playbooks playbooks_;
   state::StoreMemory memory_;
   Telemetry telemetry_;
   MemoryCluster cluster_;
-  Feed feed_;
+  ReplayFeed feed_;
   std::int32_t partitions_ = 1;
   Nanos clock_ = kNoTime;
   std::uint64_t lines_ = 0;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -61,16 +62,36 @@ Nanos wall_clock() {
       .count();
 }
 
+// A pod gets 30 s to end; a broker that does not answer may hold a loop for longer.
+constexpr std::chrono::seconds kEndWithin{15};
+
 // The threads' common end: by a signal, or by the first thing that cannot go on.
 class Stop {
  public:
   const std::atomic<bool>& flag() const { return stop_; }
 
-  void request(std::exception_ptr why = nullptr) {
+  void request(std::exception_ptr why = nullptr, std::string_view text = "asked to stop") {
     const std::lock_guard lock(mutex_);
-    if (!why_) why_ = std::move(why);
+    if (!stop_) {
+      why_ = std::move(why);
+      text_ = text;
+    }
     stop_ = true;
     changed_.notify_all();
+  }
+  void begun() {
+    const std::lock_guard lock(mutex_);
+    ++running_;
+  }
+  void ended() {
+    const std::lock_guard lock(mutex_);
+    --running_;
+    changed_.notify_all();
+  }
+  /// False: some thread that has begun has not ended yet.
+  bool all_end_within(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [&] { return running_ == 0; });
   }
   void wait(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
@@ -81,12 +102,18 @@ class Stop {
     const std::lock_guard lock(mutex_);
     if (why_) std::rethrow_exception(why_);
   }
+  std::string text() {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
 
  private:
   std::atomic<bool> stop_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::exception_ptr why_;
+  std::string text_;
+  int running_ = 0;
 };
 
 KafkaStage kafka_stage(const Config& config, const std::string& stage, int worker) {
@@ -129,7 +156,8 @@ std::unique_ptr<StageTasks> make_tasks(const std::string& stage, const TaskOptio
 void run_stage(const Shared& shared, const std::string& stage, int worker) {
   try {
     const Config& config = shared.config;
-    const KafkaStage kafka = kafka_stage(config, stage, worker);
+    KafkaStage kafka = kafka_stage(config, stage, worker);
+    kafka.alive = [&, loop = LoopId{stage, worker}] { shared.telemetry.status().alive(loop); };
     const auto broker = make_kafka_broker({config.kafka.brokers, config.kafka.properties}, kafka);
     const TaskOptions options{.config = config,
                               .memory = shared.memory,
@@ -142,13 +170,14 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                  .records = config.batch.records,
                  .bytes = config.batch.bytes});
     loop.run(shared.stop.flag(), [&](std::chrono::milliseconds time) { shared.stop.wait(time); });
-  } catch (const Failure&) {
-    shared.stop.request(std::current_exception());  // before the loop began: no broker, no topic
-  } catch (const Refusal&) {
-    shared.stop.request(std::current_exception());
-  } catch (const ConfigError&) {
-    shared.stop.request(std::current_exception());
+  } catch (const Failure& failure) {  // before the loop began: no broker, no topic
+    shared.stop.request(std::current_exception(), failure.what());
+  } catch (const Refusal& refusal) {
+    shared.stop.request(std::current_exception(), refusal.what());
+  } catch (const ConfigError& error) {
+    shared.stop.request(std::current_exception(), error.what());
   }
+  shared.stop.ended();
 }
 
 // Waits for the first signal, or for a failed thread; a second signal ends the process at once,
@@ -167,6 +196,18 @@ void wait_for_end(const sigset_t& signals, Stop& stop, Telemetry& telemetry) {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
+// Waits for the threads, but not for Kafka: whoever waits inside librdkafka can't be told to stop.
+void join(std::vector<std::thread>& threads, Stop& stop, Telemetry& telemetry) {
+  if (!stop.all_end_within(kEndWithin)) {
+    telemetry.error(fmt::format(
+        "Left without waiting any longer for Kafka; what was not committed is read again at the "
+        "next start why={}",
+        stop.text()));
+    std::_Exit(1);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 }  // namespace
 
 int run(const Config& config) {
@@ -183,19 +224,23 @@ int run(const Config& config) {
     for (const std::string& stage : config.stages) telemetry.status().expect({stage, worker});
   telemetry.started(GYRE_VERSION);
   const AdminServer admin(config.admin.listen, telemetry);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // nothing is held yet that has to be let go
   for (const std::string& line :
        ensure_topics({config.kafka.brokers, config.kafka.properties}, topic_specs(config)))
     telemetry.info(line);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   const state::StoreMemory memory(config.state.cache_bytes);
   Stop stop;
   const Shared shared{config, playbooks, memory, telemetry, stop};
   std::vector<std::thread> threads;
   for (int worker = 0; worker < config.workers; ++worker)
-    for (const std::string& stage : config.stages)
+    for (const std::string& stage : config.stages) {
+      stop.begun();
       threads.emplace_back([&shared, stage, worker] { run_stage(shared, stage, worker); });
+    }
   wait_for_end(signals, stop, telemetry);
-  for (std::thread& thread : threads) thread.join();
+  join(threads, stop, telemetry);
   stop.rethrow();
   return 0;
 }

@@ -12,6 +12,7 @@
 #include <initializer_list>
 #include <iostream>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -129,21 +130,22 @@ bool Show::take(std::string_view json, bool at_once) {
   return true;
 }
 
-void Show::print_header() const {
+void Show::print_header() {
   if (format_ != Format::kSummary || header_printed_) return;
   header_printed_ = true;
   std::cout << fmt::format(kRow, "ATTENTION", "SEVERITY", "KIND", "VERDICT", "RISK", "ALERTS",
                            "LAST SEEN", "TITLE");
 }
 
-void Show::print() const {
-  std::vector<const Kept*> all;
-  for (const auto& [id, kept] : newest_) all.push_back(&kept);
+void Show::print() {
+  std::vector<Kept*> all;
+  for (auto& [id, kept] : newest_)
+    if (!kept.text.empty()) all.push_back(&kept);
   std::sort(all.begin(), all.end(), [](const Kept* a, const Kept* b) {
     return std::tie(a->urgency, a->time, a->id) < std::tie(b->urgency, b->time, b->id);
   });
   if (!all.empty()) print_header();
-  for (const Kept* kept : all) std::cout << kept->text;
+  for (Kept* kept : all) std::cout << std::exchange(kept->text, {});
   std::cout.flush();
 }
 

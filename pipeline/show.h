@@ -26,8 +26,8 @@ class Show {
   /// A report that was deleted.
   void forget(const std::string& id) { newest_.erase(id); }
 
-  /// Prints what was kept: what most needs to be seen first, then by time.
-  void print() const;
+  /// Prints what was kept and not printed yet: what most needs to be seen first, then by time.
+  void print();
 
  private:
   struct Kept {
@@ -37,11 +37,11 @@ class Show {
     std::string id;
     std::string text;
   };
-  void print_header() const;
+  void print_header();
 
   Format format_;
   bool colour_;
-  mutable bool header_printed_ = false;
+  bool header_printed_ = false;
   std::map<std::string, Kept> newest_;
 };
 

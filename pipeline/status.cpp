@@ -10,8 +10,13 @@ namespace gyre::pipeline {
 namespace {
 
 constexpr auto kAliveWithin = std::chrono::seconds(60);
+constexpr auto kTurnsWithin = std::chrono::seconds(15);
 
 std::string name_of(const LoopId& loop) { return fmt::format("{} {}", loop.stage, loop.worker); }
+
+std::int64_t in_seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
 
 void append(std::string& list, const std::string& entry) {
   if (!list.empty()) list += "; ";
@@ -32,32 +37,42 @@ void Status::set_ready(const LoopId& loop, bool ready, std::string_view why_not)
   state.why_not = why_not;
 }
 
-std::pair<bool, std::string> Status::ready_locked() const {
+std::pair<bool, std::string> Status::ready_locked(Clock::time_point now) const {
   if (loops_.empty()) return {false, "no stage has started"};
   std::string why;
-  for (const auto& [loop, state] : loops_)
-    if (!state.ready) append(why, name_of(loop) + ": " + state.why_not);
+  for (const auto& [loop, state] : loops_) {
+    if (!state.ready) {
+      append(why, name_of(loop) + ": " + state.why_not);
+    } else if (state.turned && now - *state.turned > kTurnsWithin) {
+      append(why, fmt::format("{}: has waited for Kafka for {} s", name_of(loop),
+                              in_seconds(now - *state.turned)));
+    }
+  }
   return {why.empty(), why};
 }
 
-std::pair<bool, std::string> Status::ready() const {
+std::pair<bool, std::string> Status::ready(Clock::time_point now) const {
   const std::lock_guard lock(mutex_);
-  return ready_locked();
+  return ready_locked(now);
 }
 
-void Status::alive(const LoopId& loop) {
+void Status::turned(const LoopId& loop, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  loops_[loop].alive = Clock::now();
+  loops_[loop].turned = now;
+  loops_[loop].alive = now;
 }
 
-std::pair<bool, std::string> Status::healthy() const {
-  const auto now = Clock::now();
+void Status::alive(const LoopId& loop, Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  loops_[loop].alive = now;
+}
+
+std::pair<bool, std::string> Status::healthy(Clock::time_point now) const {
   const std::lock_guard lock(mutex_);
   std::string why;
   for (const auto& [loop, state] : loops_) {
     if (!state.alive || now - *state.alive <= kAliveWithin) continue;
-    const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - *state.alive);
-    append(why, fmt::format("{}: silent for {} s", name_of(loop), silent.count()));
+    append(why, fmt::format("{}: silent for {} s", name_of(loop), in_seconds(now - *state.alive)));
   }
   return {why.empty(), why};
 }
@@ -102,7 +117,7 @@ std::string Status::json() const {
   json.begin_object();
   {
     const std::lock_guard lock(mutex_);
-    json.key("ready").value(ready_locked().first);
+    json.key("ready").value(ready_locked(Clock::now()).first);
     json.key("loops").begin_array();
     for (const auto& [loop, state] : loops_) {
       json.begin_object().text("stage", loop.stage).key("worker").number(loop.worker);

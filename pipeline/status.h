@@ -40,6 +40,8 @@ struct TaskStatus {
 /// What this process does now: its loops, and the tasks they hold. Any thread.
 class Status {
  public:
+  using Clock = std::chrono::steady_clock;
+
   struct Task {
     std::string stage;
     std::int32_t partition = 0;
@@ -51,12 +53,15 @@ class Status {
   /// A loop that `ready` waits for.
   void expect(const LoopId& loop);
   void set_ready(const LoopId& loop, bool ready, std::string_view why_not);
-  /// Every expected loop holds an assignment (which may be empty) and has its tasks recovered; else
-  /// false and which does not.
-  std::pair<bool, std::string> ready() const;
-  void alive(const LoopId& loop);
-  /// Each loop called `alive` within the last 60 s; else false and which did not.
-  std::pair<bool, std::string> healthy() const;
+  /// Every expected loop holds an assignment (which may be empty), has its tasks recovered and
+  /// turned within the last 15 s; else false and which does not.
+  std::pair<bool, std::string> ready(Clock::time_point now = Clock::now()) const;
+  /// The loop begins a turn.
+  void turned(const LoopId& loop, Clock::time_point now = Clock::now());
+  /// It turns, or waits for a broker: each such wait is bounded.
+  void alive(const LoopId& loop, Clock::time_point now = Clock::now());
+  /// Each loop that began was alive within the last 60 s; else false and which was not.
+  std::pair<bool, std::string> healthy(Clock::time_point now = Clock::now()) const;
 
   /// All that the loop holds from now on. What it held before is gone from here, unless another
   /// loop of this process has taken it since.
@@ -71,14 +76,14 @@ class Status {
   std::string json() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Loop {
     bool ready = false;
     std::string why_not = "is starting";
+    std::optional<Clock::time_point> turned;
     std::optional<Clock::time_point> alive;
   };
 
-  std::pair<bool, std::string> ready_locked() const;
+  std::pair<bool, std::string> ready_locked(Clock::time_point now) const;
   Task* held(const LoopId& loop, std::int32_t partition);
 
   mutable std::mutex mutex_;

@@ -111,17 +111,6 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view value) {
-  const bool plain = !value.empty() && value.find_first_of(" =\"\\") == std::string_view::npos;
-  if (plain) return one_line(value);
-  std::string out = "\"";
-  for (const char c : one_line(value)) {
-    if (c == '"') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
 double seconds(std::chrono::nanoseconds took) {
   return std::chrono::duration<double>(took).count();
 }
@@ -136,6 +125,19 @@ std::shared_ptr<spdlog::logger> make_logger() {
 }
 
 }  // namespace
+
+std::string quoted(std::string_view value) {
+  const bool plain = !value.empty() && value.find_first_of(" =\"\\") == std::string_view::npos;
+  if (plain) return one_line(value);
+  std::string out = "\"";
+  for (const char c : one_line(value)) {
+    if (c == '"') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+void log_to_stderr() { spdlog::set_default_logger(make_logger()); }
 
 struct Telemetry::Impl {
   struct Warning {

@@ -11,6 +11,11 @@
 
 namespace gyre::pipeline {
 
+/// A value of the log: one line, in quotes where it has blanks.
+std::string quoted(std::string_view value);
+/// What logs without a Telemetry (librdkafka) goes to standard error, in the form of all lines.
+void log_to_stderr();
+
 /// The one place that logs and counts: one member function a fact, in the past tense. Any thread.
 /// metric_list.h says what is counted. Labels come from fixed lists, or from the first values met;
 /// what is beyond is `other`.

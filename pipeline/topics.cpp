@@ -14,7 +14,7 @@ namespace {
 
 using Settings = std::map<std::string, std::string>;
 
-/// Of topics that others read too: more partitions than consumers are likely to want at once.
+/// Of topics that others write or read: more partitions than consumers are likely to want at once.
 constexpr std::int32_t kOutputPartitions = 8;
 /// What a topic must take at once: Kafka's default, and a large dead letter with what frames it.
 constexpr std::int64_t kBatchBytes = 1'048'588;
@@ -56,7 +56,16 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
                      .config = {{"message.timestamp.type", "LogAppendTime"}},
                      .at_least = {{"max.message.bytes", batch_bytes}}};
   };
-  TopicSpec input{.name = config.input.topic, .config = {}, .create = false};
+  TopicSpec input{
+      .name = config.input.topic,
+      .partitions = kOutputPartitions,
+      .replication_factor = config.inner.replication_factor,
+      .config = {},
+      .create = false,
+      .advised = {{"message.timestamp.type",
+                   {"LogAppendTime",
+                    "event times are clamped to the record's time, which its sender sets "
+                    "now"}}}};
   return {
       input,
       // What is read is deleted by the engine; what is not read yet must never expire.
@@ -76,18 +85,8 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
 
 int topics(const Config& config) {
   const KafkaClient client{config.kafka.brokers, config.kafka.properties};
-  for (const std::string& line : ensure_topics(client, topic_specs(config)))
+  for (const std::string& line : ensure_topics(client, topic_specs(config), true))
     std::cout << line << '\n';
-  // The input topic is the user's: its timestamps are asked for apart, since they are worth a
-  // warning only.
-  TopicSpec input = topic_specs(config).front();
-  input.config["message.timestamp.type"] = "LogAppendTime";
-  try {
-    ensure_topics(client, {input});
-  } catch (const Refusal& refusal) {
-    std::cout << "warning: event times are clamped to the time of the record, which producers of "
-              << input.name << " set themselves: " << refusal.what() << '\n';
-  }
   std::cout.flush();
   return 0;
 }

@@ -51,7 +51,7 @@ bool Worker::run_once() {
 }
 
 void Worker::take(const Assignment& assignment) {
-  telemetry_.status().set_ready(loop_, false, "restoring its tasks");
+  telemetry_.status().set_ready(loop_, false, "recovering its tasks");
   partitions_ = assignment.partitions;
   telemetry_.status().assigned(loop_, partitions_);
   resume(tasks_.assign(partitions_, broker_));
@@ -102,8 +102,9 @@ void Worker::run(const std::atomic<bool>& stop,
   bool broken = false;
   auto measured = std::chrono::steady_clock::now();
   auto deleted = measured;
+  telemetry_.status().set_ready(loop_, false, "waits for its partitions");
   while (!stop) {
-    telemetry_.status().alive(loop_);
+    telemetry_.status().turned(loop_);
     try {
       if (broken) recover();
       broken = false;

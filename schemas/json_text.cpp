@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schemas/json_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -171,6 +173,16 @@ std::optional<std::string_view> take_json(std::string_view& text) {
   scanner.spaces();
   text.remove_prefix(static_cast<std::size_t>(scanner.at() - text.data()));
   return value;
+}
+
+std::string why_no_object(std::string_view text) {
+  Scanner scanner(text);
+  const bool whole = scanner.value();
+  if (whole) scanner.spaces();
+  const std::string behind = fmt::format("behind byte {}", scanner.at() - text.data());
+  if (scanner.at() == text.data() + text.size())
+    return whole ? "no JSON object" : "it ends in the middle of its JSON, " + behind;
+  return (whole ? "something follows the JSON, " : "broken JSON, ") + behind;
 }
 
 bool is_json(std::string_view text) { return take_json(text) && text.empty(); }

@@ -17,6 +17,9 @@ std::optional<std::string_view> take_json(std::string_view& text);
 /// One well-formed value and nothing else.
 bool is_json(std::string_view text);
 
+/// What keeps `text` from being one JSON object and nothing else, and behind how many bytes.
+std::string why_no_object(std::string_view text);
+
 /// The next member of an object, or element of an array (then without key), of a well-formed text
 /// whose opening bracket was taken off.
 struct JsonItem {

@@ -120,10 +120,8 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
   auto error = parser.iterate(buffer.data(), buffer.size(), buffer.capacity()).get(document);
   if (error == simdjson::SUCCESS) error = document.get_object().get(object);
   if (error == simdjson::SUCCESS) error = read_top(object, alert);
-  if (error != simdjson::SUCCESS)
-    return Rejection{ParseError::kNotJson, simdjson::error_message(error)};
-  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
-    return Rejection{ParseError::kNotJson, "something follows the object"};
+  if (error != simdjson::SUCCESS || document.current_location().error() != simdjson::OUT_OF_BOUNDS)
+    return Rejection{ParseError::kNotJson, why_no_object(buffer)};
   if (alert.rule.empty()) return Rejection{ParseError::kNotAnAlert, "no `rule` at its top level"};
   if ((seen & kSpecVersion) != 0 && (seen & kOutputFields) == 0)
     return Rejection{ParseError::kNotAnAlert, "a CloudEvent, whose data hold no alert"};

@@ -121,10 +121,13 @@ class KafkaBrokerTest : public testing::Test {
   }
   std::vector<std::string> values(const std::string& what) const {
     std::vector<std::string> result;
-    read_topic(client(), name(what), false, [&](const Record& record) {
-      result.push_back(record.value.value_or("(none)"));
-      return true;
-    });
+    read_topic(
+        client(), name(what), false,
+        [&](const Record& record) {
+          result.push_back(record.value.value_or("(none)"));
+          return true;
+        },
+        [] {});
     return result;
   }
 

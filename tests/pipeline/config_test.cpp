@@ -232,6 +232,42 @@ TEST(Config, OnePropertyTwiceIsRefusedWhateverItsNames) {
               HasSubstr("kafka.properties.linger.ms stands here twice"));
 }
 
+TEST(Config, AValueThatAnAliasDoesNotTakeIsRefusedByTheNameThatWasWritten) {
+  EXPECT_THAT(refusal("kafka: {properties: {linger.ms: abc}}"),
+              AllOf(HasSubstr("linger.ms"), Not(HasSubstr("queue.buffering.max.ms"))));
+}
+
+TEST(Config, AProblemOfTheWholeNamesALineToo) {
+  EXPECT_EQ(refusal("input: {topic: a}\noutput:\n  topic: a\n"),
+            "gyre.yaml:3:3: output.topic and input.topic are the same topic, a");
+  EXPECT_THAT(refusal("findings:\n  gap: 60s\n"),
+              StartsWith("gyre.yaml:2:3: findings.gap must be at least findings.lateness"));
+}
+
+TEST(Config, ABadWaitIsOneProblem) {
+  EXPECT_THAT(refusal("findings:\n  backoff_attention: [2m, x, 3m]\n"),
+              AllOf(StartsWith("gyre.yaml:2:27: "), Not(HasSubstr("\n"))));
+}
+
+TEST(Config, WhatItNamesOnThisMachineIsCheckedOnlyWhereItIsUsed) {
+  const std::string yaml =
+      "playbooks: /no/such\nname: a b\nkafka:\n  properties:\n    security.protocol: ssl\n"
+      "    ssl.ca.location: /no/such/file\n";
+  EXPECT_THAT(refusal(yaml), Not(HasSubstr("/no/such")));
+  testing::internal::CaptureStderr();
+  try {
+    parse_config(yaml, "gyre.yaml", {}, Checked::kHere);
+    FAIL() << "taken";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(StartsWith("gyre.yaml:1:1: playbooks: /no/such is no directory"),
+                      HasSubstr("\ngyre.yaml:2:7: name"),
+                      HasSubstr("\ngyre.yaml:6:5: kafka.properties: ")));
+    EXPECT_EQ(std::ranges::count(std::string(error.what()), '\n'), 2);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(Config, PropertiesThatExcludeEachOtherAreRefusedByTheCheck) {
   EXPECT_THROW(
       check_properties({"", {{"max.poll.interval.ms", "5000"}, {"session.timeout.ms", "9000"}}}),

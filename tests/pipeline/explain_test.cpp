@@ -56,6 +56,18 @@ const Struct& inner(const Struct& object, const std::string& name) {
   return object.fields().at(name).struct_value();
 }
 
+TEST(Explain, NamesNoEnvelopeOfGarbage) {
+  EXPECT_EQ(explained("garbage\n"),
+            "line 1: dead letter\nerror         not_json\ndetail        no object in it\n\n");
+  EXPECT_THAT(explained(R"({"rule":"r"})"), HasSubstr("envelope      bare\n"));
+}
+
+TEST(Explain, SaysThatAnEmptyFileHoldsNothing) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(explained("\n"), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "gyre: - holds no alert, nor anything else\n");
+}
+
 TEST(Explain, SaysEachPartAndWhatDecidedIt) {
   const std::string said = explained(kAlert);
   for (const char* line :

@@ -57,6 +57,16 @@ TEST_F(ShowTest, FollowsEachRevisionOnce) {
   EXPECT_EQ(out_.str(), report("a", 1, "page") + "\n" + report("a", 2, "page") + "\n");
 }
 
+TEST_F(ShowTest, FollowsOnlyWhatComesAfterTheNewestOfEach) {
+  Show show(Format::kJson);
+  EXPECT_TRUE(show.take(report("a", 1, "page")));
+  EXPECT_TRUE(show.take(report("a", 2, "page")));
+  show.print();
+  EXPECT_TRUE(show.take(report("a", 3, "page"), true));
+  show.print();
+  EXPECT_EQ(out_.str(), report("a", 2, "page") + "\n" + report("a", 3, "page") + "\n");
+}
+
 TEST_F(ShowTest, LetsNoNameSteerTheTerminal) {
   for (const Format format : {Format::kSummary, Format::kMarkdown}) {
     Show show(format);

@@ -80,6 +80,25 @@ TEST(AdminServer, ServesMetricsHealthAndReadiness) {
   EXPECT_THAT(get(server.port(), "/"), StartsWith("HTTP/1.1 404"));
 }
 
+TEST(Status, ALoopThatWaitsForKafkaLivesButIsNotReady) {
+  using std::chrono::seconds;
+  Status status;
+  const LoopId loop{"by_rule"};
+  const auto begin = Status::Clock::now();
+  status.expect(loop);
+  status.set_ready(loop, true, "");
+  status.turned(loop, begin);
+  EXPECT_TRUE(status.ready(begin + seconds(15)).first);
+  status.alive(loop, begin + seconds(30));
+  EXPECT_EQ(status.ready(begin + seconds(62)),
+            std::pair(false, std::string("by_rule 0: has waited for Kafka for 62 s")));
+  EXPECT_TRUE(status.healthy(begin + seconds(62)).first);
+  EXPECT_EQ(status.healthy(begin + seconds(91)),
+            std::pair(false, std::string("by_rule 0: silent for 61 s")));
+  status.turned(loop, begin + seconds(92));
+  EXPECT_TRUE(status.ready(begin + seconds(93)).first);
+}
+
 TEST(AdminServer, SaysWhereItCannotListen) {
   Telemetry telemetry;
   const AdminServer first("127.0.0.1:0", telemetry);

@@ -171,6 +171,19 @@ TEST_F(Parse, NamesWhatIsWrong) {
   EXPECT_EQ(error(std::string(1'000'001, ' ')), "too_large");
 }
 
+TEST_F(Parse, SaysWhereARecordStopsBeingJson) {
+  const auto detail = [&](std::string_view record) {
+    const auto parsed = parser_.parse(record, alert_);
+    return parsed ? std::string() : parsed.error().detail;
+  };
+  EXPECT_EQ(detail(R"({"rule":"r"} trailing)"), "something follows the JSON, behind byte 13");
+  EXPECT_EQ(detail(R"({"rule":"r","time":176732)"),
+            "it ends in the middle of its JSON, behind byte 25");
+  EXPECT_EQ(detail(R"({"rule":"r)"), "it ends in the middle of its JSON, behind byte 10");
+  EXPECT_EQ(detail(R"({"rule":"r",,"time":1767323045})"), "broken JSON, behind byte 12");
+  EXPECT_EQ(detail("[]"), "no JSON object");
+}
+
 TEST_F(Parse, EveryByteInAStringOrBehindANumberIsRepairedOrDead) {
   for (int byte = 0x80; byte < 0x100; ++byte) {
     const std::string text = std::string("a") + static_cast<char>(byte) + "b";
