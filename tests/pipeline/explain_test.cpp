@@ -58,7 +58,7 @@ const Struct& inner(const Struct& object, const std::string& name) {
 
 TEST(Explain, NamesNoEnvelopeOfGarbage) {
   EXPECT_EQ(explained("garbage\n"),
-            "line 1: dead letter\nerror         not_json\ndetail        no object in it\n\n");
+            "line 1: dead letter\n  error         not_json\n  detail        no object in it\n\n");
   EXPECT_THAT(explained(R"({"rule":"r"})"), HasSubstr("envelope      bare\n"));
 }
 
