@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "pipeline/crash_point.h"
 #include "pipeline/kafka_impl.h"
 
 namespace gyre::pipeline {
@@ -132,6 +133,7 @@ void KafkaBroker::begin() {
     fail("begin_transaction", error);
   }
   in_transaction_ = true;
+  GYRE_CRASH_POINT("begun");
 }
 
 void KafkaBroker::send(OutRecord record) {
@@ -171,6 +173,7 @@ void KafkaBroker::send(OutRecord record) {
     rd_kafka_poll(producer_.get(), 10);
   }
   static_cast<void>(headers.release());  // the record owns them now
+  GYRE_CRASH_POINT("sending");
 }
 
 std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
@@ -185,6 +188,7 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   }
   const auto until = Clock::now() + kUndecided;
   for (const bool offsets : {true, false}) {
+    GYRE_CRASH_POINT(offsets ? "sent" : "offsets_sent");
     const std::string doing = offsets ? "send_offsets_to_transaction" : "commit_transaction";
     for (;;) {
       const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(

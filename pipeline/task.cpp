@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "pipeline/crash_point.h"
 
 namespace gyre::pipeline {
 
@@ -28,6 +29,7 @@ Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& ch
         if (changes.size() < kRestoreBatch) return;
         state::restore(store, std::exchange(changes, {}), changelog.name, record.offset + 1);
       });
+  GYRE_CRASH_POINT("restoring");
   state::restore(store, std::move(changes), changelog.name, reached);
   return newest;
 }
@@ -94,6 +96,7 @@ std::string_view restore_task(Broker& broker, state::Store& store,
     }
   }
   state::set_followed(store, cluster, now);
+  GYRE_CRASH_POINT("restored");
   return wiped;
 }
 
