@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/time.h"
+#include "pipeline/crash_point.h"
 
 namespace gyre::pipeline {
 
@@ -126,6 +127,7 @@ void BundleTasks::apply(const std::map<TopicPartition, std::int64_t>& sent, Nano
     }
     task.transaction.commit(sent.at({stage_.changelog, partition}) + 1, ids,
                             follow_time(now, options_.clock()));
+    GYRE_CRASH_POINT("applying");
   }
   touched_.clear();
   const Nanos clock = options_.clock();

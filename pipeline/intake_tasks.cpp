@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "pipeline/bundle_tasks.h"
+#include "pipeline/crash_point.h"
 #include "pipeline/dead_letter.h"
 #include "pipeline/input_start.h"
 #include "pipeline/task.h"
@@ -109,6 +110,7 @@ class IntakeTasks : public StageTasks {
       task.transaction.commit(
           sent.at({config_.intake_changelog(), changelog_partition(partition)}) + 1, std::nullopt,
           follow_time(now, options_.clock()));
+      GYRE_CRASH_POINT("applying");
       task.unwritten = false;
       if (task.start.lost > 0) options_.telemetry.input_lost(std::exchange(task.start.lost, 0));
     }

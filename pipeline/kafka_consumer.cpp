@@ -22,14 +22,8 @@ constexpr std::int32_t kQueueKilobytes = 4096;      // of one, at least
 
 KafkaBroker::KafkaBroker(KafkaClient client, KafkaStage stage)
     : client_(std::move(client)), stage_(std::move(stage)) {
+  make_producer();  // before the group: who is put out of it asks whether this id was taken
   make_consumer();
-  make_producer();
-  const kafka::List topics(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(topics.get(), stage_.input_topic.c_str(),
-                                    RD_KAFKA_PARTITION_UA);
-  if (const auto code = rd_kafka_subscribe(consumer_.get(), topics.get())) {
-    throw Failure("subscribing to " + stage_.input_topic + ": " + text(code));
-  }
 }
 
 KafkaBroker::~KafkaBroker() {
@@ -69,6 +63,27 @@ void KafkaBroker::make_consumer() {
   group_queue_.reset(rd_kafka_queue_get_consumer(consumer_.get()));
   woken_.watch(group_queue_.get());
   input_ = kafka::make_topic(consumer_.get(), stage_.input_topic);
+  const kafka::List topics(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(topics.get(), stage_.input_topic.c_str(),
+                                    RD_KAFKA_PARTITION_UA);
+  if (const auto code = rd_kafka_subscribe(consumer_.get(), topics.get())) {
+    throw Failure("subscribing to " + stage_.input_topic + ": " + text(code));
+  }
+}
+
+/// Poll tells that what was assigned is gone.
+void KafkaBroker::replace_consumer() {
+  drop_sources();
+  woken_.ignore(group_queue_.get());
+  group_queue_.reset();
+  input_.reset();
+  consumer_.reset();
+  make_consumer();
+  news_ = Assignment();
+}
+
+bool KafkaBroker::consumer_is_fenced() const {
+  return rd_kafka_fatal_error(consumer_.get(), nullptr, 0) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
 }
 
 void KafkaBroker::refuse_twin(const std::string& noticed) const {
@@ -81,7 +96,9 @@ void KafkaBroker::refuse_if_consumer_is_dead() const {
   std::array<char, 512> said{};
   const auto code = rd_kafka_fatal_error(consumer_.get(), said.data(), said.size());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) refuse_twin("the group fenced this member");
+  if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+    throw Failure("the group " + stage_.group + " has put out the member " + stage_.id);
+  }
   throw Refusal("the consumer of group " + stage_.group + " cannot go on: " + text(code) + ": " +
                 said.data());
 }

@@ -111,9 +111,12 @@ inline bool is_fenced(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
 }
 
+/// What may be the cause of a login that fails, or nothing.
+std::string login_hint(const KafkaClient& client);
+
 inline std::string unreachable(const KafkaClient& client, const std::string& what) {
   return "no answer from Kafka at " + client.brokers + " within 30 s (" + what +
-         "). Is a broker running there? Check kafka.brokers and the network";
+         "). Is a broker running there? Check kafka.brokers and the network" + login_hint(client);
 }
 inline std::string missing(const std::string& topic) {
   return "topic " + topic +

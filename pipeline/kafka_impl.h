@@ -83,6 +83,9 @@ class KafkaBroker final : public Broker {
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept;
 
   void make_consumer();
+  void replace_consumer();
+  bool consumer_is_fenced() const;
+  bool producer_is_fenced();
   void make_producer();
   void drop_producer();
   Output& output(const std::string& name);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "pipeline/crash_point.h"
 #include "pipeline/kafka_impl.h"
 
 namespace gyre::pipeline {
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
 constexpr std::chrono::seconds kPingPong{30};
+constexpr int kProbeMs = 10'000;
 
 }  // namespace
 
@@ -94,7 +96,6 @@ KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
 void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
   const auto code = rd_kafka_error_code(error.get());
   const auto fatal = rd_kafka_fatal_error(producer_.get(), nullptr, 0);
-  if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) refuse_twin(doing);
   // An outcome that is not known may still arrive at the broker: a new epoch shuts it out.
   if (rd_kafka_error_txn_requires_abort(error.get()) == 0 || fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
     replace_producer_ = true;
@@ -134,6 +135,7 @@ void KafkaBroker::begin() {
     fail("begin_transaction", error);
   }
   in_transaction_ = true;
+  GYRE_CRASH_POINT("begun");
 }
 
 void KafkaBroker::send(OutRecord record) {
@@ -173,6 +175,7 @@ void KafkaBroker::send(OutRecord record) {
     rd_kafka_poll(producer_.get(), 10);
   }
   static_cast<void>(headers.release());  // the record owns them now
+  GYRE_CRASH_POINT("sending");
 }
 
 std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
@@ -187,6 +190,7 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   }
   const auto until = Clock::now() + kUndecided;
   for (const bool offsets : {true, false}) {
+    GYRE_CRASH_POINT(offsets ? "sent" : "offsets_sent");
     const std::string doing = offsets ? "send_offsets_to_transaction" : "commit_transaction";
     for (;;) {
       alive();
@@ -211,6 +215,25 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   return result;
 }
 
+/// Whether another process has taken the transactional id. Offsets tell it, which are never
+/// committed: the coordinator of the transaction looks at the producer first.
+bool KafkaBroker::producer_is_fenced() {
+  if (fenced_) return true;
+  if (replace_producer_) return false;  // it can be asked nothing more
+  if (kafka::Error(rd_kafka_begin_transaction(producer_.get()))) return false;
+  const kafka::List list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), 0)->offset = 0;
+  const kafka::Membership member(rd_kafka_consumer_group_metadata(consumer_.get()));
+  if (!member) return false;
+  const kafka::Error error(
+      rd_kafka_send_offsets_to_transaction(producer_.get(), list.get(), member.get(), kProbeMs));
+  const bool fenced =
+      error && (kafka::is_fenced(rd_kafka_error_code(error.get())) ||
+                kafka::is_fenced(rd_kafka_fatal_error(producer_.get(), nullptr, 0)));
+  replace_producer_ = true;
+  return fenced;
+}
+
 void KafkaBroker::recover() {
   if (in_transaction_) {
     const auto until = Clock::now() + kafka::kReachable;
@@ -228,10 +251,15 @@ void KafkaBroker::recover() {
   // A twin that took the id is in the group, too, and the next heartbeats tell; a new producer
   // would put it out for nothing.
   if (fenced_) {
-    for (const auto until = Clock::now() + std::chrono::seconds(3); left(until) > 0;) {
-      refuse_if_consumer_is_dead();
-      rd_kafka_poll(producer_.get(), 100);
-    }
+    const auto until = Clock::now() + std::chrono::seconds(3);
+    while (left(until) > 0 && !consumer_is_fenced()) rd_kafka_poll(producer_.get(), 100);
+  }
+  if (consumer_is_fenced()) {
+    // A twin takes the producer's id before it joins the group. If nobody has, the group has put
+    // out this member for its own request to join: the answer was lost, and the library sent it
+    // again.
+    if (producer_is_fenced()) refuse_twin("the group fenced this member");
+    replace_consumer();
   }
   if (replace_producer_) make_producer();
   drop_sources();  // nothing is handed out before `resume`

@@ -10,6 +10,7 @@
 
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_handles.h"
+#include "pipeline/kafka_properties.h"
 #include "pipeline/telemetry.h"
 
 namespace gyre::pipeline {
@@ -100,6 +101,17 @@ Conf make_conf(const KafkaClient& client, const Properties& defaults, const Prop
   if (!client.brokers.empty()) set("bootstrap.servers", client.brokers);
   rd_kafka_conf_set_log_cb(conf.get(), log);
   return conf;
+}
+
+std::string login_hint(const KafkaClient& client) {
+  constexpr int kScramWorks = 0x020601ff;
+  for (const auto& [name, value] : client.properties)
+    if (property_name(name) == "sasl.mechanisms" && value.starts_with("SCRAM") &&
+        rd_kafka_version() < kScramWorks)
+      return std::string(". librdkafka ") + rd_kafka_version_str() +
+             " cannot log in by SCRAM to Kafka 4: take version 2.6.1 or newer, or PLAIN over TLS, "
+             "or a client certificate";
+  return {};
 }
 
 Handle make_reader(const KafkaClient& client, const std::string& isolation) {

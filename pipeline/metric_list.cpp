@@ -53,8 +53,7 @@ constexpr auto kMetrics = std::to_array<Metric>({
     {"gyre_batch_duration_seconds", "histogram", "stage",
      "Time of a committed batch from its first record to the commit."},
     {"gyre_commit_duration_seconds", "histogram", "stage",
-     "The part of it that Kafka took: from the last record handed over to the committed "
-     "transaction."},
+     "The part of it that Kafka took: from the transaction's begin to its commit."},
     {"gyre_rebalances_total", "counter", "stage", "Assignments of partitions to a loop."},
     {"gyre_replays_dropped_total", "counter", "",
      "Bundles that came again after a restart and were not counted twice."},

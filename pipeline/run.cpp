@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "pipeline/commands.h"
+#include "pipeline/crash_point.h"
 #include "pipeline/http.h"
 #include "pipeline/kafka_admin.h"
 #include "pipeline/kafka_broker.h"
@@ -154,6 +155,7 @@ std::unique_ptr<StageTasks> make_tasks(const std::string& stage, const TaskOptio
 }
 
 void run_stage(const Shared& shared, const std::string& stage, int worker) {
+  GYRE_CRASH_STAGE(stage);
   try {
     const Config& config = shared.config;
     KafkaStage kafka = kafka_stage(config, stage, worker);

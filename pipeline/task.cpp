@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "pipeline/crash_point.h"
 
 namespace gyre::pipeline {
 
@@ -30,6 +31,7 @@ Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& ch
         if (changes.size() < kRestoreBatch) return;
         state::restore(store, std::exchange(changes, {}), changelog.name, record.offset + 1);
       });
+  GYRE_CRASH_POINT("restoring");
   state::restore(store, std::move(changes), changelog.name, reached);
   return newest;
 }
@@ -97,6 +99,7 @@ Restored restore_task(Broker& broker, state::Store& store, const std::vector<Cha
     }
   }
   state::set_followed(store, cluster, now);
+  GYRE_CRASH_POINT("restored");
   return restored;
 }
 

@@ -7,8 +7,23 @@
 #include <utility>
 
 #include "base/error.h"
+#include "pipeline/crash_point.h"
 
 namespace gyre::pipeline {
+
+namespace {
+
+// Outputs, changelog and offsets in one transaction.
+std::map<TopicPartition, std::int64_t> commit(Broker& broker, Outbox& outbox) {
+#ifdef GYRE_CHAOS
+  if (commits_apart()) return commit_apart(broker, outbox.records, outbox.offsets);
+#endif
+  broker.begin();
+  for (OutRecord& record : outbox.records) broker.send(std::move(record));
+  return broker.commit(outbox.offsets);
+}
+
+}  // namespace
 
 Worker::Worker(LoopId loop, Broker& broker, StageTasks& tasks, Telemetry& telemetry,
                BatchLimits limits)
@@ -27,20 +42,22 @@ bool Worker::run_once() {
     return true;
   }
   const auto began = std::chrono::steady_clock::now();
+  GYRE_CRASH_POINT("polled");
 
   // 2. Decide all of it; what changes stays in the tasks' transactions.
   Outbox outbox = tasks_.decide(polled.records, broker_);
   if (outbox.offsets.empty()) return false;
+  GYRE_CRASH_POINT("decided");
 
-  // 3. Outputs, changelog and offsets in one transaction.
-  broker_.begin();
-  for (OutRecord& record : outbox.records) broker_.send(std::move(record));
+  // 3. Everything that leaves the process becomes visible at once, or nothing of it.
   const auto decided = std::chrono::steady_clock::now();
-  const auto sent = broker_.commit(outbox.offsets);
+  const auto sent = commit(broker_, outbox);
   const auto committed = std::chrono::steady_clock::now();
+  GYRE_CRASH_POINT("committed");
 
   // 4. Only now the state: it equals the changelog up to here.
   tasks_.apply(sent, broker_.time());
+  GYRE_CRASH_POINT("applied");
   for (const PartitionOffset& offset : outbox.offsets) {
     read_[offset.partition] = offset.next_offset;
     tell(offset.partition);
@@ -54,6 +71,7 @@ void Worker::take(const Assignment& assignment) {
   telemetry_.status().set_ready(loop_, false, "recovering its tasks");
   partitions_ = assignment.partitions;
   telemetry_.status().assigned(loop_, partitions_);
+  GYRE_CRASH_POINT("assigned");
   resume(tasks_.assign(partitions_, broker_));
   telemetry_.assigned(loop_, partitions_.size());
   telemetry_.status().set_ready(loop_, true, "");

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Kafka itself holds of an engine, read without a line of the engine's code: committed offsets and checkpoints."""
+import collections
 import importlib.machinery
 import importlib.util
 import pathlib
@@ -8,7 +9,11 @@ import subprocess
 
 OFFSET_FETCH = (9, 5)
 CHECKPOINT_KEY = b"c"
-NEXT_OFFSET_TAG = 1 << 3   # field 1 of records.Checkpoint, a varint
+DELETE_GROUPS, DELETE_TOPICS, METADATA = (42, 1), (20, 1), (3, 4)
+NON_EMPTY_GROUP, PASSING = 68, (14, 15, 16)   # the last three: the coordinator is not there yet
+VARINT, LENGTH_DELIMITED = 0, 2
+NEXT_OFFSET, COUNTERS_FIELD = 1, 2   # of records.Checkpoint
+COUNTERS = {1: "in", 2: "sent", 3: "dead", 4: "folded", 5: "duplicate", 8: "replays_dropped"}   # of records.Counters
 TOOL = pathlib.Path(__file__).resolve().parent.parent.parent / "tools" / "create_topic"
 
 loader = importlib.machinery.SourceFileLoader("create_topic", str(TOOL))
@@ -51,24 +56,79 @@ def read(bootstrap, topic):
             yield partition, key, value
 
 
-def next_offset(value):
-    """Of a checkpoint as it lies in the changelog: one byte of version, then protobuf."""
-    if value[1] != NEXT_OFFSET_TAG:
-        return 0   # left out on the wire
+def varint(data, at):
     number = shift = 0
-    for byte in value[2:]:
+    while True:
+        byte = data[at]
         number |= (byte & 0x7f) << shift
-        shift += 7
+        at, shift = at + 1, shift + 7
         if byte < 0x80:
-            return number
-    raise ValueError("a checkpoint that ends within a number")
+            return number, at
+
+
+def fields(data):
+    """Of a protobuf message, as (number, value): int or bytes."""
+    at = 0
+    while at < len(data):
+        tag, at = varint(data, at)
+        value, at = varint(data, at)
+        if tag & 7 == LENGTH_DELIMITED:
+            value, at = data[at:at + value], at + value
+        elif tag & 7 != VARINT:
+            raise ValueError(f"wire type {tag & 7}")
+        yield tag >> 3, value
+
+
+class Checkpoint:
+    """As it lies in the changelog: one byte of version, then records.Checkpoint."""
+
+    def __init__(self, value):
+        message = dict(fields(value[1:]))
+        self.next_offset = message.get(NEXT_OFFSET, 0)   # 0 is left out on the wire
+        self.counters = collections.Counter({COUNTERS[number]: count for number, count in fields(message.get(COUNTERS_FIELD, b""))
+                                             if number in COUNTERS})
 
 
 def checkpoints(bootstrap, topic, partition_of):
-    """The newest checkpoint's next offset by input partition; `partition_of` says it of (partition, key), None: no checkpoint."""
+    """The newest checkpoint by input partition; `partition_of` says it of (partition, key), None: no checkpoint."""
     newest = {}
     for partition, key, value in read(bootstrap, topic):
         task = partition_of(partition, key)
         if task is not None:
-            newest[task] = next_offset(value)
+            newest[task] = Checkpoint(value)
     return newest
+
+
+def topics(bootstrap):
+    reader = wire.call(bootstrap, METADATA, struct.pack(">ib", -1, 0))
+    reader.take("i")
+    reader.array(lambda: (reader.take("i"), reader.text(), reader.take("i"), reader.text()))
+    reader.text()
+    reader.take("i")
+
+    def partition():
+        reader.take("h"), reader.take("i"), reader.take("i")
+        reader.array(lambda: reader.take("i"))
+        reader.array(lambda: reader.take("i"))
+
+    return [name for _, name, *_ in reader.array(
+        lambda: (reader.take("h"), reader.text(), reader.take("b"), reader.array(partition)))]
+
+
+def delete_topics(bootstrap, names):
+    body = struct.pack(">i", len(names)) + b"".join(map(wire.text, names)) + struct.pack(">i", 30_000)
+    reader = wire.call(bootstrap, DELETE_TOPICS, body)
+    reader.take("i")
+    wrong = {name: error for name, error in reader.array(lambda: (reader.text(), reader.take("h"))) if error}
+    if wrong:
+        raise RuntimeError(f"topics were not deleted: {wrong}")
+
+
+def delete_group(bootstrap, group):
+    """What the group has committed is forgotten. False while it still has members."""
+    reader = wire.call(bootstrap, DELETE_GROUPS, struct.pack(">i", 1) + wire.text(group))
+    reader.take("i")
+    ((_, error),) = reader.array(lambda: (reader.text(), reader.take("h")))
+    if error not in (0, NON_EMPTY_GROUP, *PASSING):
+        raise RuntimeError(f"group {group} was not deleted: Kafka error {error}")
+    return error == 0

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from end_to_end import TOOLS, Instance, Place, Problems, say, wait_for
+from harness import TOOLS, Instance, Place, Problems, say, wait_for
 
 LONG = json.dumps({
     "time": "2026-03-02T09:14:07Z", "rule": "Execution from /dev/shm", "priority": "Warning", "source": "syscall",
@@ -48,7 +48,7 @@ def test(place):
     subprocess.run([TOOLS / "create_topic", place.brokers, place.input, "2"], check=True)
     place.run("topics", "-c", instance.config)
     all_limits = instance.config.read_text()
-    instance.config.write_text(all_limits + "limits:\n  record_bytes: 2KB\n")
+    instance.config.write_text(json.dumps({**json.loads(all_limits), "limits": {"record_bytes": "2KB"}}))
     produce(place, 1, LONG, "-k", "host-7", "-H", "gyre-tenant=blue")
     produce(place, 0, BROKEN)
     problems.expect_equal("alerts read under the low limit", run_until_dead(instance, 2), 0)
