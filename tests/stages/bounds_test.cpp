@@ -74,8 +74,7 @@ TEST_F(BoundsTest, TheEpisodesOfOneKeyStaySmallWhateverTheirEvidence) {
 
 TEST_F(BoundsTest, EveryEpisodeOfACronJobIsToldThoughOnlyTheNewestAreKept) {
   config_.gap = 60;
-  for (Second at = 0; at < 6000; at += 100)
-    feed({{.at = at, .id = at}}, at + 50);
+  for (Second at = 0; at < 6000; at += 100) feed({{.at = at, .id = at}}, at + 50);
   feed({}, 20'000);
   EXPECT_EQ(last().size(), 60U);
   EXPECT_EQ(reported("alerts"), 60U);
@@ -131,7 +130,9 @@ TEST_F(BoundsTest, AJumpOfTimeIsDecidedInManyBatchesWithTheSameOutcome) {
   constexpr int kFindings = 5000;
   std::vector<Given> given;
   for (int i = 0; i < kFindings; ++i)
-    given.push_back({.at = 10 + i % 3, .id = i, .container = "c" + std::to_string(i / 4),
+    given.push_back({.at = 10 + i % 3,
+                     .id = i,
+                     .container = "c" + std::to_string(i / 4),
                      .shape = "s" + std::to_string(i % 4)});
   feed(given, 20);
   feed({}, 10'000);
