@@ -18,6 +18,9 @@ namespace {
 constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
 constexpr std::chrono::seconds kPingPong{30};
 constexpr int kProbeMs = 10'000;
+// librdkafka's own -1 waits for as long as no broker answers (seen with 2.0.2). All of these calls
+// may be made again, and a producer that was kept waiting is replaced in the end.
+constexpr int kOneWaitMs = static_cast<int>(std::chrono::milliseconds(kafka::kTransaction).count());
 
 }  // namespace
 
@@ -195,8 +198,8 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
     for (;;) {
       alive();
       const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(
-                                             producer_.get(), list.get(), member.get(), -1)
-                                       : rd_kafka_commit_transaction(producer_.get(), -1));
+                                             producer_.get(), list.get(), member.get(), kOneWaitMs)
+                                       : rd_kafka_commit_transaction(producer_.get(), kOneWaitMs));
       if (!error) break;
       if (rd_kafka_error_is_retriable(error.get()) == 0) fail(doing, error);
       // An EndTxn without an answer may yet arrive, within the next transaction.
@@ -239,7 +242,7 @@ void KafkaBroker::recover() {
     const auto until = Clock::now() + kafka::kReachable;
     for (;;) {
       alive();
-      const kafka::Error error(rd_kafka_abort_transaction(producer_.get(), -1));
+      const kafka::Error error(rd_kafka_abort_transaction(producer_.get(), kOneWaitMs));
       if (!error) break;
       // Undone or not: the init of a new producer with the same id aborts what is left.
       replace_producer_ = true;
