@@ -104,12 +104,14 @@ std::size_t read_reader(const Lines& lines) {
 std::size_t read_understanding(const Lines& lines) {
   schemas::AlertReader reader;
   IdHasher hasher;
+  stages::Understanding is;
   std::size_t alerts = 0;
   for (const std::string& line : lines) {
     reader.open(line);
     while (schemas::Reading* reading = reader.next()) {
       if (reading->rejection) continue;
-      alerts += stages::understand(reading->alert, kNoTime, {}, hasher).rule.empty() ? 0 : 1;
+      stages::understand(reading->alert, kNoTime, {}, hasher, is);
+      alerts += is.rule.empty() ? 0 : 1;
     }
   }
   return alerts;

@@ -50,6 +50,11 @@ std::string encode_bundle(const records::Bundle& bundle) {
   return value;
 }
 
+std::string encode_bundle(std::string bundle) {
+  bundle.insert(bundle.begin(), kBundleVersion);
+  return bundle;
+}
+
 BundleTasks::BundleTasks(const TaskOptions& options, BundleStage stage)
     : options_(options), stage_(std::move(stage)) {}
 

@@ -81,5 +81,6 @@ class BundleTasks : public StageTasks {
 
 /// The bytes of a bundle as a record of an inner topic.
 std::string encode_bundle(const records::Bundle& bundle);
+std::string encode_bundle(std::string bundle);  ///< of one that is encoded already
 
 }  // namespace gyre::pipeline

@@ -83,9 +83,9 @@ class Explainer {
   void explain(std::size_t line, schemas::Reading& reading) {
     schemas::Alert& alert = reading.alert;
     std::vector<schemas::IdentityPart> parts = schemas::duplicate_id_parts(alert);
-    stages::Understanding is =
-        stages::understand(alert, reading.envelope_time,
-                           {"", "", config_.input.tenant, config_.input.cluster}, hasher_);
+    stages::Understanding is;
+    stages::understand(alert, reading.envelope_time,
+                       {"", "", config_.input.tenant, config_.input.cluster}, hasher_, is);
     for (schemas::IdentityPart& part : parts)
       if (const auto kept = alert.field(part.name); !kept.empty()) part.value = kept;
     const records::Series series = series_of(is);

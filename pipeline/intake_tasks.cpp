@@ -317,11 +317,11 @@ class IntakeTasks : public StageTasks {
 
   void write(std::map<std::int32_t, stages::SourceState>& batch, stages::IntakeOutput output,
              Outbox& outbox) {
-    for (const auto& [target, bundle] : output.bundles) {
+    for (auto& [target, bundle] : output.bundles) {
       outbox.records.push_back({.topic = config_.by_container_topic(),
                                 .partition = target,
                                 .key = {},
-                                .value = encode_bundle(*bundle),
+                                .value = encode_bundle(std::move(bundle)),
                                 .headers = {}});
     }
     for (stages::DeadLetter& dead : output.dead_letters) {

@@ -52,14 +52,32 @@ bool contains(const List& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-bool is_identity(std::string_view field, bool known_source) {
-  if (field.starts_with("evt.time") || field.starts_with("jevt.time")) return false;
-  if (field == "cluster.name" || field == "k8s.cluster.name") return false;  // a shipper's
-  const auto dot = field.find_first_of(".[");
-  // A plugin that nobody told us of names its fields as all do: with a class.
-  return known_source ? std::binary_search(kClasses.begin(), kClasses.end(), field.substr(0, dot))
-                      : dot != std::string_view::npos;
-}
+// Fields come sorted by name, so those of one class stand together: each is looked up once.
+class IdentityFields {
+ public:
+  explicit IdentityFields(bool known_source) : known_source_(known_source) {}
+
+  bool contain(std::string_view field) {
+    if (field.starts_with("evt.time") || field.starts_with("jevt.time")) return false;
+    if (field == "cluster.name" || field == "k8s.cluster.name") return false;  // a shipper's
+    const bool same = field.size() > class_.size() && field.starts_with(class_) &&
+                      is_end(field[class_.size()]) && !class_.empty();
+    if (same) return counts_;
+    const auto end = std::find_if(field.begin(), field.end(), is_end);
+    class_ = field.substr(0, static_cast<std::size_t>(end - field.begin()));
+    // A plugin that nobody told us of names its fields as all do: with a class.
+    counts_ = known_source_ ? std::binary_search(kClasses.begin(), kClasses.end(), class_)
+                            : end != field.end();
+    return counts_;
+  }
+
+ private:
+  static bool is_end(char c) { return c == '.' || c == '['; }
+
+  bool known_source_;
+  std::string_view class_;
+  bool counts_ = false;
+};
 
 std::string_view compared(std::string_view value, bool system_call) {
   if (!system_call || value.size() <= kComparedBytes) return value;
@@ -89,9 +107,9 @@ void for_each_part(const Alert& alert, const Part& part) {
   const bool system_call = alert.source == "syscall";
   part("time", alert.time);
   part("hostname", system_call ? std::string_view(alert.hostname) : std::string_view());
-  const bool known_source = contains(kKnownSources, alert.source);
+  IdentityFields identity(contains(kKnownSources, alert.source));
   for (const auto& [name, value] : alert.fields)
-    if (is_identity(name, known_source)) part(name, compared(value, system_call));
+    if (identity.contain(name)) part(name, compared(value, system_call));
 }
 
 IdHasher& shared_hasher() {

@@ -7,19 +7,13 @@
 
 #include "base/check.h"
 #include "schemas/sensor.h"
+#include "schemas/utf8.h"
 
 namespace gyre::schemas {
 
 namespace {
 
 constexpr std::size_t kIdBytes = 16;
-
-// A cut never splits a UTF-8 character, so the result stays valid.
-std::string_view cut(std::string_view text, std::size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
-  return text.substr(0, limit);
-}
 
 // Chosen by hash, not by time or order of arrival: the same set gives the same choice, whoever
 // merged it.
@@ -168,19 +162,20 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
   widen(summary, time, time, static_cast<std::uint32_t>(alert.priority));
   summary.set_flags(summary.flags() | alert.flags);
   for (const auto& [name, value] : alert.fields)
-    add_value(field_of(summary, cut(name, kValueBytes)), value);
+    add_value(field_of(summary, cut_utf8(name, kValueBytes)), value);
   cap_fields(summary);
   const auto& samples = summary.samples();
   if (samples.size() < static_cast<int>(kSamples) || view(id) <= samples.rbegin()->id()) {
     records::Sample sample;
     sample.set_id(std::string(view(id)));
     sample.set_time(alert.time);
-    sample.set_uuid(std::string(cut(alert.uuid, 64)));
-    sample.set_output(std::string(cut(alert.output, kSampleOutputBytes)));
+    sample.set_uuid(std::string(cut_utf8(alert.uuid, kSampleUuidBytes)));
+    sample.set_output(std::string(cut_utf8(alert.output, kSampleOutputBytes)));
     sample.set_outcome(static_cast<std::uint32_t>(outcome));
     add_sample(summary, sample);
   }
-  for (const std::string& tag : alert.tags) add_tag(summary, std::string(cut(tag, kValueBytes)));
+  for (const std::string& tag : alert.tags)
+    add_tag(summary, std::string(cut_utf8(tag, kValueBytes)));
   if (const auto loss = loss_of(alert)) worsen(summary, *loss);
 }
 
@@ -190,7 +185,7 @@ void add_value(records::Summary& into, std::string_view field, std::string_view 
 }
 
 void add_value(records::Values& into, std::string_view value) {
-  value = cut(value, kValueBytes);
+  value = cut_utf8(value, kValueBytes);
   auto& values = *into.mutable_values();
   const auto rank = choice_rank(value);
   const auto at =

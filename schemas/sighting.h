@@ -16,6 +16,7 @@ inline constexpr std::size_t kFieldsPerSummary = 32;
 inline constexpr std::size_t kSamples = 4;
 inline constexpr std::size_t kTags = 32;
 inline constexpr std::size_t kValueBytes = 256;
+inline constexpr std::size_t kSampleUuidBytes = 64;
 inline constexpr std::size_t kSampleOutputBytes = 1024;
 /// Bytes of one entry of Sighting.alerts: id, time, outcome.
 inline constexpr std::size_t kAlertEntryBytes = 16 + 8 + 1;

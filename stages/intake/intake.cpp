@@ -4,17 +4,12 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "schemas/shape.h"
-#include "schemas/sighting.h"
-#include "stages/intake/understand.h"
 
 namespace gyre::stages {
 
 namespace {
 
 constexpr std::size_t kBundleBytes = 512 << 10;
-// A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
-constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
 
 std::string_view element_of(schemas::RecordHeaders headers) {
   for (const auto& [name, value] : headers)
@@ -22,26 +17,15 @@ std::string_view element_of(schemas::RecordHeaders headers) {
   return {};
 }
 
-void sort_by_id(std::string& alerts) {
-  std::vector<schemas::AlertEntry> entries;
-  for (std::size_t i = 0; i < alerts.size() / schemas::kAlertEntryBytes; ++i)
-    entries.push_back(schemas::alert_entry(alerts, i));
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
-  entries.erase(std::unique(entries.begin(), entries.end(),
-                            [](const auto& a, const auto& b) { return a.id == b.id; }),
-                entries.end());
-  std::string sorted;
-  sorted.reserve(alerts.size());
-  for (const auto& entry : entries) schemas::append_alert_entry(sorted, entry);
-  alerts = std::move(sorted);
-}
-
 }  // namespace
 
 Intake::Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster,
                std::int32_t targets)
-    : reader_(limits), tenant_(std::move(tenant)), cluster_(std::move(cluster)), targets_(targets) {
+    : reader_(limits),
+      tenant_(std::move(tenant)),
+      cluster_(std::move(cluster)),
+      targets_(targets),
+      combiner_(targets) {
   CHECK(targets_ > 0);
 }
 
@@ -86,40 +70,10 @@ void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& 
   source.counters.set_sent(source.counters.sent() + 1);
   ++seen_.alerts[{alert.source, alert.priority}];
 
-  Understanding is =
-      understand(alert, record_time, {record.tenant, record.cluster, tenant_, cluster_}, hasher_);
-  source.progress = std::max(source.progress, is.time);
-  if (is.entity.cluster() == schemas::kUnnamed) ++seen_.without_cluster;
-
-  const Second second = second_of(is.time);
-  std::string index_key(view(is.finding_key));
-  index_key.append(reinterpret_cast<const char*>(&second), sizeof second);
-  const auto target = static_cast<std::int32_t>(
-      schemas::entity_partition(is.entity, static_cast<std::uint32_t>(targets_)));
-  auto [at, added] = index_.try_emplace(std::move(index_key), sightings_.size());
-  if (!added && sightings_[at->second].second->alerts().size() >= kSightingBytes) {
-    at->second = sightings_.size();
-    added = true;
-  }
-  if (added) {
-    auto& fresh = *google::protobuf::Arena::CreateMessage<records::Sighting>(&memory());
-    fresh.set_finding_key(std::string(view(is.finding_key)));
-    *fresh.mutable_entity() = std::move(is.entity);
-    fresh.set_rule(std::move(is.rule));
-    fresh.set_source(std::move(is.source));
-    fresh.set_shape(std::move(is.shape));
-    fresh.set_shape_version(schemas::kShapeVersion);
-    fresh.set_second(second);
-    fresh.set_heartbeat(is.heartbeat);
-    sightings_.emplace_back(target, &fresh);
-  }
-  records::Sighting& sighting = *sightings_[at->second].second;
-  schemas::summarise(alert, is.time, is.duplicate_id, is.outcome.outcome,
-                     *sighting.mutable_summary());
-  schemas::append_alert_entry(*sighting.mutable_alerts(),
-                              {view(is.duplicate_id), alert.time, is.outcome.outcome});
-  sighting.set_arrivals(sighting.arrivals() + 1);
-  ++range.arrivals[target];
+  understand(alert, record_time, {record.tenant, record.cluster, tenant_, cluster_}, hasher_, is_);
+  source.progress = std::max(source.progress, is_.time);
+  if (is_.entity.cluster() == schemas::kUnnamed) ++seen_.without_cluster;
+  ++range.arrivals[combiner_.add(alert, is_).target];
 }
 
 void Intake::tick(std::int32_t partition, Nanos progress, SourceState& source) {
@@ -141,32 +95,20 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
 
   IntakeOutput output;
   output.dead_letters = std::move(dead_letters_);
-  std::vector<std::vector<records::Sighting*>> by_target(static_cast<std::size_t>(targets_));
-  for (auto& [target, sighting] : sightings_) {
-    sort_by_id(*sighting->mutable_alerts());
-    seen_.rules[sighting->rule()] += sighting->arrivals();
-    seen_.clusters[sighting->entity().cluster()] += sighting->arrivals();
-    by_target[static_cast<std::size_t>(target)].push_back(sighting);
-  }
+  std::vector<std::vector<std::string>> by_target(static_cast<std::size_t>(targets_));
+  combiner_.finish([&](const Combined& sighting, std::string_view bytes) {
+    seen_.rules[sighting.rule] += sighting.arrivals;
+    seen_.clusters[sighting.cluster] += sighting.arrivals;
+    auto& parts = by_target[static_cast<std::size_t>(sighting.target)];
+    if (parts.empty() || parts.back().size() + bytes.size() > kBundleBytes) parts.emplace_back();
+    parts.back() += bytes;
+  });
   for (std::int32_t target = 0; target < targets_; ++target) {
-    auto& sightings = by_target[static_cast<std::size_t>(target)];
-    if (sightings.empty() && !tell_all) continue;
-    const auto make = [&] {
-      return google::protobuf::Arena::CreateMessage<records::Bundle>(&memory());
-    };
-    std::vector<records::Bundle*> parts = {make()};
-    std::size_t bytes = 0;
-    for (records::Sighting* sighting : sightings) {
-      const std::size_t size = sighting->ByteSizeLong();
-      if (bytes > 0 && bytes + size > kBundleBytes) {
-        parts.push_back(make());
-        bytes = 0;
-      }
-      bytes += size;
-      parts.back()->mutable_sightings()->UnsafeArenaAddAllocated(sighting);
-    }
+    auto& parts = by_target[static_cast<std::size_t>(target)];
+    if (parts.empty() && !tell_all) continue;
+    if (parts.empty()) parts.emplace_back();
     for (std::size_t part = 0; part < parts.size(); ++part) {
-      records::Bundle& bundle = *parts[part];
+      records::Bundle bundle;  // without the sightings
       bundle.set_sources(source_partitions);
       bundle.set_sender(std::string(sender));
       bundle.set_part(static_cast<std::uint32_t>(part));
@@ -183,31 +125,17 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
         if (part == 0) source.sent_to[static_cast<std::size_t>(target)] += said.arrivals();
         said.set_sent(source.sent_to[static_cast<std::size_t>(target)]);
       }
-      output.bundles.emplace_back(target, &bundle);
+      bundle.AppendToString(&parts[part]);
+      output.bundles.emplace_back(target, std::move(parts[part]));
     }
   }
-  output.memory = std::move(memory_);
-  sightings_.clear();
-  index_.clear();
   ranges_.clear();
   dead_letters_.clear();
   return output;
 }
 
-google::protobuf::Arena& Intake::memory() {
-  if (!memory_) {
-    google::protobuf::ArenaOptions options;
-    options.start_block_size = 16 << 10;
-    options.max_block_size = 1 << 20;
-    memory_ = std::make_unique<google::protobuf::Arena>(options);
-  }
-  return *memory_;
-}
-
 void Intake::reset() {
-  sightings_.clear();
-  memory_.reset();
-  index_.clear();
+  combiner_.clear();
   ranges_.clear();
   dead_letters_.clear();
   told_.clear();  // whatever was told may have been rolled back

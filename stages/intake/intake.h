@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <google/protobuf/arena.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
@@ -19,6 +15,8 @@
 #include "schemas/identity.h"
 #include "schemas/reader.h"
 #include "schemas/records.pb.h"
+#include "stages/intake/combiner.h"
+#include "stages/intake/understand.h"
 
 namespace gyre::stages {
 
@@ -60,8 +58,7 @@ struct SourceState {
 
 /// Everything one batch of intake wants written.
 struct IntakeOutput {
-  std::unique_ptr<google::protobuf::Arena> memory;                 ///< the bundles'
-  std::vector<std::pair<std::int32_t, records::Bundle*>> bundles;  ///< target partition, bundle
+  std::vector<std::pair<std::int32_t, std::string>> bundles;  ///< target partition, encoded Bundle
   std::vector<DeadLetter> dead_letters;
 };
 
@@ -102,7 +99,6 @@ class Intake {
     std::map<std::int32_t, std::uint64_t> arrivals;
   };
 
-  google::protobuf::Arena& memory();
   void fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,
             SourceState& source, Range& range);
 
@@ -111,11 +107,8 @@ class Intake {
   std::string tenant_;
   std::string cluster_;
   std::int32_t targets_;
-  std::unordered_map<std::string, std::size_t>
-      index_;  ///< finding key + second -> position in sightings_
-  /// A sighting is a hundred small objects: they are made, and go, together.
-  std::unique_ptr<google::protobuf::Arena> memory_;
-  std::vector<std::pair<std::int32_t, records::Sighting*>> sightings_;  ///< target partition
+  Understanding is_;  ///< of the alert in hand
+  Combiner combiner_;
   std::vector<DeadLetter> dead_letters_;
   std::map<std::int32_t, Range> ranges_;
   std::map<std::int32_t, Second> told_;  ///< the second of progress last told to every target

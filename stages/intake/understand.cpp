@@ -39,9 +39,8 @@ std::string bounded(std::string_view name) {
 
 }  // namespace
 
-Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin& origin,
-                         IdHasher& hasher) {
-  Understanding is;
+void understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin& origin,
+                IdHasher& hasher, Understanding& is) {
   is.time = clamp(alert, record_time);
   is.basis = schemas::entity_of(alert, origin, is.entity);
   is.duplicate_id = schemas::duplicate_id(alert, hasher);
@@ -55,13 +54,12 @@ Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas
     is.shape = is.heartbeat ? "heartbeat" : "sensor health";
     is.finding_key = schemas::finding_key(is.entity, is.rule, is.shape);
     keep_rule(alert);
-    return is;
+    return;
   }
   is.source = bounded(alert.source);
   is.shape = schemas::shape_of(alert);
   is.finding_key = schemas::finding_key(is.entity, alert.rule, is.shape);
   is.rule = bounded(schemas::printable(alert.rule));
-  return is;
 }
 
 }  // namespace gyre::stages

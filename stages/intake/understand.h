@@ -27,8 +27,8 @@ struct Understanding {
 
 /// Event time is the alert's own, but never later than `record_time` (ruling 7; kNoTime: as it is).
 /// Leaves in `alert` what may be kept of it: secrets replaced (the id was taken before), the
-/// image's parts apart.
-Understanding understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin& origin,
-                         IdHasher& hasher);
+/// image's parts apart. All of `is` is set; a reused object keeps its memory.
+void understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin& origin,
+                IdHasher& hasher, Understanding& is);
 
 }  // namespace gyre::stages

@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "schemas/sighting_bytes.h"
+
 namespace gyre::schemas {
 namespace {
 
@@ -97,6 +99,47 @@ TEST(Sighting, AnyOrderAndGroupingOfTheSameAlertsGivesTheSameBytes) {
     for (const auto& group : groups)
       if (group.arrivals() > 0) merge(all, group);
     ASSERT_EQ(all.SerializeAsString(), expected.SerializeAsString());
+  }
+}
+
+// What intake sends of a single alert is written without a message; it must be one's very bytes.
+TEST(Sighting, OfOneAlertIsWrittenAsTheMessageWouldBe) {
+  std::mt19937_64 random(seed());
+  const auto text = [&](std::size_t most) {
+    std::string made;
+    for (auto n = random() % (most + 1); n > 0; --n) made += random() % 9 == 0 ? "\xC3\xA4" : "x";
+    return made;
+  };
+  for (int round = 0; round < 2'000; ++round) {
+    Alert alert;
+    alert.rule = random() % 20 == 0 ? "Falco internal: syscall event drop" : "Rule";
+    alert.source = alert.rule == "Rule" ? "syscall" : "internal";
+    alert.time = random() % 10 == 0 ? -5 : static_cast<Nanos>(random() >> 1);
+    alert.priority = static_cast<Priority>(random() % 8);
+    alert.flags = static_cast<std::uint32_t>(random() % 32);
+    alert.uuid = text(random() % 2 == 0 ? 3 : 80);
+    alert.output = text(random() % 2 == 0 ? 300 : 2'000);
+    for (auto n = random() % 36; n > 0; --n)
+      alert.fields.emplace_back("f." + std::to_string(random() % 1'000) + text(3) +
+                                    (random() % 200 == 0 ? std::string(300, 'y') : ""),
+                                "v" + text(random() % 4 == 0 ? 600 : 20));
+    std::sort(alert.fields.begin(), alert.fields.end());
+    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
+    alert.fields.erase(std::unique(alert.fields.begin(), alert.fields.end(), same),
+                       alert.fields.end());
+    for (auto n = random() % (round % 50 == 0 ? 40 : 5); n > 0; --n)
+      alert.tags.push_back(std::to_string(10 + n) + text(round % 70 == 0 ? 300 : 9));
+    std::sort(alert.tags.begin(), alert.tags.end());
+    const auto outcome = static_cast<Outcome>(random() % 3);
+    const Id128 id = IdHasher().add(static_cast<std::int64_t>(random())).finish();
+    records::Summary summary;
+    summarise(alert, alert.time - 1, id, outcome, summary);
+    std::string bytes;
+    append_summary(alert, alert.time - 1, id, outcome, bytes);
+    records::Summary read;
+    ASSERT_TRUE(read.ParseFromString(bytes));
+    ASSERT_EQ(read.SerializeAsString(), summary.SerializeAsString()) << round;
+    ASSERT_EQ(bytes.size(), summary.ByteSizeLong()) << round;
   }
 }
 

@@ -28,6 +28,11 @@ class IntakeTest : public testing::Test {
                 source);
   }
   IntakeOutput finish() { return intake_.finish(sources_, 2, "test"); }
+  static records::Bundle decoded(const std::string& bytes) {
+    records::Bundle bundle;
+    EXPECT_TRUE(bundle.ParseFromString(bytes));
+    return bundle;
+  }
 
   Intake intake_{{}, "default", "default", 4};
   std::map<std::int32_t, SourceState> sources_;
@@ -37,9 +42,10 @@ TEST_F(IntakeTest, AFloodOfOneSecondIsOneSighting) {
   for (int i = 0; i < 100; ++i) add(alert(5, "/dev/shm/x"));
   int sightings = 0;
   std::uint64_t arrivals = 0;
-  for (const auto& [target, bundle] : finish().bundles) {
-    sightings += bundle->sightings_size();
-    for (const auto& sighting : bundle->sightings()) arrivals += sighting.arrivals();
+  for (const auto& [target, bytes] : finish().bundles) {
+    const records::Bundle bundle = decoded(bytes);
+    sightings += bundle.sightings_size();
+    for (const auto& sighting : bundle.sightings()) arrivals += sighting.arrivals();
   }
   EXPECT_EQ(sightings, 1);
   EXPECT_EQ(arrivals, 100U);
@@ -93,12 +99,13 @@ TEST_F(IntakeTest, RangesAndCumulativeCountsAddUpByTarget) {
   std::map<std::int32_t, std::uint64_t> sent;
   for (int round = 0; round < 5; ++round) {
     for (int i = 0; i < 20; ++i) add(alert(round, "/x", fmt::format("{:012x}", i)), i % 2);
-    for (const auto& [target, bundle] : finish().bundles) {
+    for (const auto& [target, bytes] : finish().bundles) {
+      const records::Bundle bundle = decoded(bytes);
       std::uint64_t arrivals = 0;
-      for (const auto& sighting : bundle->sightings()) arrivals += sighting.arrivals();
+      for (const auto& sighting : bundle.sightings()) arrivals += sighting.arrivals();
       std::uint64_t said = 0;
       std::uint64_t total = 0;
-      for (const auto& range : bundle->ranges()) {
+      for (const auto& range : bundle.ranges()) {
         said += range.arrivals();
         total += range.sent();
         EXPECT_LE(range.first(), range.next());
@@ -121,18 +128,20 @@ TEST_F(IntakeTest, AFutureTimeIsClampedToTheRecordAndFlagged) {
                .cluster = {}},
               sources_[0]);
   EXPECT_EQ(sources_[0].progress, record_time);
-  for (const auto& [target, bundle] : finish().bundles)
-    for (const auto& sighting : bundle->sightings()) {
+  for (const auto& [target, bytes] : finish().bundles) {
+    const records::Bundle bundle = decoded(bytes);
+    for (const auto& sighting : bundle.sightings()) {
       EXPECT_EQ(sighting.second(), second_of(record_time));
       EXPECT_TRUE(sighting.summary().flags() & schemas::kClockSkew);
     }
+  }
 }
 
 TEST_F(IntakeTest, ContainersOfOneHostGoToOneTarget) {
   for (int i = 0; i < 20; ++i) add(alert(5, "/x", fmt::format("{:012x}", i)));
   int targets = 0;
-  for (const auto& [target, bundle] : finish().bundles)
-    targets += bundle->sightings_size() > 0 ? 1 : 0;
+  for (const auto& [target, bytes] : finish().bundles)
+    targets += decoded(bytes).sightings_size() > 0 ? 1 : 0;
   EXPECT_EQ(targets, 1);
 }
 

@@ -20,10 +20,17 @@ schemas::Alert alert() {
   return alert;
 }
 
+Understanding understood(schemas::Alert& alert, Nanos record_time) {
+  IdHasher hasher;
+  Understanding is;
+  understand(alert, record_time, {}, hasher, is);
+  return is;
+}
+
 TEST(Understand, IdIsOfTheWholeAlertAndWhatIsKeptHasNoSecret) {
   IdHasher hasher;
   schemas::Alert kept = alert();
-  const Understanding is = understand(kept, kNoTime, {}, hasher);
+  const Understanding is = understood(kept, kNoTime);
   EXPECT_EQ(is.duplicate_id, schemas::duplicate_id(alert(), hasher));
   EXPECT_EQ(kept.field("proc.cmdline").find("hunter2secret"), std::string_view::npos);
   EXPECT_EQ(is.shape.find("hunter2secret"), std::string::npos);
@@ -36,13 +43,13 @@ TEST(Understand, IdIsOfTheWholeAlertAndWhatIsKeptHasNoSecret) {
 TEST(Understand, EventTimeIsNeverLaterThanItsRecord) {
   IdHasher hasher;
   schemas::Alert ahead = alert();
-  EXPECT_EQ(understand(ahead, 97 * kNanosPerSecond, {}, hasher).time, 97 * kNanosPerSecond);
+  EXPECT_EQ(understood(ahead, 97 * kNanosPerSecond).time, 97 * kNanosPerSecond);
   EXPECT_EQ(ahead.flags & schemas::kClockSkew, 0U);
   ahead = alert();
-  EXPECT_EQ(understand(ahead, 95 * kNanosPerSecond - 1, {}, hasher).time, 95 * kNanosPerSecond - 1);
+  EXPECT_EQ(understood(ahead, 95 * kNanosPerSecond - 1).time, 95 * kNanosPerSecond - 1);
   EXPECT_NE(ahead.flags & schemas::kClockSkew, 0U);
   ahead = alert();
-  EXPECT_EQ(understand(ahead, kNoTime, {}, hasher).time, ahead.time);
+  EXPECT_EQ(understood(ahead, kNoTime).time, ahead.time);
 }
 
 TEST(Understand, ASensorSpeaksOfItselfWhateverContainerItRunsIn) {
@@ -50,7 +57,7 @@ TEST(Understand, ASensorSpeaksOfItselfWhateverContainerItRunsIn) {
   schemas::Alert drop = alert();
   drop.source = "internal";
   drop.rule = "Falco internal: syscall event drop";
-  const Understanding is = understand(drop, kNoTime, {}, hasher);
+  const Understanding is = understood(drop, kNoTime);
   EXPECT_EQ(schemas::entity_key(is.entity), "host/default/default/node-1");
   EXPECT_EQ(is.rule, "Sensor health");
   EXPECT_EQ(drop.field("rule"), "Falco internal: syscall event drop");
@@ -64,10 +71,10 @@ TEST(Understand, LongNamesAreCutAndStillToldApart) {
   first.source = std::string(255, 's') + "é" + std::string(60'000, 's');
   schemas::Alert second = first;
   second.rule.back() = '2';
-  const Understanding is = understand(first, kNoTime, {}, hasher);
+  const Understanding is = understood(first, kNoTime);
   EXPECT_EQ(is.rule, std::string(256, 'r'));
   EXPECT_EQ(is.source, std::string(255, 's')) << "never within a character";
-  EXPECT_NE(is.finding_key, understand(second, kNoTime, {}, hasher).finding_key);
+  EXPECT_NE(is.finding_key, understood(second, kNoTime).finding_key);
 }
 
 }  // namespace
