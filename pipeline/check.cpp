@@ -30,11 +30,8 @@ std::string platforms_of(const stages::Playbook& book) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-/// A Markdown table: which rule has which playbook, and what it offers.
+/// Markdown, kept as docs/coverage.md: which rule has which playbook, and what it offers.
 void print_coverage(const stages::Playbooks& playbooks) {
-  std::cout
-      << "| rule | playbook | family | fires on | strong | checks | containment | hardening | "
-         "platforms |\n|---|---|---|---|---|---|---|---|---|\n";
   std::map<std::string, std::string> rows;
   const auto row = [&](const std::string& rule, const stages::Playbook& book, bool strong,
                        playbook::Playbook::FiresOn fires_on) {
@@ -52,7 +49,16 @@ void print_coverage(const stages::Playbooks& playbooks) {
       row(rule.name(), book, rule.has_strong() ? rule.strong() : book.strong(),
           rule.has_fires_on() ? rule.fires_on() : book.fires_on());
   }
+  std::cout << fmt::format(
+      "# Which rule has which playbook\n\nPrinted by `gyre check --coverage`: {} rules (older "
+      "names "
+      "counted as well) and fallbacks, {} playbooks. Numbers are steps. *Fires on*: what an alert "
+      "proves that names no result (docs/playbooks.md).\n\n"
+      "| rule | playbook | family | fires on | strong | checks | containment | hardening | "
+      "platforms |\n|---|---|---|---|---|---|---|---|---|\n",
+      rows.size(), playbooks.size());
   for (const auto& [rule, text] : rows) std::cout << text;
+  std::cout.flush();
 }
 
 }  // namespace

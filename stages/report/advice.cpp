@@ -20,11 +20,6 @@ constexpr std::size_t kLinesPerCommand = 3;
 // Around the alerts, so that what led to them is seen.
 constexpr Second kMargin = 300;
 
-bool is_known(const Judgement& judgement) {
-  return (judgement.verdict == Verdict::kTest || judgement.verdict == Verdict::kLikelyBenign) &&
-         judgement.confidence != Confidence::kLow;
-}
-
 // An exception for what names alone explain would be what their imitator wants, where it happened.
 bool may_be_tuned(const Judgement& judgement, const Playbook& playbook) {
   if (judgement.verdict == Verdict::kSuspicious) return false;
@@ -165,8 +160,10 @@ std::vector<Advice> advise(const Playbook& playbook, const records::Series& seri
   std::vector<Advice> advice;
   const Writer writer(series, facts, judgement);
   writer.add(AdviceKind::kVerify, playbook.checks(), advice);
-  if (!is_known(judgement)) writer.add(AdviceKind::kContain, playbook.containment(), advice);
-  writer.add(AdviceKind::kHarden, playbook.hardening(), advice);
+  if (!is_known(judgement)) {
+    writer.add(AdviceKind::kContain, playbook.containment(), advice);
+    writer.add(AdviceKind::kHarden, playbook.hardening(), advice);
+  }
   if (!may_be_tuned(judgement, playbook)) return advice;
   if (const auto snippet = falco_exception(playbook, series, facts)) {
     Advice exception;

@@ -36,9 +36,10 @@ struct Advice {
 };
 
 /// The playbook's steps that the evidence supports: of the entity's platforms, their conditions
-/// proven, their commands filled. What is known to be harmless is not contained. What is suspicious
-/// is not tuned away, nor what only names explain: of that, an exception is offered only where
-/// every call was refused. An exception made from the evidence comes first under kTune.
+/// proven, their commands filled. What is known to be harmless needs no containment and no
+/// hardening. What is suspicious is not tuned away, nor what only names explain: of that, an
+/// exception is offered only where every call was refused. An exception made from the evidence
+/// comes first under kTune.
 std::vector<Advice> advise(const Playbook& playbook, const records::Series& series,
                            const Facts& facts, const Judgement& judgement);
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -121,19 +124,23 @@ inline void gather_impact(const Facts& facts, const Judgement& judgement, const 
   }
 }
 
-inline void gather_timeline(const Facts& facts, const Limits& limits, Content& content) {
-  content.timeline.push_back({facts.summary().first(), "first alert"});
+inline void gather_timeline(const Facts& facts, const Playbook& playbook, const Limits& limits,
+                            Content& content) {
+  const Nanos first = facts.summary().first();
+  const Nanos last = facts.summary().last();
+  std::map<Nanos, std::string> entries = {{last, "last alert"}};
+  entries[first] = first == last ? "alert" : "first alert";
   std::size_t kept = 0;
   for (const records::Sample& sample : facts.summary().samples()) {
     if (kept++ == limits.samples) break;
-    content.timeline.push_back(
-        {sample.time(), "sampled alert, outcome " + std::string(outcome_word(sample.outcome()))});
+    std::string& text = entries.try_emplace(sample.time(), "alert").first->second;
+    if (text.find(',') != std::string::npos) continue;
+    const std::string_view outcome = outcome_word(sample.outcome());
+    // Of a rule that fires only on success an alert need not name it.
+    const bool proven = outcome == "unknown" && playbook.fires_on() == Playbook::SUCCESS;
+    text += fmt::format(", outcome {}", proven ? "succeeded" : outcome);
   }
-  if (facts.summary().last() != facts.summary().first()) {
-    content.timeline.push_back({facts.summary().last(), "last alert"});
-  }
-  std::stable_sort(content.timeline.begin(), content.timeline.end(),
-                   [](const auto& a, const auto& b) { return a.time < b.time; });
+  for (auto& [time, text] : entries) content.timeline.push_back({time, std::move(text)});
 }
 
 inline void gather_missing(const records::Series& series, const Judgement& judgement,
@@ -186,7 +193,9 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
   content.event = details_of(facts, kEventFields, limits.value_bytes);
   content.process = details_of(facts, kProcessFields, limits.value_bytes);
   content.user = details_of(facts, kUserFields, limits.value_bytes);
-  content.object = details_of(facts, kObjectFields, limits.value_bytes);
+  const bool host = series.entity().kind() == records::Entity::HOST;
+  // Falco calls the host a container of that name.
+  if (!host) content.object = details_of(facts, kObjectFields, limits.value_bytes);
   const bool sensor = is_about_sensor(series);
   content.rule.push_back({"rule", shown(series.rule(), 256),
                           sensor ? "a message about the sensor itself" : playbook.meaning()});
@@ -203,7 +212,7 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
     content.rule.push_back({"tags", clip(joined, 512), "the rule's own labels"});
   }
   gather_observables(facts, limits, content);
-  gather_timeline(facts, limits, content);
+  gather_timeline(facts, playbook, limits, content);
   if (sensor) return content;
   gather_key_fields(facts, playbook, limits, content);
   gather_impact(facts, judgement, playbook, refused, content);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,11 +35,36 @@ inline void append_details(std::string& out, std::string_view heading,
   for (const Detail& detail : details) out += bullet(detail.field, detail.value, detail.meaning);
 }
 
-inline void append_because(std::string& out, const Because& because) {
-  out += "- " + markdown_text(because.text);
+inline void append_source(std::string& out, const Because& because) {
   if (!because.field.empty()) out += " " + markdown_code(because.field);
   if (!because.value.empty()) out += " = " + markdown_code(shown(because.value, 128));
   out += '\n';
+}
+
+inline void append_because(std::string& out, const Because& because) {
+  out += "- " + markdown_text(because.text);
+  append_source(out, because);
+}
+
+/// `likely benign`: the enumeration's word, as people write it.
+inline std::string verdict_words(Verdict verdict) {
+  std::string words(to_string(verdict));
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
+/// What comes next by itself; `noun` is what would keep it open: `alerts`. Quiet is not remedied.
+inline std::string next_text(std::string_view closed_because, Second closes_after,
+                             std::string_view noun) {
+  if (closed_because.empty())
+    return fmt::format("Closes after {} unless more {} come.", format_rfc3339_second(closes_after),
+                       noun);
+  if (closed_because == "quiet")
+    return fmt::format(
+        "Closed because no more {} came; whether anything was remedied is not known.", noun);
+  if (closed_because == "max_age")
+    return "Closed by its age; what goes on stands in the next report.";
+  return "Closed at the end of the input.";
 }
 
 inline void append_attack(std::string& out, const std::vector<Technique>& attack) {
@@ -58,7 +84,8 @@ inline void append_assessment(std::string& out, const Content& content,
   for (const Because& because : judgement.because) append_because(out, because);
   out += fmt::format("\nRisk {} of 100:\n\n", judgement.risk);
   for (const RiskTerm& term : judgement.terms) {
-    out += fmt::format("- {:+}: {}\n", term.points, markdown_text(term.because.text));
+    out += fmt::format("- {:+}: {}", term.points, markdown_text(term.because.text));
+    append_source(out, term.because);
   }
   if (!judgement.explanations.empty())
     out += "\nOrdinary explanations, and what would prove them:\n\n";

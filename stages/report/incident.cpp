@@ -114,15 +114,17 @@ struct Writing {
 
 void append_findings(std::string& out, const Writing& writing) {
   const auto& members = writing.incident.members();
-  out += "\n### Findings\n\n";
+  out += "\n### Findings, the oldest first (UTC)\n\n";
   std::size_t written = 0;
+  std::set<std::string_view> seen;
   for (const records::Member& member : members) {
     if (written++ == writing.shown_members) break;
+    const std::string begins = new_tactics(member, seen);
     out += fmt::format(
-        "- {} {}: {}, {}, report {}\n", markdown_code(format_rfc3339(member.first())),
+        "- {} {}: {}, {}{}{}, report {}\n", markdown_code(format_rfc3339(member.first())),
         markdown_text(shown(member.rule(), 120)), counted(member.counts().alerts(), "alert"),
         member.effect_observed() ? "it happened" : "no alert shows that it happened",
-        markdown_code(member.id()));
+        begins.empty() ? "" : ", begins ", begins, markdown_code(member.id()));
   }
   const std::size_t more =
       static_cast<std::size_t>(members.size()) -
@@ -135,22 +137,48 @@ void append_findings(std::string& out, const Writing& writing) {
                        counted(context, "finding"));
 }
 
+// What happened in one paragraph, and where to begin.
+std::string summary_of(const Writing& writing) {
+  const auto& members = writing.incident.members();
+  const std::size_t findings =
+      static_cast<std::size_t>(members.size()) + writing.incident.left_out().findings();
+  std::uint64_t alerts = writing.incident.left_out().counts().alerts();
+  std::set<std::string_view> seen;
+  std::string tactics;
+  const records::Member* worst = &members[0];
+  for (const records::Member& member : members) {
+    alerts += member.counts().alerts();
+    if (member.risk() > worst->risk()) worst = &member;
+    const std::string begins = new_tactics(member, seen);
+    if (!begins.empty()) tactics += (tactics.empty() ? "" : ", ") + begins;
+  }
+  std::string text =
+      fmt::format("{}, {}, from {} to {}.", counted(findings, "finding"), counted(alerts, "alert"),
+                  format_rfc3339_second(second_of(members[0].first())),
+                  format_rfc3339_second(second_of(writing.incident.last())));
+  if (!tactics.empty()) text += fmt::format(" Tactics as they came up: {}.", tactics);
+  return fmt::format("{}\n\nFirst read report {} ({}): it has the highest risk.",
+                     markdown_text(text), markdown_code(worst->id()),
+                     markdown_text(shown(worst->rule(), 120)));
+}
+
 std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>& timeline) {
   const Judgement& judgement = writing.judgement;
-  const std::size_t findings = static_cast<std::size_t>(writing.incident.members_size()) +
-                               writing.incident.left_out().findings();
   std::string out = fmt::format(
-      "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {}** ({} confidence) · severity {} "
-      "· risk {}/100 · revision {} ({})\n\n{} of one entity belong together.\n\n## Detailed "
-      "Analysis\n",
-      writing.heading, markdown_text(to_string(judgement.verdict)), to_string(judgement.confidence),
-      to_string(judgement.severity), judgement.risk, writing.revision.number,
-      markdown_text(writing.revision.reason), counted(findings, "finding"));
+      "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {} ({} confidence)** · severity {} "
+      "· risk {}/100 · {} ({}) · revision {} ({})\n\n{}\n\n## Detailed Analysis\n",
+      writing.heading, verdict_words(judgement.verdict), to_string(judgement.confidence),
+      to_string(judgement.severity), judgement.risk, to_string(judgement.attention),
+      markdown_text(judgement.attention_because), writing.revision.number,
+      markdown_text(writing.revision.reason), summary_of(writing));
   append_findings(out, writing);
-  out += "\n### Timeline (UTC)\n\n";
-  for (const TimelineEntry& entry : timeline)
-    out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)),
-                       markdown_text(entry.text));
+  const auto members = static_cast<std::size_t>(writing.incident.members_size());
+  if (members > writing.shown_members) {  // else all of them stand above
+    out += "\n### Timeline (UTC)\n\n";
+    for (const TimelineEntry& entry : timeline)
+      out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)),
+                         markdown_text(entry.text));
+  }
   out += blind_spots_markdown(writing.revision.blind_spots);
   append_assessment(out, Content{}, judgement);
   out +=
@@ -252,17 +280,16 @@ schemas::Report write_incident(const records::EntityState& entity,
   const std::string closed_because = revision.decided > revision.closes_after ? "quiet" : "max_age";
   const std::size_t findings =
       static_cast<std::size_t>(incident.members_size()) + incident.left_out().findings();
-  Writing writing{.incident = incident,
-                  .judgement = judgement,
-                  .revision = revision,
-                  .title = title_of(fmt::format("{} — {}", counted(findings, "finding"),
-                                                entity_name(entity.entity(), &facts))),
-                  .heading = fmt::format("{} — {}", counted(findings, "finding"),
-                                         entity_markdown(entity.entity(), &facts)),
-                  .next = closed ? "Closed: " + closed_because + "."
-                                 : fmt::format("Closes after {} unless more comes.",
-                                               format_rfc3339_second(revision.closes_after)),
-                  .shown_members = 0};
+  Writing writing{
+      .incident = incident,
+      .judgement = judgement,
+      .revision = revision,
+      .title = title_of(fmt::format("{} — {}", counted(findings, "finding"),
+                                    entity_name(entity.entity(), &facts))),
+      .heading = fmt::format("{} — {}", counted(findings, "finding"),
+                             entity_markdown(entity.entity(), &facts)),
+      .next = next_text(closed ? closed_because : "", revision.closes_after, "findings"),
+      .shown_members = 0};
   schemas::Report report{incident.id(), revision.decided, revision.number, "incident", {}};
   for (const std::size_t most : kShown) {
     writing.shown_members = most;

@@ -352,7 +352,7 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
       judgement.explanations.push_back({benign.cause(), benign.proof()});
   }
   if (judgement.verdict == Verdict::kUndetermined) {
-    judgement.would_change.emplace_back("the result of the checks under advice.verify");
+    judgement.would_change.emplace_back("what the checks find");
   }
   if (!judgement.effect_observed) {
     judgement.would_change.emplace_back("an alert that shows the action succeed");

@@ -69,6 +69,12 @@ struct Judgement {
   bool counts_for_incidents = true;
 };
 
+/// Test or likely benign by more than names.
+inline bool is_known(const Judgement& judgement) {
+  return (judgement.verdict == Verdict::kTest || judgement.verdict == Verdict::kLikelyBenign) &&
+         judgement.confidence != Confidence::kLow;
+}
+
 Judgement judge(const records::Series& series, const records::Episode& episode,
                 const records::EntityState& entity, const Playbooks& playbooks);
 

@@ -28,6 +28,8 @@ struct Forbidden {
 };
 
 constexpr Forbidden kForbidden[] = {
+    {"F1", kAll, R"(\bfalco\b[^|;&\n]* (--strict|--group|--log-level|--rules|-[TtDAbSk])([= ]|$))",
+     "is no option of Falco: it ends, and detection with it"},
     {"F3", kCode, R"(append: *true|evt\.dir|%container\.info|always_true|exceptions: *replace)",
      "is deprecated, does not exist, or drops the user's own exceptions"},
     {"F5", kAll, R"((?i)\b(disable|turn off|switch off|silence|stop) (falco|the rule|this rule)\b)",
@@ -80,6 +82,9 @@ constexpr Forbidden kForbidden[] = {
     {"T3", kWords, R"((?i)root (of|on) the host (is|was) )",
      "root in a container is not the host's"},
     {"T5", kWords, R"((?i)driver-kit management|error access)", "is no expansion of that name"},
+    {"T5", kAll, R"(dkms +status +--quiet|--since[= ]["']?[0-9]+[smhd]\b)",
+     "is no form that the program reads"},
+    {"T5", kWords, R"((?i)\b(aufs|btrfs|ext4|logrotate)\b[^.]*\bmonitor)", "monitors nothing"},
     {"T8", kAll,
      R"((?i)regularly (review|monitor|audit|update)|by implementing (this|these)|best practices?\b|stay vigilant|robust security|security posture|it is (important|crucial|essential)|ensure that all)",
      "says nothing that can be done"},

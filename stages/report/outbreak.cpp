@@ -82,8 +82,7 @@ std::string what_it_means(Pattern pattern) {
     case Pattern::kRollout:
       return "One image was started in several places at about the same time: compare with your "
              "deployments. If it is yours, its behaviour or the rule needs tuning; if not, "
-             "somebody "
-             "else deploys.";
+             "somebody else deploys.";
     case Pattern::kSpread:
       return "The same behaviour was seen in different places that were not started together: look "
              "for what connects them.";
@@ -114,12 +113,13 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
   const Judgement& judgement = content.judgement;
   const records::Outbreak& outbreak = group.outbreak();
   std::string out = fmt::format(
-      "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {}** ({} confidence) · severity {} "
-      "· "
-      "risk {}/100 · pattern {}\n\nRule {} fired with one pattern in {} on {}, {} in all, from {} "
+      "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {} ({} confidence)** · severity {} "
+      "· risk {}/100 · {} ({}) · pattern {}\n\nRule {} fired with one pattern in {} on {}, {} in "
+      "all, from {} "
       "to {}. {}\n\n## Detailed Analysis\n\n### Pattern\n\n{} · {}\n\n### Members\n\n",
-      markdown_text(title), to_string(judgement.verdict), to_string(judgement.confidence),
-      to_string(judgement.severity), judgement.risk, to_string(content.pattern),
+      markdown_text(title), verdict_words(judgement.verdict), to_string(judgement.confidence),
+      to_string(judgement.severity), judgement.risk, to_string(judgement.attention),
+      markdown_text(judgement.attention_because), to_string(content.pattern),
       markdown_code(shown(group.rule(), 256)), at_least(outbreak, content.entities, "member"),
       at_least(outbreak, content.hosts, "host"), counted(content.counts.alerts(), "alert"),
       markdown_code(format_rfc3339(content.first)), markdown_code(format_rfc3339(content.last)),
@@ -164,9 +164,7 @@ schemas::Report write_outbreak(const records::Group& group, const OutbreakConten
   const records::Outbreak& outbreak = group.outbreak();
   const std::string title = outbreak_title(group, content);
   const bool closed = !closed_because.empty();
-  const std::string next = closed ? fmt::format("Closed: {}.", closed_because)
-                                  : fmt::format("Closes after {} unless more comes.",
-                                                format_rfc3339_second(revision.closes_after));
+  const std::string next = next_text(closed_because, revision.closes_after, "members");
   JsonWriter json;
   json.begin_object();
   write_head(json,

@@ -63,38 +63,101 @@ std::string finding_title(const Finding& finding) {
                               entity_name(finding.series.entity(), &finding.facts)));
 }
 
-DocumentHead finding_text(const Finding& finding) {
+// To the second; the nanoseconds stand in the timeline.
+std::string when_text(const records::Summary& summary, const records::Counts& counts) {
+  const std::string first = format_rfc3339_second(second_of(summary.first()));
+  const std::string last = format_rfc3339_second(second_of(summary.last()));
+  std::string text = counted(counts.alerts(), "alert");
+  text += first == last ? " at " + first : fmt::format(" from {} to {}", first, last);
+  if (counts.duplicates() > 0)
+    text += fmt::format(" ({} removed)", counted(counts.duplicates(), "duplicate"));
+  return text + ".";
+}
+
+std::string_view preposition(const records::Entity& entity) {
+  if (entity.kind() == records::Entity::CONTAINER || entity.container_unknown()) return "in";
+  return entity.kind() == records::Entity::HOST ? "on" : "about";
+}
+
+// Who did what to what, in the alerts' own words: the one line that tells this finding from others.
+std::string seen_line(const Facts& facts) {
+  const std::pair<std::string_view, std::vector<std::string_view>> parts[] = {
+      {"by", {"ka.user.name", "ct.user", "gcp.user", "okta.actor.name", "github.user"}},
+      {"from", {"ka.sourceips", "ct.srcip", "gcp.callerIP", "okta.client.ip"}},
+      {"did", {"ka.verb", "ct.name", "gcp.methodName", "okta.evt.type", "github.action"}},
+      {"process", {"proc.name"}},
+      {"command line", {"proc.cmdline"}},
+      {"parent", {"proc.pname"}},
+      {"user", {"user.name", "user.uid"}},
+      {"on",
+       {"fd.name", "evt.arg.filename", "evt.arg.path", "evt.arg.newpath", "evt.arg.linkpath"}},
+      {"on", {"ka.target.resource", "s3.bucket", "gcp.resourceName", "github.repo.name"}},
+      {"named", {"ka.target.name", "ct.request.name", "okta.target.user.name"}}};
+  std::string line;
+  for (const auto& [label, fields] : parts) {
+    const auto field = std::find_if(fields.begin(), fields.end(),
+                                    [&](std::string_view name) { return facts.has(name); });
+    if (field == fields.end()) continue;
+    line += fmt::format("{}{} {}", line.empty() ? "" : " · ", label,
+                        markdown_code(shown(facts.values(*field).front(), 160)));
+    if (facts.values(*field).size() > 1)
+      line += fmt::format(" and {} more", facts.values(*field).size() - 1);
+  }
+  return line;
+}
+
+// Of what is known, what proves it: that it looks so comes first and proves nothing.
+std::string why_text(const Judgement& judgement) {
+  if (judgement.because.empty()) return {};
+  std::string text = "Why this verdict:";
+  const bool known = is_known(judgement) && judgement.because.size() > 1;
+  for (std::size_t i = known ? 1 : 0; i < (known ? judgement.because.size() : 1); ++i)
+    text += " " + judgement.because[i].text;
+  return text;
+}
+
+// What somebody who reads no further does now.
+std::string to_do(const Finding& finding, const Content& content) {
+  if (is_known(finding.judgement)) return "Nothing has to be done.";
+  const auto check = std::find_if(content.advice.begin(), content.advice.end(),
+                                  [](const auto& one) { return one.kind == AdviceKind::kVerify; });
+  return check == content.advice.end() ? "" : fmt::format("First: {}.", check->title);
+}
+
+DocumentHead finding_text(const Finding& finding, const Content& content) {
   const records::Counts& counts = finding.episode.counts();
   const Judgement& judgement = finding.judgement;
   DocumentHead head;
   const std::string where = entity_markdown(finding.series.entity(), &finding.facts);
   head.title = fmt::format("{} — {}", markdown_text(shown(finding.series.rule(), 120)), where);
-  const std::string when = fmt::format(
-      "{} from {} to {} ({} removed).", counted(counts.alerts(), "alert"),
-      format_rfc3339(finding.facts.summary().first()),
-      format_rfc3339(finding.facts.summary().last()), counted(counts.duplicates(), "duplicate"));
-  const std::string next = finding.episode.closed()
-                               ? fmt::format("Closed: {}.", finding.episode.closed_because())
-                               : fmt::format("Closes after {} unless more alerts come.",
-                                             format_rfc3339_second(finding.revision.closes_after));
+  const std::string when = when_text(finding.facts.summary(), counts);
+  const std::string next =
+      next_text(finding.episode.closed() ? finding.episode.closed_because() : std::string(),
+                finding.revision.closes_after, "alerts");
   if (finding.sensor) {
     head.summary = fmt::format("The sensor reported on itself: {}. {}", where, markdown_text(when));
     const records::Summary& said = finding.facts.summary();
-    if (said.has_loss()) head.summary += "\n\n" + markdown_text(loss_text(said.loss())) + "\\.";
+    if (said.has_loss()) head.summary += "\n\n" + markdown_text(loss_text(said.loss()) + ".");
     head.conclusion = markdown_text("This is about the sensor, not about a workload. " + next);
     return head;
   }
-  const std::string verdict = fmt::format("{} ({} confidence)", to_string(judgement.verdict),
+  const std::string verdict = fmt::format("{} ({} confidence)", verdict_words(judgement.verdict),
                                           to_string(judgement.confidence));
-  head.summary = fmt::format("**Verdict: {}** · severity {} · risk {}/100 · revision {} ({})\n\n",
-                             markdown_text(verdict), to_string(judgement.severity), judgement.risk,
-                             finding.revision.number, markdown_text(finding.revision.reason));
+  head.summary =
+      fmt::format("**Verdict: {}** · severity {} · risk {}/100 · {} ({}) · revision {} ({})\n\n",
+                  markdown_text(verdict), to_string(judgement.severity), judgement.risk,
+                  to_string(judgement.attention), markdown_text(judgement.attention_because),
+                  finding.revision.number, markdown_text(finding.revision.reason));
   const std::string what = outcome_text(finding.facts, judgement, finding.playbook);
   if (finding.series.overflow()) head.summary += markdown_text(kOverflowText) + "\n\n";
   if (finding.episode.late_rest()) head.summary += markdown_text(kLateRestText) + "\n\n";
   head.summary +=
-      fmt::format("Rule {} fired in {}. {}\n\n{}", markdown_code(shown(finding.series.rule(), 256)),
-                  where, markdown_text(when), markdown_text(what));
+      fmt::format("Rule {} fired {} {}. {}\n\n", markdown_code(shown(finding.series.rule(), 256)),
+                  preposition(finding.series.entity()), where, markdown_text(when));
+  if (const std::string seen = seen_line(finding.facts); !seen.empty())
+    head.summary += "Seen: " + seen + "\n\n";
+  head.summary += markdown_text(what);
+  head.summary += "\n\n" + markdown_text(why_text(judgement) + " " + to_do(finding, content));
   head.conclusion = markdown_text(fmt::format("Assessed as {}. {}", verdict, next));
   if (!judgement.would_change.empty()) head.conclusion += "\n\nWhat would change it:\n";
   for (const std::string& change : judgement.would_change)
@@ -168,7 +231,7 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
   write_producer(json, producer, series.shape_version());
   write_advice(json, content.advice);
   write_missing(json, content);
-  DocumentHead head = finding_text(finding);
+  DocumentHead head = finding_text(finding, content);
   head.blind_spots = blind_spots_markdown(finding.revision.blind_spots);
   json.text("markdown", document(head, content, judgement, finding.sensor));
   json.end_object();

@@ -42,7 +42,12 @@ TEST(Lint, RefusesCommandsThatBreakMachinesOrDestroyEvidence) {
         "kubectl get secret x -o yaml",
         "docker run --net=host x",
         "docker run -v /:/host x",
-        "chattr -i /etc/passwd"}) {
+        "chattr -i /etc/passwd",
+        "falco --strict",
+        "falco --group=\"root\"",
+        "falco --log-level=INFO",
+        "dkms status --quiet",
+        "journalctl --since=1h -u systemd"}) {
     for (const LintOf kind : {LintOf::kReadOnly, LintOf::kContainment, LintOf::kHardening})
       EXPECT_THAT(lint(command, kind), Not(IsEmpty())) << command;
   }
@@ -52,6 +57,7 @@ TEST(Lint, TakesOnlyWhatIsKnownToChangeNothingForReadOnly) {
   for (const char* command :
        {"kubectl -n shop get pod x -o yaml", "docker inspect --format '{{.Image}}' x",
         "crictl inspect x", "journalctl --since '2026-03-02 09:00:00 UTC' -o short-iso",
+        "journalctl --since '1 hour ago' _PID=1", "falco -V rules.yaml",
         "ps -o pid,ppid,user,lstart,tty,cmd -p 1", "findmnt -o TARGET,OPTIONS /dev/shm",
         "zgrep -h -e ' install ' /var/log/dpkg.log | tail -n 20", "dpkg -S '/bin/sh'",
         "kubectl -n shop get pod x -o yaml > pod.yaml", "ls -l /proc/1/exe 2>/dev/null",
@@ -84,7 +90,8 @@ TEST(Lint, RefusesClaimsThatAnAlertCannotCarry) {
         "It failed with EACCESS.", "A NetworkPolicy denies this.", "See https://example.com",
         "Technique T9999 was used.", "This is CVE-1999-0001.",
         "DKMS (Driver-Kit Management System)", "By implementing these measures you are fine.",
-        "Disable the rule."})
+        "Disable the rule.", "Use btrfs or ext4 for monitoring.",
+        "Run falco --strict to see more."})
     EXPECT_THAT(lint(text, LintOf::kClaim), Not(IsEmpty())) << text;
   EXPECT_THAT(lint("T1195.002 fits; this was a compromise.", LintOf::kClaim), Not(IsEmpty()));
   for (const char* text : {"A shell was started.", "T1059.004 fits.", "Falco reported it.",
