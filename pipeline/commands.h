@@ -75,6 +75,14 @@ struct ExplainOptions {
 /// outcome, playbook, verdict; of what is no alert the reason.
 int explain(const Config& config, const ExplainOptions& options);
 
+struct InspectOptions {
+  std::string directory;  ///< a state.directory, of a process that runs or not
+  bool verify = false;    ///< recompute it from the changelogs of the configuration's `name`
+};
+/// What a state directory holds, by task; with `verify` Failure if it isn't what its changelogs
+/// say.
+int inspect(const Config& config, const InspectOptions& options);
+
 struct CheckOptions {
   std::optional<std::string> playbooks;  ///< the directory of playbooks, instead of the config's
   bool coverage = false;                 ///< print which rule has which playbook, as Markdown

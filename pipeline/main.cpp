@@ -24,6 +24,7 @@ struct Options {
   CheckOptions check;
   ExplainOptions explain;
   RedeliverOptions redeliver;
+  InspectOptions inspect;
   std::string schema;
   std::set<std::string> stages;  ///< empty: as the configuration says
 };
@@ -137,6 +138,16 @@ void add_redeliver(CLI::App& app, Options& options) {
   sub->add_flag("--dry-run", options.redeliver.dry_run, "Only count them");
 }
 
+void add_state(CLI::App& app, Options& options) {
+  CLI::App* sub = command(app, options, "state", "Show what a state directory holds",
+                          "gyre state /var/lib/gyre --verify -c gyre.yaml");
+  sub->add_option("DIRECTORY", options.inspect.directory, "The state.directory of a process")
+      ->required();
+  sub->add_flag("--verify", options.inspect.verify,
+                "Recompute it from its changelogs; exit code 1 if it is not what they say")
+      ->needs("--config");
+}
+
 void add_commands(CLI::App& app, Options& options) {
   command(app, options, "run", "Process the input topic until SIGTERM", "gyre run -c gyre.yaml",
           true)
@@ -156,6 +167,7 @@ void add_commands(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"summary", "markdown", "json"}));
   add_explain(app, options);
   add_redeliver(app, options);
+  add_state(app, options);
   CLI::App* check = command(app, options, "check", "Validate the configuration and the playbooks",
                             "gyre check -c gyre.yaml");
   check->add_option("--playbooks", options.check.playbooks, "Playbooks, instead of the config's")
@@ -194,6 +206,7 @@ int dispatch(const std::string& name, const Options& options) {
   if (name == "replay") return replay(config, options.replay);
   if (name == "generate") return generate(config, options.generate);
   if (name == "redeliver") return redeliver(config, options.redeliver);
+  if (name == "state") return inspect(config, options.inspect);
   if (name == "explain") return explain(config, options.explain);
   if (name == "reports") return reports(config, options.reports);
   return topics(config);

@@ -37,8 +37,13 @@ StoreMemory::~StoreMemory() = default;
 
 struct Store::Impl {
   std::string directory;
+  const StoreMemory& memory;
+  Access access;
   std::unique_ptr<rocksdb::Env> memory_env;
-  std::unique_ptr<rocksdb::DB> db;
+  std::unique_ptr<rocksdb::DB> open_db;  // none: a write failed
+
+  rocksdb::Options options() const;
+  rocksdb::DB& db();
 
   void check(const rocksdb::Status& status, const char* doing) const {
     if (status.ok()) return;
@@ -51,9 +56,16 @@ struct Store::Impl {
       cure = "; is another process using it, and may this user write there?";
     throw Failure(fmt::format("state: {} in {}: {}{}", doing, directory, status.ToString(), cure));
   }
+
+  // A database that could not write stays read-only, and its own attempts to write again abort the
+  // process (seen in RocksDB 7.8: an assertion on the log that failed).
+  void check_write(const rocksdb::Status& status, const char* doing) {
+    if (!status.ok() && !memory_env) open_db.reset();
+    check(status, doing);
+  }
 };
 
-Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make_unique<Impl>()) {
+rocksdb::Options Store::Impl::options() const {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.write_buffer_manager = memory.impl().write_buffers;
@@ -76,12 +88,33 @@ Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  if (directory.empty()) {
+  if (memory_env) options.env = memory_env.get();
+  return options;
+}
+
+rocksdb::DB& Store::Impl::db() {
+  if (open_db) return *open_db;
+  // Opened to be read, RocksDB makes the directory that is missing.
+  if (access == Access::kRead && !std::filesystem::exists(directory + "/CURRENT"))
+    throw Failure(fmt::format("state: there is no database in {}", directory));
+  rocksdb::DB* opened = nullptr;
+  check(access == Access::kRead ? rocksdb::DB::OpenForReadOnly(options(), directory, &opened)
+                                : rocksdb::DB::Open(options(), directory, &opened),
+        "opening the database");
+  open_db.reset(opened);
+  return *open_db;
+}
+
+Store::Store(std::string directory, const StoreMemory& memory, Access access)
+    : impl_(new Impl{.directory = std::move(directory),
+                     .memory = memory,
+                     .access = access,
+                     .memory_env = {},
+                     .open_db = {}}) {
+  if (impl_->directory.empty()) {
     impl_->memory_env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
-    options.env = impl_->memory_env.get();
     impl_->directory = "/memory";
-  } else {
-    impl_->directory = std::move(directory);
+  } else if (access == Access::kWrite) {
     std::error_code error;
     std::filesystem::create_directories(impl_->directory, error);
     if (error)
@@ -89,16 +122,14 @@ Store::Store(std::string directory, const StoreMemory& memory) : impl_(std::make
           "state: cannot create {}: {}; set state.directory to a place this user may write to",
           impl_->directory, error.message()));
   }
-  rocksdb::DB* db = nullptr;
-  impl_->check(rocksdb::DB::Open(options, impl_->directory, &db), "opening the database");
-  impl_->db.reset(db);
+  impl_->db();
 }
 
 Store::~Store() = default;
 
 std::optional<std::string> Store::get(std::string_view key) const {
   std::string value;
-  const rocksdb::Status status = impl_->db->Get(rocksdb::ReadOptions(), slice(key), &value);
+  const rocksdb::Status status = impl_->db().Get(rocksdb::ReadOptions(), slice(key), &value);
   if (status.IsNotFound()) return std::nullopt;
   impl_->check(status, "reading");
   return value;
@@ -109,7 +140,7 @@ void Store::scan(std::string_view from, std::string_view to,
   const rocksdb::Slice upper = slice(to);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &upper;
-  const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options));
+  const std::unique_ptr<rocksdb::Iterator> it(impl_->db().NewIterator(options));
   for (it->Seek(slice(from)); it->Valid(); it->Next())
     if (!each(text(it->key()), text(it->value()))) return;
   impl_->check(it->status(), "scanning");
@@ -131,13 +162,14 @@ void Store::apply(std::span<const Change> changes) {
     impl_->check(change.value ? batch.Put(slice(change.key), slice(*change.value))
                               : batch.Delete(slice(change.key)),
                  "building a batch");
-  impl_->check(impl_->db->Write(rocksdb::WriteOptions(), &batch), "writing");
+  impl_->check_write(impl_->db().Write(rocksdb::WriteOptions(), &batch), "writing");
 }
 
 void Store::drop(std::string_view from, std::string_view to) {
-  impl_->check(impl_->db->DeleteRange(rocksdb::WriteOptions(), impl_->db->DefaultColumnFamily(),
-                                      slice(from), slice(to)),
-               "dropping a range");
+  rocksdb::DB& db = impl_->db();
+  impl_->check_write(
+      db.DeleteRange(rocksdb::WriteOptions(), db.DefaultColumnFamily(), slice(from), slice(to)),
+      "dropping a range");
 }
 
 void Store::wipe() { drop(std::string_view("\0", 1), "\xff\xff"); }

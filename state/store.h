@@ -33,11 +33,16 @@ class StoreMemory {
 /// What one task has on disk: a RocksDB database, written only after the Kafka transaction that the
 /// changes belong to was committed. WAL on, sync off: a killed process loses nothing, a crashed
 /// machine a tail that the changelog replays. One thread writes. Every error of the disk throws
-/// Failure naming the directory; a database that can't be read says so and what to delete.
+/// Failure naming the directory; a database that can't be read says so and what to delete. After a
+/// write that failed the next call opens the database anew: what was written before is there.
 class Store {
  public:
-  /// Opens or creates `directory`. An empty one keeps everything in memory (replay, tests).
-  Store(std::string directory, const StoreMemory& memory);
+  enum class Access {
+    kWrite,  ///< creates what is missing
+    kRead,   ///< of what is there, even while a process writes it; Failure if there is nothing
+  };
+  /// An empty `directory` keeps everything in memory (replay, tests).
+  Store(std::string directory, const StoreMemory& memory, Access access = Access::kWrite);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;

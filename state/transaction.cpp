@@ -23,14 +23,18 @@ std::string encode(const Message& message) {
   return bytes;
 }
 
-template <typename Message>
-Message decode(std::string_view bytes) {
-  Message message;
+void refuse_version(std::string_view bytes) {
   if (bytes.empty() || bytes.front() != kValueVersion)
     throw Refusal(
         fmt::format("state: a value of version {} was found and this gyre reads version {}; run "
                     "the version that wrote it",
                     bytes.empty() ? -1 : bytes.front(), static_cast<int>(kValueVersion)));
+}
+
+template <typename Message>
+Message decode(std::string_view bytes) {
+  Message message;
+  refuse_version(bytes);
   bytes.remove_prefix(1);
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     throw Failure(
@@ -39,21 +43,32 @@ Message decode(std::string_view bytes) {
   return message;
 }
 
+// Of a changelog, before anything of it is applied: what is not understood now would be missing
+// later without a word.
+void refuse_newer(const Change& change) {
+  switch (kind_of(change.key)) {
+    case Kind::kCheckpoint:
+    case Kind::kIdBlock:
+    case Kind::kEntity:
+    case Kind::kGroup:
+    case Kind::kMember:
+    case Kind::kPending:
+    case Kind::kSeries:
+      return refuse_version(*change.value);
+    case Kind::kMeta:
+    case Kind::kTimer:
+      break;  // in no changelog
+  }
+  throw Refusal(fmt::format(
+      "state: the changelog holds a key of the kind {}, which this gyre does not know; run the "
+      "version that wrote it",
+      static_cast<int>(change.key.front())));
+}
+
 template <typename Message>
 std::optional<Message> decode(const std::optional<std::string>& bytes) {
   if (!bytes) return std::nullopt;
   return decode<Message>(std::string_view(*bytes));
-}
-
-// Key of the timer that a value asks for, if any.
-std::optional<std::string> timer_of(std::string_view key, std::string_view value) {
-  const std::string_view name = key.substr(1);
-  std::int64_t armed = 0;
-  if (kind_of(key) == Kind::kSeries) armed = decode<records::Series>(value).armed();
-  if (kind_of(key) == Kind::kEntity) armed = decode<records::EntityState>(value).armed();
-  if (kind_of(key) == Kind::kGroup) armed = decode<records::Group>(value).armed();
-  if (armed == 0) return std::nullopt;
-  return timer_key(armed, kind_of(key), name);
 }
 
 // One live timer a value: an earlier one that is armed already fires first and is then armed anew.
@@ -301,6 +316,16 @@ void Transaction::rollback() {
   forget_before_.reset();
 }
 
+std::optional<std::string> timer_of(std::string_view key, std::string_view value) {
+  const std::string_view name = key.substr(1);
+  std::int64_t armed = 0;
+  if (kind_of(key) == Kind::kSeries) armed = decode<records::Series>(value).armed();
+  if (kind_of(key) == Kind::kEntity) armed = decode<records::EntityState>(value).armed();
+  if (kind_of(key) == Kind::kGroup) armed = decode<records::Group>(value).armed();
+  if (armed == 0) return std::nullopt;
+  return timer_key(armed, kind_of(key), name);
+}
+
 records::Checkpoint decode_checkpoint(std::string_view value) {
   return decode<records::Checkpoint>(value);
 }
@@ -310,6 +335,7 @@ void restore(Store& store, std::vector<Change> changes, std::string_view changel
   const std::size_t from_changelog = changes.size();
   for (std::size_t i = 0; i < from_changelog; ++i) {
     if (!changes[i].value) continue;
+    refuse_newer(changes[i]);
     if (auto timer = timer_of(changes[i].key, *changes[i].value))
       changes.push_back({std::move(*timer), std::string()});
   }

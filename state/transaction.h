@@ -106,8 +106,11 @@ class Transaction {
 /// A checkpoint as it lies in a changelog. Throws Refusal if a newer version wrote it.
 records::Checkpoint decode_checkpoint(std::string_view value);
 
+/// The key of the timer that a value asks for, if any.
+std::optional<std::string> timer_of(std::string_view key, std::string_view value);
+
 /// Applies records read back from a changelog, timers included; `offset` is where the next restore
-/// begins.
+/// begins. Throws Refusal, and applies nothing, if a newer version wrote one of them.
 void restore(Store& store, std::vector<Change> changes, std::string_view changelog,
              std::int64_t offset);
 /// Where the restore of a changelog has to begin; 0 for a new store.

@@ -36,8 +36,8 @@ ROUND, WRONG_ROUND = 150, 60   # seconds of blows
 RATE = 700                   # alerts a second that a harmed round is thought to read
 BUGS = ("offsets_apart", "state_apart")
 STAGES = ("intake", "by_container", "by_rule")
-POINTS = {"polled": 300, "decided": 300, "begun": 300, "sending": 6000, "sent": 300, "offsets_sent": 300, "committed": 300,
-          "applying": 900, "applied": 300, "assigned": 2, "restoring": 8, "restored": 6}   # and the most passes until then
+POINTS = {"polled": 100, "decided": 50, "begun": 50, "sending": 600, "sent": 50, "offsets_sent": 50, "committed": 50,
+          "applying": 150, "applied": 50, "assigned": 2, "restoring": 8, "restored": 6}   # and the most passes until then
 POISON = (b"{}", b"[1,2", b'{"rule":"r"}', b'{"rule":"r","time":"yesterday"}', b"\xff\xfe\x00{", b'{"rule":' + b"[" * 5000,
           b'{"rule":"r","time":"2026-03-02T09:14:07Z"} {"rule":"forged"}', b"x" * 990_000)
 SETTINGS = {
@@ -109,7 +109,7 @@ class Round:
     def start(self, instance):
         environment = {"GYRE_BUG": self.bug} if self.bug else {}
         self.armed.pop(instance, None)
-        if not self.calm and self.random.random() < 0.7:
+        if not self.calm and self.random.random() < 0.85:
             self.armed[instance] = environment["GYRE_CRASH"] = self.crash()
         instance.start(**environment)
         self.due.pop(instance, None)

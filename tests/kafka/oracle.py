@@ -6,6 +6,7 @@ import collections
 import contextlib
 import json
 import signal
+import subprocess
 import time
 
 import kafka_log
@@ -166,6 +167,13 @@ def check_run(place, instances, problems, replays_allowed=False):
                     for partition, offset in instance.next_offsets(stage).items()} for stage, *_ in STAGES}
     for instance in instances:
         problems.expect(instance.end(signal.SIGTERM) == 0, f"instance {instance.name} left with 0 when asked to")
+    for instance in instances:
+        verified = subprocess.run([place.gyre, "state", instance.state, "--verify", "-c", instance.config],
+                                  capture_output=True, timeout=DEADLINE)
+        text = (verified.stdout + verified.stderr).decode(errors="replace")
+        problems.expect(verified.returncode == 0 and "verified" in text,
+                        f"the state of {instance.name} is what its changelogs say" +
+                        ("" if verified.returncode == 0 else ": " + text[-2000:]))
     counted = check_checkpoints(place, said, replays_allowed, problems)
     check_revisions(reports, problems)
     check_counts(place, reports, problems)

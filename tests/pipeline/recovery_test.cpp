@@ -268,7 +268,7 @@ class ChangelogTest : public testing::Test {
 
   void write(const std::string& id, std::optional<std::string> value, Nanos stamp = kNoTime) {
     if (value) {
-      cluster_.append("log", 0, *value, stamp, {}, id);
+      cluster_.append("log", 0, state::kValueVersion + *value, stamp, {}, id);
       return;
     }
     broker_->begin();

@@ -2,7 +2,10 @@
 #include "state/store.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -134,6 +137,22 @@ TEST_F(StateTest, AValueOfANewerVersionStopsInsteadOfBeingWiped) {
   EXPECT_THROW(Transaction(store_).series(kKeyA), Refusal);
 }
 
+TEST_F(StateTest, ARestoreStopsAtWhatANewerVersionWroteAndAppliesNothing) {
+  const auto refused = [&](const std::string& key, const std::string& value) {
+    EXPECT_THROW(restore(store_, {{series_key(kKeyA), std::string(1, kValueVersion)}, {key, value}},
+                         kChangelog, 7),
+                 Refusal);
+    EXPECT_EQ(restored_offset(store_, kChangelog), 0);
+    EXPECT_FALSE(store_.get(series_key(kKeyA)));
+  };
+  const std::string newer(1, kValueVersion + 1);
+  for (const std::string& key :
+       {checkpoint_key(), id_block_key(5, kKeyA, ""), entity_key(kKeyA), group_key(kKeyA),
+        member_key(kKeyA, kKeyB), pending_key(5, kKeyA, 5), series_key(kKeyB)})
+    refused(key, newer);
+  refused("z of a newer kind", std::string(1, kValueVersion));
+}
+
 TEST(Store, AnUnwritableDirectoryIsAFailureThatNamesIt) {
   const StoreMemory memory(8 << 20);
   try {
@@ -143,6 +162,69 @@ TEST(Store, AnUnwritableDirectoryIsAFailureThatNamesIt) {
     EXPECT_NE(std::string(failure.what()).find("/proc/gyre-cannot-write-here"), std::string::npos);
     EXPECT_NE(std::string(failure.what()).find("state.directory"), std::string::npos);
   }
+}
+
+/// Files may not grow beyond `bytes`: a disk that is full, without being root.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    before_ = std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit small{.rlim_cur = bytes, .rlim_max = limit_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &limit_);
+    std::signal(SIGXFSZ, before_);
+  }
+
+ private:
+  rlimit limit_{};
+  void (*before_)(int) = nullptr;
+};
+
+class Directory {
+ public:
+  Directory() : path_(testing::TempDir() + "gyre-store." + std::to_string(getpid())) {}
+  ~Directory() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(Store, GoesOnWhereItWasWhenTheDiskHasSpaceAgain) {
+  const Directory directory;
+  const StoreMemory memory(64 << 20);
+  Store store(directory.path(), memory);
+  const auto put = [&](int number) {
+    const std::vector<Change> changes = {{"s" + std::to_string(number), std::string(100'000, 'x')}};
+    store.apply(changes);
+  };
+  int written = 0;
+  {
+    const FullDisk full(1 << 20);
+    EXPECT_THROW(for (; written < 1000; ++written) put(written), Failure);
+  }
+  ASSERT_GT(written, 0);
+  EXPECT_TRUE(store.get("s" + std::to_string(written - 1)));
+  EXPECT_FALSE(store.get("s" + std::to_string(written)));
+  put(written);
+  EXPECT_TRUE(store.get("s" + std::to_string(written)));
+  EXPECT_TRUE(store.get("s0"));
+}
+
+TEST(Store, ReadsWhatAnotherHasOpenAndWritesNothing) {
+  const Directory directory;
+  const StoreMemory memory(8 << 20);
+  EXPECT_THROW(Store(directory.path(), memory, Store::Access::kRead), Failure);
+  EXPECT_FALSE(std::filesystem::exists(directory.path()));
+  Store store(directory.path(), memory);
+  store.apply(std::vector<Change>{{"k", "v"}});
+  Store reader(directory.path(), memory, Store::Access::kRead);
+  EXPECT_EQ(reader.get("k"), "v");
+  EXPECT_THROW(reader.wipe(), Failure);
+  EXPECT_EQ(store.get("k"), "v");
 }
 
 TEST(Keys, ByteOrderIsNumberOrderBelowZeroToo) {
