@@ -105,22 +105,28 @@ class Inspector {
     std::map<std::int32_t, state::Verification> all;
     const KafkaClient client{config_->kafka.brokers, config_->kafka.properties};
     const auto read = [&](const std::string& topic, std::string_view changelog) {
-      read_topic(client, topic, false, [&](const Record& record) {
-        if (record.key)
-          all[record.partition].add(changelog, record.offset, *record.key, record.value);
-        return true;
-      });
+      read_topic(
+          client, topic, false,
+          [&](const Record& record) {
+            if (record.key)
+              all[record.partition].add(changelog, record.offset, *record.key, record.value);
+            return true;
+          },
+          [] {});
     };
     if (stage == "intake") {
-      read_topic(client, config_->intake_changelog(), false, [&](const Record& record) {
-        std::int32_t partition = -1;
-        const std::string key = record.key.value_or("");
-        std::from_chars(key.data(), key.data() + key.size(), partition);
-        if (record.partition == intake_changelog_partition(*config_, partition))
-          all[partition].add(state::kChangelog, record.offset, state::checkpoint_key(),
-                             record.value);
-        return true;
-      });
+      read_topic(
+          client, config_->intake_changelog(), false,
+          [&](const Record& record) {
+            std::int32_t partition = -1;
+            const std::string key = record.key.value_or("");
+            std::from_chars(key.data(), key.data() + key.size(), partition);
+            if (record.partition == intake_changelog_partition(*config_, partition))
+              all[partition].add(state::kChangelog, record.offset, state::checkpoint_key(),
+                                 record.value);
+            return true;
+          },
+          [] {});
     } else if (stage == "by_container") {
       read(config_->by_container_changelog(), state::kChangelog);
       read(config_->by_container_ids(), state::kIds);

@@ -151,7 +151,7 @@ std::uint64_t Store::bytes() const {
   for (const std::string& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
                                       rocksdb::DB::Properties::kCurSizeAllMemTables}) {
     std::uint64_t part = 0;
-    if (impl_->db->GetIntProperty(property, &part)) sum += part;
+    if (impl_->db().GetIntProperty(property, &part)) sum += part;
   }
   return sum;
 }

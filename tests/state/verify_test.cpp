@@ -56,7 +56,7 @@ class VerificationTest : public testing::Test {
 TEST_F(VerificationTest, AStoreThatFollowedItsChangelogsIsRight) {
   write();
   Transaction transaction(store_);
-  transaction.take_pending(10);
+  transaction.take_pending(10, 100);
   transaction.put(records::Checkpoint());
   commit(transaction);
   const auto result = verification_.compare(store_);
