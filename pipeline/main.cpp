@@ -187,7 +187,6 @@ void add_commands(CLI::App& app, Options& options) {
 Config config_of(const std::string& name, const std::string& path) {
   Config defaults;
   defaults.findings.close_all = name == "replay";
-  defaults.findings.flash = name == "run";
   return path.empty()
              ? parse_config("", "the defaults", defaults)
              : load_config(path, defaults, name == "run" ? Checked::kHere : Checked::kAlone);

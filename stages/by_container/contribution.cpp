@@ -153,7 +153,7 @@ void contribute(std::string_view finding_key, records::Series& series,
   // An overflow finding holds many patterns: what it shares with another one means nothing.
   if (is_about_sensor(series) || series.overflow()) return;
   for (records::Episode& episode : *series.mutable_episodes()) {
-    if (episode.revision() == 0 || episode.flashed() != 0) continue;
+    if (episode.revision() == 0) continue;
     const records::Contributed& said = episode.contributed();
     const bool judged = episode.published().severity() != said.severity() ||
                         episode.published().verdict() != said.verdict();

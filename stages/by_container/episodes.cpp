@@ -81,14 +81,9 @@ Joined join(const records::Sighting& sighting, Second now, const FindingConfig& 
   auto& episodes = *series.mutable_episodes();
   Joined joined;
   const bool late = sighting.counts().late() > 0;
-  const auto touched = std::find_if(episodes.begin(), episodes.end(), [&](const auto& episode) {
+  const auto found = std::find_if(episodes.begin(), episodes.end(), [&](const auto& episode) {
     return touches(episode, sighting.summary(), config);
   });
-  // What a flash said of a sighting is never taken back, whatever arrived since.
-  const auto flashed = std::find_if(episodes.begin(), episodes.end(), [&](const auto& episode) {
-    return episode.flashed() == sighting.second();
-  });
-  const auto found = flashed != episodes.end() ? flashed : touched;
   if (found != episodes.end()) {
     fold(sighting.summary(), sighting.counts(), *found);
   } else if (sighting.counts().alerts() == 0) {

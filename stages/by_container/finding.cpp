@@ -9,7 +9,6 @@
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/episodes.h"
 #include "stages/by_container/members.h"
-#include "stages/by_container/places.h"
 
 namespace gyre::stages {
 
@@ -93,11 +92,8 @@ class KeyDecision {
               std::vector<schemas::Report>& reports)
       : key_(key), series_(series), context_(context), reports_(reports) {}
 
-  void open(records::Episode& episode) { publish(episode, judged(episode), "opened"); }
-
   // Returns when to look again.
   Second decide(records::Episode& episode) {
-    if (episode.flashed() > context_.now) return episode.flashed();
     if (!episode.closed() && episode.revision() > 0 && context_.card_changed)
       episode.set_card_changed(true);
     return episode.closed() ? decide_closed(episode) : decide_open(episode);
@@ -226,10 +222,7 @@ class KeyDecision {
       const Second settled =
           episode.opened_second() + settling(episode.summary().priority(), config());
       if (now < settled && now < closes) return std::min(settled, closes);
-      open(episode);
-    } else if (episode.flashed() != 0) {
-      episode.set_flashed(0);
-      say(episode, judged(episode), "settled");
+      publish(episode, judged(episode), "opened");
     } else if (episode.dirty() || episode.card_changed()) {
       update(episode);
     }
@@ -278,15 +271,6 @@ class KeyDecision {
 
 }  // namespace
 
-void describe(const records::Sighting& sighting, records::Series& series) {
-  *series.mutable_entity() = sighting.entity();
-  series.set_rule(sighting.rule());
-  series.set_source(sighting.source());
-  series.set_shape(sighting.shape());
-  series.set_shape_version(sighting.shape_version());
-  series.set_overflow(sighting.shape() == kOtherShapes);
-}
-
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
                                  const FindingContext& context, records::Counters& counters,
@@ -321,11 +305,6 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
   counters.set_findings_open(open);
   series.set_due(due == kNever ? 0 : due);
   return decision.take_told();
-}
-
-void publish_first(std::string_view finding_key, records::Series& series, records::Episode& episode,
-                   const FindingContext& context, std::vector<schemas::Report>& reports) {
-  KeyDecision(finding_key, series, context, reports).open(episode);
 }
 
 }  // namespace gyre::stages

@@ -30,9 +30,6 @@ struct FindingContext {
   bool card_changed;                   ///< the entity's card, at this second
 };
 
-/// A new series is of the key that the sighting has.
-void describe(const records::Sighting& sighting, records::Series& series);
-
 /// Decides one finding key on the sightings of seconds up to `context.now`: joins them to episodes
 /// (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7), appends the
 /// revisions due. `series` is changed in place, its `due` is set; no episodes and `due` 0 mean that
@@ -41,9 +38,5 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
                                  const std::vector<records::Sighting>& sightings,
                                  const FindingContext& context, records::Counters& counters,
                                  std::vector<schemas::Report>& reports);
-
-/// Publishes the first revision of `episode`, which is one of `series`, on all that is known now.
-void publish_first(std::string_view finding_key, records::Series& series, records::Episode& episode,
-                   const FindingContext& context, std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

@@ -39,30 +39,6 @@ void take_place(records::EntityState& entity, const records::Sighting& sighting,
   for (int i = places.size() - 1; i > at; --i) places.SwapElements(i, i - 1);
 }
 
-// Places by who may have them; of_rule and of_entity are those of the sighting's urgency.
-struct Taken {
-  bool urgent = false;
-  std::uint32_t of_rule = 0;
-  std::uint32_t of_entity = 0;
-  std::uint32_t overflowing = 0;
-};
-
-Taken count_places(const records::EntityState& entity, const records::Sighting& sighting) {
-  Taken taken;
-  taken.urgent =
-      sighting.summary().priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical);
-  const std::uint64_t rule = fast_hash(sighting.rule());
-  for (const records::Place& place : entity.places()) {
-    if (place.overflow()) {
-      ++taken.overflowing;
-    } else if (place.urgent() == taken.urgent) {
-      ++taken.of_entity;
-      if (place.rule() == rule) ++taken.of_rule;
-    }
-  }
-  return taken;
-}
-
 // What it was stays as evidence.
 void move_to(records::Sighting& sighting, std::string_view rule) {
   if (sighting.rule() != rule)
@@ -102,28 +78,32 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
       return true;
     }
   }
-  const Taken taken = count_places(entity, sighting);
-  if (taken.of_rule < config.shapes && taken.of_entity < config.per_entity) {
-    take_place(entity, sighting, taken.urgent, false);
+  const bool urgent =
+      sighting.summary().priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical);
+  const std::uint64_t rule = fast_hash(sighting.rule());
+  std::uint32_t of_rule = 0;
+  std::uint32_t of_entity = 0;
+  std::uint32_t overflowing = 0;
+  for (const records::Place& place : entity.places()) {
+    if (place.overflow()) {
+      ++overflowing;
+    } else if (place.urgent() == urgent) {
+      ++of_entity;
+      if (place.rule() == rule) ++of_rule;
+    }
+  }
+  if (of_rule < config.shapes && of_entity < config.per_entity) {
+    take_place(entity, sighting, urgent, false);
     return false;
   }
   move_to(sighting, std::string(sighting.rule()));
   if (has_place(entity, sighting.finding_key())) return true;
   // The last of these places is that of the other rules.
-  if (taken.overflowing + 1 >= config.shapes) {
+  if (overflowing + 1 >= config.shapes) {
     move_to(sighting, kOtherRules);
     if (has_place(entity, sighting.finding_key())) return true;
   }
-  take_place(entity, sighting, taken.urgent, true);
-  return true;
-}
-
-bool take_place_early(const FindingConfig& config, const records::Sighting& sighting,
-                      records::EntityState& entity) {
-  if (has_place(entity, sighting.finding_key())) return true;
-  const Taken taken = count_places(entity, sighting);
-  if (taken.of_rule >= config.shapes / 2 || taken.of_entity >= config.per_entity / 2) return false;
-  take_place(entity, sighting, taken.urgent, false);
+  take_place(entity, sighting, urgent, true);
   return true;
 }
 

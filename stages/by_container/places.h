@@ -28,11 +28,6 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
 /// its key went to.
 bool knows_place(const records::Sighting& sighting, records::EntityState& entity);
 
-/// Takes a place for the sighting's own key before its second is decided: only while half of the
-/// places are free, so that who comes first takes them from nobody. False if there was none.
-bool take_place_early(const FindingConfig& config, const records::Sighting& sighting,
-                      records::EntityState& entity);
-
 /// The series is gone, its place is free.
 void free_place(std::string_view finding_key, records::EntityState& entity);
 

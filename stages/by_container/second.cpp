@@ -132,7 +132,13 @@ void SecondDecision::decide_key(const std::string& key,
   records::Series series = stored ? std::move(*stored) : records::Series();
   if (!stored) {
     CHECK(!sightings.empty());
-    describe(sightings.front(), series);
+    const records::Sighting& first = sightings.front();
+    *series.mutable_entity() = first.entity();
+    series.set_rule(first.rule());
+    series.set_source(first.source());
+    series.set_shape(first.shape());
+    series.set_shape_version(first.shape_version());
+    series.set_overflow(first.shape() == kOtherShapes);
   }
   Work& of_entity = work(series.entity());
   const bool of_sensor = series.source() == "internal";

@@ -7,7 +7,6 @@
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
 #include "stages/by_container/duplicates.h"
-#include "stages/by_container/flash.h"
 #include "stages/by_container/second.h"
 #include "stages/sources.h"
 
@@ -37,11 +36,8 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
   // A second that may be decided is decided without what comes now, whether it is decided already
   // or its turn has not come.
   const Second first_open = std::max(checkpoint.decided(), decidable(checkpoint)) + 1;
-  const std::size_t before_fold = reports.size();
   for (const records::Sighting& sighting : bundle.sightings())
-    fold(sighting, at, first_open, checkpoint, state, reports);
-  counters.set_reports(counters.reports() + reports.size() - before_fold);
-  allowance.spend_reports(reports, before_fold);
+    fold(sighting, at, first_open, checkpoint, state);
   const bool whole = bundle.part() + 1 == bundle.parts();
   if (whole) {
     const Second before = second_of(std::max<Nanos>(at, 0)) / 60;
@@ -89,8 +85,7 @@ Second ByContainer::decidable(const records::Checkpoint& checkpoint) const {
 }
 
 void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Second first_open,
-                       records::Checkpoint& checkpoint, state::Transaction& state,
-                       std::vector<schemas::Report>& reports) {
+                       records::Checkpoint& checkpoint, state::Transaction& state) {
   records::Counters& counters = *checkpoint.mutable_counters();
   checkpoint.set_outstanding(checkpoint.outstanding() + sighting.arrivals());
   records::Sighting folded = sighting;
@@ -113,11 +108,6 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Secon
   if (const auto pending = state.pending(decision, sighting.finding_key(), sighting.second()))
     schemas::merge(folded, *pending);
   state.put_pending(decision, folded);
-  // What is behind with its decisions knows too little.
-  const bool current = checkpoint.decided() + 1 >= first_open;
-  if (config_.flash && current && !late &&
-      flash(folded, checkpoint.decided(), config_, playbooks_, producer_, state, reports))
-    counters.set_findings_open(counters.findings_open() + 1);
 }
 
 }  // namespace gyre::stages
