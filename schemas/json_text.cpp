@@ -208,6 +208,7 @@ std::string_view member_of(std::string_view object, std::string_view key) {
 }
 
 bool append_unescaped(std::string_view token, std::string& to) {
+  if (!token.starts_with('"')) return false;
   token = token.substr(1, token.size() - 2);
   bool repaired = false;
   for (std::size_t i = 0; i < token.size();) {

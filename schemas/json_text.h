@@ -31,8 +31,8 @@ std::optional<JsonItem> take_item(std::string_view& rest);
 /// The value of the first member of that name in a well-formed object; empty: none.
 std::string_view member_of(std::string_view object, std::string_view key);
 
-/// Appends what a well-formed string token, with its quotes, says. A lone surrogate becomes U+FFFD;
-/// true if there was one.
+/// Appends what a well-formed string token, with its quotes, says; nothing of any other token. A
+/// lone surrogate becomes U+FFFD; true if there was one.
 bool append_unescaped(std::string_view token, std::string& to);
 std::string unescaped(std::string_view token);
 

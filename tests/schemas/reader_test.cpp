@@ -216,6 +216,8 @@ TEST_F(ReaderTest, OpenTelemetryOfFalcosidekick) {
   EXPECT_EQ(all[0].alert.tags, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(rules(request(said + text("x", "y") + R"({"key":"timestamp","value":{}})")),
             "<no_time>");
+  EXPECT_EQ(rules(request(said + R"({"value":{"stringValue":"no key"}},{"key":7},{})")),
+            "<no_time>");
 }
 
 TEST_F(ReaderTest, OtherShippers) {
