@@ -207,8 +207,11 @@ std::int64_t BundleTasks::recover(std::int32_t partition, Task& task, Broker& br
     options_.telemetry.state_restored(stage_.name, partition, restored.wiped);
   options_.telemetry.task_recovered(stage_.name, partition, restored.records,
                                     std::chrono::steady_clock::now() - began);
-  const auto next = resume_offset(task.transaction, committed, broker.input_range(partition),
-                                  fmt::format("{} {}", stage_.name, partition));
+  const std::string name = fmt::format("{} {}", stage_.name, partition);
+  std::optional<std::int64_t> next;
+  refuse_unless_overtaken(broker, partition, committed, name, [&] {
+    next = resume_offset(task.transaction, committed, broker.input_range(partition), name);
+  });
   task.told = task.transaction.checkpoint().counters();
   return next ? *next : broker.low_watermark(stage_.input_topic, partition);
 }

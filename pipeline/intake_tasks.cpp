@@ -216,7 +216,11 @@ class IntakeTasks : public StageTasks {
       options_.telemetry.state_restored("intake", partition, restored.wiped);
     options_.telemetry.task_recovered("intake", partition, restored.records,
                                       std::chrono::steady_clock::now() - began);
-    task.start = input_start(options_, task.transaction, committed, partition, broker);
+    refuse_unless_overtaken(broker, partition, committed,
+                            fmt::format("intake {}-{}", config_.input.topic, partition), [&] {
+                              task.start = input_start(options_, task.transaction, committed,
+                                                       partition, broker);
+                            });
     task.unwritten = task.start.fresh || task.start.lost > 0;
     task.last_record.clear();
     if (task.start.lost > 0)

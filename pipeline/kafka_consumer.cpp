@@ -107,14 +107,11 @@ void KafkaBroker::refuse_if_consumer_is_dead() const {
 void KafkaBroker::refuse(const rd_kafka_message_t& message) {
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-      throw Refusal(
-          input_name(message.partition) +
-          ": the offset to go on from is outside of what the topic holds, so records were "
-          "deleted unread or the topic was made anew (" +
-          rd_kafka_message_errstr(&message) +
-          "). Lengthen its retention; to go on all "
-          "the same, set the offsets of group " +
-          stage_.group + " (kafka-consumer-groups --reset-offsets)");
+      // Whoever read on in our place may have had it deleted. If nobody did, the recovery refuses.
+      throw Failure(input_name(message.partition) +
+                    ": the offset to go on from is outside of what "
+                    "the topic holds (" +
+                    rd_kafka_message_errstr(&message) + ")");
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:

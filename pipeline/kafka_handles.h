@@ -135,7 +135,10 @@ Properties reader_properties(const std::string& isolation);
 /// A consumer without a group.
 Handle make_reader(const KafkaClient& client, const std::string& isolation);
 
-/// Defaults, under the user's properties, under the engine's own.
+/// Warns of what a client says at the level of an error: once in 10 s of each facility.
+void log(const rd_kafka_t* client, int level, const char* facility, const char* message) noexcept;
+
+/// Defaults, under the user's properties, under the engine's own. Logs by `log`.
 Conf make_conf(const KafkaClient& client, const Properties& defaults, const Properties& own);
 /// What the consumer and the producer of a stage must have.
 Properties consumer_properties(const KafkaStage& stage);

@@ -80,6 +80,7 @@ class KafkaBroker final : public Broker {
 
   static void on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* partitions, void* self) noexcept;
+  static void on_error(rd_kafka_t*, int code, const char* reason, void* self) noexcept;
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept;
 
   void make_consumer();
@@ -118,6 +119,7 @@ class KafkaBroker final : public Broker {
   std::size_t turn_ = 0;
 
   bool in_transaction_ = false;
+  bool ending_ = false;  // an EndTxn may be under way
   bool replace_producer_ = false;
   bool fenced_ = false;
   std::string failed_delivery_;  // the first of this transaction

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <syslog.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -23,6 +25,14 @@ constexpr int kProbeMs = 10'000;
 constexpr int kOneWaitMs = static_cast<int>(std::chrono::milliseconds(kafka::kTransaction).count());
 
 }  // namespace
+
+// The library sends an EndTxn again when its connection breaks, and tells nobody that there are two
+// of them: the first could arrive within the next transaction (rule T4).
+void KafkaBroker::on_error(rd_kafka_t* producer, int, const char* reason, void* self) noexcept {
+  auto& broker = *static_cast<KafkaBroker*>(self);
+  if (broker.ending_) broker.replace_producer_ = true;
+  kafka::log(producer, LOG_ERR, "ERROR", reason);  // as the library does where nobody listens
+}
 
 void KafkaBroker::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept {
   auto& broker = *static_cast<KafkaBroker*>(self);
@@ -67,6 +77,7 @@ void KafkaBroker::make_producer() {
   kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::producer_properties(stage_));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
   producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
   const auto until = Clock::now() + kafka::kReachable;
   for (;;) {
@@ -84,6 +95,7 @@ void KafkaBroker::make_producer() {
   }
   replace_producer_ = false;
   fenced_ = false;
+  ending_ = false;
 }
 
 KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
@@ -195,6 +207,8 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   for (const bool offsets : {true, false}) {
     GYRE_CRASH_POINT(offsets ? "sent" : "offsets_sent");
     const std::string doing = offsets ? "send_offsets_to_transaction" : "commit_transaction";
+    rd_kafka_poll(producer_.get(), 0);  // errors of before are none of this request
+    ending_ = !offsets;
     for (;;) {
       alive();
       const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(
@@ -208,6 +222,8 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
       rd_kafka_poll(producer_.get(), 50);
     }
   }
+  rd_kafka_poll(producer_.get(), 0);
+  ending_ = false;
   in_transaction_ = false;
   std::map<TopicPartition, std::int64_t> result;
   for (const auto& [where, offset] : delivered_) {
@@ -239,6 +255,7 @@ bool KafkaBroker::producer_is_fenced() {
 
 void KafkaBroker::recover() {
   if (in_transaction_) {
+    ending_ = true;
     const auto until = Clock::now() + kafka::kReachable;
     for (;;) {
       alive();
@@ -249,6 +266,8 @@ void KafkaBroker::recover() {
       if (rd_kafka_error_is_retriable(error.get()) == 0 || left(until) == 0) break;
       rd_kafka_poll(producer_.get(), 50);
     }
+    rd_kafka_poll(producer_.get(), 0);
+    ending_ = false;
     in_transaction_ = false;
   }
   // A twin that took the id is in the group, too, and the next heartbeats tell; a new producer

@@ -29,11 +29,6 @@ Message Reader::next(std::chrono::milliseconds wait) {
   }
   if (passes(message->err)) return nullptr;
   const std::string where = name() + " [" + std::to_string(message->partition) + "]";
-  if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-    throw Refusal(where + ": the offset to read from is outside of what the topic holds. Records " +
-                  "were deleted or the topic was made anew. Remove this partition's state " +
-                  "directory to rebuild it from the topic, and keep retention.ms=-1 on it");
-  }
   throw Failure(where + ": " + text(message->err) + ": " + rd_kafka_message_errstr(message.get()));
 }
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -63,7 +64,6 @@ Properties producer_properties(const KafkaStage& stage) {
 }
 
 void log(const rd_kafka_t*, int level, const char* facility, const char* message) noexcept {
-  constexpr int kError = 3;  // of syslog
   constexpr std::chrono::seconds kEvery{10};
   struct Told {
     std::optional<Clock::time_point> at;
@@ -73,7 +73,7 @@ void log(const rd_kafka_t*, int level, const char* facility, const char* message
   static std::map<std::string, Told, std::less<>> told;
   // CONFWARN: one set of the user's properties serves consumers and producers; that half of it is
   // idle is no news.
-  if (level > kError || std::string_view(facility) == "CONFWARN") return;
+  if (level > LOG_ERR || std::string_view(facility) == "CONFWARN") return;
   const std::lock_guard lock(mutex);
   Told& last = told[facility];
   const auto now = Clock::now();

@@ -132,7 +132,7 @@ Partition& MemoryBroker::within(const std::string& topic, std::int32_t partition
                                 std::int64_t offset) {
   Partition& log = cluster_->at(topic, partition);
   if (offset < log.low || offset > log.high()) {
-    throw Refusal("offset " + std::to_string(offset) + " of " + topic + "-" +
+    throw Failure("offset " + std::to_string(offset) + " of " + topic + "-" +
                   std::to_string(partition) + " is out of range: the log holds [" +
                   std::to_string(log.low) + ", " + std::to_string(log.high()) + ")");
   }
@@ -150,6 +150,7 @@ void MemoryBroker::resume(std::span<const PartitionOffset> from) {
 void MemoryBroker::begin() {
   CHECK(!open_);
   cluster_->producer_of(*session_);
+  if (std::exchange(harmed_, false)) cluster_->init(session_);
   if (cluster_->completing(*session_) && (!cluster_->waited() || cluster_->completing(*session_))) {
     throw Failure("begin: the last transaction of " + session_->id +
                   " lacks markers (CONCURRENT_TRANSACTIONS)");
@@ -198,7 +199,7 @@ std::map<TopicPartition, std::int64_t> MemoryBroker::commit(
     Producer& producer = cluster_->producer_of(*session_);
     auto last = producer.last;
     cluster_->end(producer, Kind::kCommit);
-    if (fault == CommitFault::kNone) {
+    if (fault == CommitFault::kNone || fault == CommitFault::kRepeated) {
       open_ = false;
       return last;
     }

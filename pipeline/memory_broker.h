@@ -19,6 +19,8 @@ enum class CommitFault {
                ///< pending
   kReplyLost,  ///< it is decided, yet the caller gets a Failure and the request comes once more
                ///< later
+  kRepeated,   ///< it is decided and the caller told so, but its connection broke on the way: the
+               ///< request was sent twice, and the first comes once more later
 };
 
 /// An in-process log with the semantics of Kafka that matter here: partitions and offsets,
@@ -46,13 +48,17 @@ class MemoryCluster {
                            std::int64_t from = 0) const;
   std::int32_t partitions(const std::string& topic) const;
   std::int64_t last_stable_offset(const std::string& topic, std::int32_t partition) const;
+  /// Where a group reads on; none: it never committed.
+  std::optional<std::int64_t> committed(const std::string& group, std::int32_t partition) const;
   /// What brokers say of who they are; by default nothing.
   void set_id(std::string id);
   /// What brokers say of their clock; kEndOfTime, the default: they have none.
   void set_time(Nanos time);
-  /// Leaves of each key its last committed record, and no tombstone: what compaction does in the
-  /// long run.
-  void compact(const std::string& topic, std::int32_t partition);
+  /// Leaves of each key its last committed record: what compaction does. In the long run it leaves
+  /// no tombstone either.
+  enum class Tombstones { kKept, kGone };
+  void compact(const std::string& topic, std::int32_t partition,
+               Tombstones tombstones = Tombstones::kGone);
   /// Makes a topic anew, empty. Groups forget its offsets.
   void recreate_topic(const std::string& name);
   /// A topic gets more partitions.
@@ -73,6 +79,9 @@ class MemoryCluster {
   /// The member is gone without a word: the group gives its partitions to the others, its open
   /// transaction is aborted. If its Broker lives on, its next poll joins again.
   void expire(const std::string& group, const std::string& id);
+  /// The coordinator gives up on the open transaction of a member that may well be alive, and
+  /// fences its producer.
+  void time_out(const std::string& id);
 
   /// For tests: while set, a transaction is decided at the coordinator and the marker of the
   /// group's offsets is written, but the markers of the named data partitions stay unwritten until

@@ -73,7 +73,16 @@ void MemoryCluster::set_id(std::string id) { impl_->cluster_id = std::move(id); 
 
 void MemoryCluster::set_time(Nanos time) { impl_->time = time; }
 
-void MemoryCluster::compact(const std::string& topic, std::int32_t partition) {
+std::optional<std::int64_t> MemoryCluster::committed(const std::string& group,
+                                                     std::int32_t partition) const {
+  const auto found = impl_->groups.find(group);
+  if (found == impl_->groups.end() || !found->second.offsets.contains(partition))
+    return std::nullopt;
+  return found->second.offsets.at(partition);
+}
+
+void MemoryCluster::compact(const std::string& topic, std::int32_t partition,
+                            Tombstones tombstones) {
   Partition& log = impl_->at(topic, partition);
   std::set<std::string> seen;
   for (std::int64_t offset = log.stable() - 1; offset >= log.low; --offset) {
@@ -81,7 +90,7 @@ void MemoryCluster::compact(const std::string& topic, std::int32_t partition) {
     if (log.next_data(offset, log.stable()) != offset) continue;
     const bool last = seen.insert(entry.key.value_or("")).second;
     // What is no data takes an offset and is seen by nobody, as what was compacted away.
-    if (!last || !entry.value) entry.kind = Kind::kCommit;
+    if (!last || (!entry.value && tombstones == Tombstones::kGone)) entry.kind = Kind::kCommit;
   }
 }
 
@@ -122,7 +131,12 @@ void MemoryCluster::delete_records(const std::string& topic, std::int32_t partit
 void MemoryCluster::expire(const std::string& group, const std::string& id) {
   impl_->leave(group, id);
   const auto found = impl_->producers.find(id);
-  if (found == impl_->producers.end() || found->second.session->group != group) return;
+  if (found != impl_->producers.end() && found->second.session->group == group) time_out(id);
+}
+
+void MemoryCluster::time_out(const std::string& id) {
+  const auto found = impl_->producers.find(id);
+  if (found == impl_->producers.end()) return;
   impl_->end(found->second, Kind::kAbort);
   ++found->second.epoch;
 }

@@ -255,7 +255,7 @@ class Replay {
   std::ofstream stats_out_ = opened(options_.stats);
   stages::Playbooks playbooks_;
   state::StoreMemory memory_;
-  Telemetry telemetry_;
+  Telemetry telemetry_{true};
   MemoryCluster cluster_;
   ReplayFeed feed_;
   std::int32_t partitions_ = 1;

@@ -103,6 +103,18 @@ Restored restore_task(Broker& broker, state::Store& store, const std::vector<Cha
   return restored;
 }
 
+void refuse_unless_overtaken(Broker& broker, std::int32_t partition,
+                             std::optional<std::int64_t> committed, std::string_view task,
+                             const std::function<void()>& decide) {
+  try {
+    decide();
+  } catch (const Refusal&) {
+    if (broker.committed(partition) == committed) throw;
+    throw Failure(
+        fmt::format("{}: another member went on with it while it was restored here", task));
+  }
+}
+
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,
                                           std::optional<std::int64_t> committed,
                                           const std::optional<LogRange>& range,

@@ -103,6 +103,14 @@ Restored restore_task(Broker& broker, state::Store& store, const std::vector<Cha
 /// and ours: the earlier one, so that a wrong clock costs a restore and nothing else.
 inline Nanos follow_time(Nanos brokers, Nanos ours) { return std::min(brokers, ours); }
 
+/// Runs `decide`, which may refuse to read on. A Refusal becomes a Failure if another member has
+/// gone on with the task since `committed` was asked: a member that was thought dead while it
+/// restored has old offsets and an old store, what it would read may be deleted, and it has no
+/// reason to end.
+void refuse_unless_overtaken(Broker& broker, std::int32_t partition,
+                             std::optional<std::int64_t> committed, std::string_view task,
+                             const std::function<void()>& decide);
+
 /// Where a recovered task reads on: its checkpoint's offset, which must be the committed one and
 /// lie in what the input holds (`range`; none: unknown). None: a first start.
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,

@@ -200,7 +200,8 @@ struct Telemetry::Impl {
   }
 };
 
-Telemetry::Telemetry() : impl_(std::make_unique<Impl>()) {
+Telemetry::Telemetry(bool quiet) : impl_(std::make_unique<Impl>()) {
+  if (quiet) impl_->log->set_level(spdlog::level::warn);
   for (const auto reason : kReasons) impl_->dead_letters.Add({{"reason", std::string(reason)}});
   for (const auto kind : kKinds) impl_->reports.Add({{"kind", std::string(kind)}});
 }

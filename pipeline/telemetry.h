@@ -21,7 +21,8 @@ void log_to_stderr();
 /// what is beyond is `other`.
 class Telemetry {
  public:
-  Telemetry();
+  /// `quiet`: warnings and errors only.
+  explicit Telemetry(bool quiet = false);
   ~Telemetry();
 
   void started(std::string_view version);

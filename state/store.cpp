@@ -11,6 +11,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
 
@@ -26,9 +27,13 @@ std::string_view text(const rocksdb::Slice& slice) { return {slice.data(), slice
 struct StoreMemory::Impl {
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  // Without a disk:
+  std::unique_ptr<rocksdb::Env> env;
+  mutable std::map<std::string, std::shared_ptr<rocksdb::DB>> kept;  // by directory
 };
 
-StoreMemory::StoreMemory(std::size_t bytes) : impl_(std::make_unique<Impl>()) {
+StoreMemory::StoreMemory(std::size_t bytes, Disk disk) : impl_(std::make_unique<Impl>()) {
+  if (disk == Disk::kNone) impl_->env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
   impl_->cache = rocksdb::NewLRUCache(bytes);
   impl_->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(bytes / 2, impl_->cache);
 }
@@ -40,7 +45,7 @@ struct Store::Impl {
   const StoreMemory& memory;
   Access access;
   std::unique_ptr<rocksdb::Env> memory_env;
-  std::unique_ptr<rocksdb::DB> open_db;  // none: a write failed
+  std::shared_ptr<rocksdb::DB> open_db;  // none: a write failed
 
   rocksdb::Options options() const;
   rocksdb::DB& db();
@@ -88,12 +93,23 @@ rocksdb::Options Store::Impl::options() const {
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  if (memory_env) options.env = memory_env.get();
+  if (memory_env) {
+    options.env = memory_env.get();
+  } else if (memory.impl().env) {
+    options.env = memory.impl().env.get();
+    options.max_file_opening_threads = 1;  // nothing to wait for
+  }
   return options;
 }
 
 rocksdb::DB& Store::Impl::db() {
   if (open_db) return *open_db;
+  std::shared_ptr<rocksdb::DB>* const kept =
+      memory.impl().env && !memory_env ? &memory.impl().kept[directory] : nullptr;
+  if (kept != nullptr && *kept) {
+    open_db = *kept;
+    return *open_db;
+  }
   // Opened to be read, RocksDB makes the directory that is missing.
   if (access == Access::kRead && !std::filesystem::exists(directory + "/CURRENT"))
     throw Failure(fmt::format("state: there is no database in {}", directory));
@@ -102,6 +118,7 @@ rocksdb::DB& Store::Impl::db() {
                                 : rocksdb::DB::Open(options(), directory, &opened),
         "opening the database");
   open_db.reset(opened);
+  if (kept != nullptr) *kept = open_db;
   return *open_db;
 }
 
@@ -114,7 +131,7 @@ Store::Store(std::string directory, const StoreMemory& memory, Access access)
   if (impl_->directory.empty()) {
     impl_->memory_env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
     impl_->directory = "/memory";
-  } else if (access == Access::kWrite) {
+  } else if (access == Access::kWrite && !memory.impl().env) {
     std::error_code error;
     std::filesystem::create_directories(impl_->directory, error);
     if (error)

@@ -18,10 +18,14 @@ struct Change {
   std::optional<std::string> value;
 };
 
-/// Memory that all stores of a process share: block cache and write buffers.
+/// What all stores of a process share: block cache and write buffers, and, for tests, the disk.
 class StoreMemory {
  public:
-  explicit StoreMemory(std::size_t bytes);
+  enum class Disk {
+    kReal,
+    kNone,  ///< directories are names in memory; what is below them lasts as long as this
+  };
+  explicit StoreMemory(std::size_t bytes, Disk disk = Disk::kReal);
   ~StoreMemory();
   struct Impl;
   const Impl& impl() const { return *impl_; }

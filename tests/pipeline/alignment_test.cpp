@@ -66,12 +66,13 @@ class AlignedReadingTest : public testing::Test {
   AlignedReadingTest() {
     config_.inner.partitions = 2;
     config_.findings.close_all = true;
+    config_.input.cluster = "lab";
     create_topics(cluster_, config_, kSources);
   }
 
   Process& start(const std::string& id) {
     processes_.push_back(std::make_unique<Process>(cluster_, config_, playbooks_, id, clock_,
-                                                   BatchLimits{.records = 5}));
+                                                   make_disk(), BatchLimits{.records = 5}));
     return *processes_.back();
   }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <set>
@@ -37,26 +38,36 @@ inline std::string alert(Nanos time, int container, int host = 0, int rule = 0) 
       rule, format_rfc3339(time), host, container);
 }
 
-/// One process: all stages, one worker each. Its state is gone with it.
+/// What outlives a process, without a disk. Room for what a test writes: nothing is ever flushed.
+using DiskInMemory = std::shared_ptr<const state::StoreMemory>;
+inline DiskInMemory make_disk() {
+  return std::make_shared<state::StoreMemory>(256 << 20, state::StoreMemory::Disk::kNone);
+}
+
+/// In the order of an alert's way.
+inline constexpr std::array<const char*, 3> kStageNames = {"intake", "by_container", "by_rule"};
+
+/// One process: all stages, one worker each. Its state outlives it where the disk does.
 struct Process {
   using Wrap = std::function<std::unique_ptr<Broker>(std::unique_ptr<Broker>)>;
 
   Process(
       MemoryCluster& cluster, const Config& config, const stages::Playbooks& playbooks,
-      const std::string& id, const Nanos& clock, const BatchLimits& limits = {},
+      const std::string& id, const Nanos& clock, DiskInMemory with_disk = make_disk(),
+      const BatchLimits& limits = {},
       const Wrap& wrap = [](std::unique_ptr<Broker> broker) { return broker; })
-      : intake_broker(
+      : disk(std::move(with_disk)),
+        intake_broker(
             wrap(cluster.connect(config.group("intake"), config.input.topic, id + "-intake"))),
         container_broker(wrap(cluster.connect(config.group("by_container"),
                                               config.by_container_topic(), id + "-by_container"))),
         rule_broker(wrap(
             cluster.connect(config.group("by_rule"), config.by_rule_topic(), id + "-by_rule"))),
         options{.config = config,
-                .memory = memory,
+                .memory = *disk,
                 .telemetry = telemetry,
                 .clock = [&clock] { return clock; },
-                .client_id = id,
-                .in_memory = true},
+                .client_id = id},
         intake_tasks(make_intake_tasks(options)),
         container_tasks(make_container_tasks(options, playbooks)),
         rule_tasks(make_rule_tasks(options)),
@@ -64,10 +75,13 @@ struct Process {
         by_container({"by_container"}, *container_broker, *container_tasks, telemetry, limits),
         by_rule({"by_rule"}, *rule_broker, *rule_tasks, telemetry, limits) {}
 
+  /// As kStageNames.
+  std::array<Worker*, 3> workers() { return {&intake, &by_container, &by_rule}; }
+
   /// One batch of each stage, with recovery as the loop does it. False: there was nothing to do.
   bool step() {
     bool worked = false;
-    for (Worker* worker : {&intake, &by_container, &by_rule}) {
+    for (Worker* worker : workers()) {
       try {
         worked |= worker->run_once();
       } catch (const Failure&) {
@@ -78,8 +92,8 @@ struct Process {
     return worked;
   }
 
-  state::StoreMemory memory{8 << 20};
-  Telemetry telemetry;
+  DiskInMemory disk;
+  Telemetry telemetry{true};
   std::unique_ptr<Broker> intake_broker;
   std::unique_ptr<Broker> container_broker;
   std::unique_ptr<Broker> rule_broker;

@@ -189,6 +189,22 @@ TEST_F(MemoryBrokerTest, T4_ADelayedCommitCannotEndALaterTransaction) {
   EXPECT_THAT(seen(kOut), ElementsAre("half of the second", "the other half"));
 }
 
+TEST_F(MemoryBrokerTest, T4_ARepeatedCommitCannotEndALaterTransaction) {
+  auto broker = polled(connect("a"));
+  cluster_.on_commit([](const std::string&) { return CommitFault::kRepeated; });
+  transact(*broker, out(kOut, "first"), 1);
+  cluster_.on_commit(nullptr);
+  EXPECT_THAT(seen(kOut), ElementsAre("first"));
+
+  start(*broker, out(kOut, "half of the second"));
+  cluster_.deliver_delayed();
+  EXPECT_THAT(seen(kOut), ElementsAre("first"));
+  broker->send(out(kOut, "the other half"));
+  commit(*broker, 2);
+  EXPECT_THAT(seen(kOut), ElementsAre("first", "half of the second", "the other half"));
+  EXPECT_EQ(broker->committed(0), 2);
+}
+
 TEST_F(MemoryBrokerTest, ACommitWithoutAnAnswerMayHaveHappened) {
   auto broker = polled(connect("a"));
   cluster_.on_commit([](const std::string&) { return CommitFault::kReplyLost; });
@@ -373,15 +389,15 @@ TEST_F(MemoryBrokerTest, PollKeepsItsLimitsAndTakesPartitionsInTurn) {
       << "a record over the limit comes alone";
 }
 
-TEST_F(MemoryBrokerTest, WhatLiesOutsideTheLogIsRefused) {
+TEST_F(MemoryBrokerTest, WhatLiesOutsideTheLogFails) {
   auto broker = polled(connect("a"));
   for (int i = 0; i < 4; ++i) cluster_.append(kIn, 0, "v" + std::to_string(i), 0);
   cluster_.delete_records(kIn, 0, 3);
   EXPECT_EQ(broker->low_watermark(kIn, 0), 3);
   EXPECT_EQ(broker->high_watermark(kIn, 0), 4);
-  EXPECT_THROW(broker->resume(Offsets{{0, 2}}), Refusal);
-  EXPECT_THROW(broker->resume(Offsets{{0, 5}}), Refusal);
-  EXPECT_THROW(broker->restore(kIn, 0, 2, [](const Record&) {}), Refusal);
+  EXPECT_THROW(broker->resume(Offsets{{0, 2}}), Failure);
+  EXPECT_THROW(broker->resume(Offsets{{0, 5}}), Failure);
+  EXPECT_THROW(broker->restore(kIn, 0, 2, [](const Record&) {}), Failure);
   EXPECT_THROW(broker->high_watermark("nowhere", 0), Failure);
   EXPECT_THROW(broker->high_watermark(kIn, broker->input_partitions()), Failure);
   broker->resume(Offsets{{0, 3}});

@@ -26,9 +26,14 @@ class DyingBroker : public Broker {
 
   explicit DyingBroker(std::unique_ptr<Broker> broker) : broker_(std::move(broker)) {}
   Point point = Point::kNever;
+  std::function<void()> before_restore;
+  std::function<void()> before_resume;
 
   Poll poll(const BatchLimits& limits) override { return broker_->poll(limits); }
-  void resume(std::span<const PartitionOffset> from) override { broker_->resume(from); }
+  void resume(std::span<const PartitionOffset> from) override {
+    if (const auto happens = std::exchange(before_resume, nullptr)) happens();
+    broker_->resume(from);
+  }
   void begin() override {
     die(Point::kBegin);
     broker_->begin();
@@ -55,6 +60,7 @@ class DyingBroker : public Broker {
   }
   std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
                        const std::function<void(const Record&)>& apply) override {
+    if (const auto happens = std::exchange(before_restore, nullptr)) happens();
     return broker_->restore(topic, partition, from, apply);
   }
   std::int32_t input_partitions() override { return broker_->input_partitions(); }
@@ -341,6 +347,52 @@ TEST_F(WorkerTest, ALostChangelogIsRefusedInsteadOfCountingTwice) {
                         log->last_stable_offset(config_.by_container_changelog(), partition));
   auto second = start(*log);
   EXPECT_THROW(second->by_container.run_once(), Refusal);
+}
+
+TEST_F(WorkerTest, AMemberThoughtDeadWhileItRestoresGoesOnWhenItIsBack) {
+  auto log = cluster(400);
+  Config other = config_;
+  other.state.directory += "-b";
+  auto sleeper = start(*log, "a");
+  const auto b = std::make_unique<Instance>(*log, other, playbooks_, "b", clock_);
+  for (int i = 0; i < 3; ++i) {
+    sleeper->intake.run_once();
+    b->intake.run_once();
+  }
+  sleeper->intake_broker.before_restore = [&] {
+    log->expire(config_.group("intake"), "a-intake");
+    for (int i = 0; i < 3; ++i) b->intake.run_once();
+  };
+  EXPECT_THROW(sleeper->intake.recover(), Failure);
+  EXPECT_NO_THROW(sleeper->intake.recover());
+  EXPECT_NO_THROW(sleeper->intake.run_once());
+  std::filesystem::remove_all(other.state.directory);
+}
+
+TEST_F(WorkerTest, AMemberThoughtDeadWhoseInputIsDeletedMeanwhileGoesOnWhenItIsBack) {
+  Config other = config_;
+  other.state.directory += "-b";
+  for (const auto hook : {&DyingBroker::before_restore, &DyingBroker::before_resume}) {
+    std::filesystem::remove_all(config_.state.directory);
+    std::filesystem::remove_all(other.state.directory);
+    auto log = cluster(400);
+    auto sleeper = start(*log, "a");
+    const auto b = std::make_unique<Instance>(*log, other, playbooks_, "b", clock_);
+    for (int i = 0; i < 6; ++i) {
+      sleeper->intake.run_once();
+      b->intake.run_once();
+    }
+    for (int i = 0; i < 3; ++i) sleeper->by_container.run_once();
+    sleeper->container_broker.*hook = [&] {
+      log->expire(config_.group("by_container"), "a-by_container");
+      while (b->by_container.run_once()) continue;
+      b->by_container.delete_read();
+    };
+    EXPECT_THROW(sleeper->by_container.recover(), Failure);
+    EXPECT_NO_THROW(sleeper->by_container.recover());
+    EXPECT_NO_THROW(sleeper->by_container.run_once());
+  }
+  std::filesystem::remove_all(other.state.directory);
 }
 
 TEST_F(WorkerTest, TwoInstancesShareTheWorkAndTakeItOver) {
