@@ -33,8 +33,6 @@ LABEL org.opencontainers.image.title="gyre" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /state /var/lib/gyre
-# The loopback address would be the container's own. docs/configuration.md and etc/gyre/gyre.yaml say what else is read.
-ENV GYRE_LISTEN=0.0.0.0:9464
 USER 65532:65532
 VOLUME /var/lib/gyre
 EXPOSE 9464

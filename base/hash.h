@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,10 +27,8 @@ class IdHasher {
   std::array<char, 16> finish();
 
  private:
-  void digest_pending();
-
-  void* context_;
-  std::string pending_;  ///< parts not yet digested: one call for many short ones
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 using Id128 = std::array<char, 16>;

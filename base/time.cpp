@@ -74,7 +74,7 @@ std::optional<Nanos> parse_rfc3339(std::string_view text) {
   const chr::year_month_day date{chr::year{*year}, chr::month{static_cast<unsigned>(*month)},
                                  chr::day{static_cast<unsigned>(*day)}};
   // Nanoseconds of 64 bits reach from 1678 to 2261.
-  if (!date.ok() || *year < 1680 || *year > 2260 || *hour > 23 || *minute > 59 || *second > 60)
+  if (!date.ok() || *year < 1680 || *year > 2261 || *hour > 23 || *minute > 59 || *second > 60)
     return std::nullopt;
   const std::int64_t days = chr::sys_days{date}.time_since_epoch().count();
   const std::int64_t seconds = days * 86'400 + *hour * 3'600 + *minute * 60 + *second - *offset;

@@ -17,7 +17,7 @@ using Second = std::int64_t;
 
 inline constexpr Nanos kNanosPerSecond = 1'000'000'000;
 inline constexpr Nanos kNoTime = std::numeric_limits<Nanos>::min();
-/// No event time is later: 2261-01-01, beyond the last year of `parse_rfc3339`.
+/// No event time is later: 2261-01-01.
 inline constexpr Nanos kLastEventTime = 9'183'110'400 * kNanosPerSecond;
 /// The end of time in a tick: nothing will ever come again (the end of a replay). 2261-07-01:
 /// behind all that follows from the last event, and far enough from what 64 bits hold to be added
@@ -30,7 +30,7 @@ constexpr Second second_of(Nanos time) {
 }
 
 /// RFC 3339 with 0 to 9+ digits of fraction and any offset (`Z`, `+02:00`, `+0000`), `T` or blank
-/// between. Nothing else.
+/// between, of the years 1680 to 2261. Nothing else.
 std::optional<Nanos> parse_rfc3339(std::string_view text);
 
 /// `2026-01-02T03:04:05.000000006Z`: UTC, nine decimals.

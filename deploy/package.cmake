@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cpack -G DEB makes the Debian package: binary, systemd unit, /etc/gyre/gyre.yaml, documents, rules and dashboards.
+# cpack -G DEB makes the Debian package: binary, systemd unit, /etc/gyre/gyre.yaml, documents, rules and dashboards,
+# what consumers of the reports need.
 include(GNUInstallDirs)
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # the tests are not installed, so need not be built
 install(TARGETS gyre DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -8,7 +9,8 @@ install(FILES deploy/gyre.yaml DESTINATION /etc/gyre)
 install(FILES README.md CHANGELOG.md SECURITY.md NOTICE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/gyre)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/gyre RENAME copyright)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/gyre PATTERN decisions EXCLUDE)
-install(DIRECTORY deploy/prometheus deploy/grafana DESTINATION ${CMAKE_INSTALL_DATADIR}/gyre)
+install(DIRECTORY deploy/prometheus deploy/grafana deploy/notify deploy/elastic deploy/splunk deploy/vector USE_SOURCE_PERMISSIONS
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gyre)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_STRIP_FILES ON)
@@ -23,6 +25,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS python3-confluent-kafka)  # gyre-notify
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
     ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm

@@ -24,4 +24,23 @@ void refuse_larger(const OutRecord& record, std::size_t largest) {
                   size, record.topic, largest));
 }
 
+std::optional<std::int64_t> Broker::committed(std::int32_t partition) {
+  const auto offsets = committed(std::span(&partition, 1));
+  return offsets.empty() ? std::nullopt : std::optional(offsets.begin()->second);
+}
+
+LogRange Broker::range(const std::string& topic, std::int32_t partition) {
+  const TopicPartition log{topic, partition};
+  return ranges(std::span(&log, 1)).at(log);
+}
+
+std::optional<std::int64_t> Broker::restore(const std::string& topic, std::int32_t partition,
+                                            std::int64_t from,
+                                            const std::function<void(const Record&)>& apply) {
+  const LogPart part{{topic, partition}, from, range(topic, partition).high};
+  const auto reached =
+      restore(std::span(&part, 1), [&](std::size_t, const Record& record) { apply(record); });
+  return reached ? std::optional(reached->front()) : std::nullopt;
+}
+
 }  // namespace gyre::pipeline

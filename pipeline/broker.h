@@ -100,6 +100,13 @@ struct LogRange {
 
 using TopicPartition = std::pair<std::string, std::int32_t>;
 
+/// Offsets [from, to) of a log.
+struct LogPart {
+  TopicPartition log;
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+};
+
 /// One stage's client in one worker: one consumer in the stage's group and one transactional
 /// producer, both with stable ids. One thread. Every call may throw Failure (roll back, call
 /// `recover`, go on) or Refusal (end the process).
@@ -128,23 +135,33 @@ class Broker {
   /// caller then recovers each task and calls `resume`.
   virtual void recover() = 0;
 
-  /// The group's committed offset of a partition of the input topic, waiting until no transaction
-  /// is pending on it (rule T3). None: never committed.
-  virtual std::optional<std::int64_t> committed(std::int32_t partition) = 0;
-  /// The high watermark (read_uncommitted) of any topic partition: where a restore must arrive
-  /// (rule T2).
-  virtual std::int64_t high_watermark(const std::string& topic, std::int32_t partition) = 0;
-  virtual std::int64_t low_watermark(const std::string& topic, std::int32_t partition) = 0;
-  /// Reads the committed records of [from, high watermark), in order, until the position reaches
-  /// the high watermark, which is asked for here, after `committed`. Returns the offset reached.
-  virtual std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
-                               const std::function<void(const Record&)>& apply) = 0;
+  /// The group's committed offsets of partitions of the input topic, waiting until no transaction
+  /// is pending on any (rule T3). A partition that is left out: never committed.
+  virtual std::map<std::int32_t, std::int64_t> committed(
+      std::span<const std::int32_t> partitions) = 0;
+  std::optional<std::int64_t> committed(std::int32_t partition);
+  /// What partitions of any topic hold, to the high watermark (read_uncommitted): where a restore
+  /// must arrive (rule T2).
+  virtual std::map<TopicPartition, LogRange> ranges(std::span<const TopicPartition> logs) = 0;
+  LogRange range(const std::string& topic, std::int32_t partition);
+  /// Reads the committed records of each part, in order within it, until the position reaches its
+  /// end, which is a high watermark that was asked for after `committed`. `apply` is told which of
+  /// `parts` a record is of. Returns the offsets reached; none: the assignment changed meanwhile,
+  /// as the next poll tells, and nobody needs the rest.
+  virtual std::optional<std::vector<std::int64_t>> restore(
+      std::span<const LogPart> parts,
+      const std::function<void(std::size_t part, const Record&)>& apply) = 0;
+  /// Of one log, to its high watermark of now.
+  std::optional<std::int64_t> restore(const std::string& topic, std::int32_t partition,
+                                      std::int64_t from,
+                                      const std::function<void(const Record&)>& apply);
   /// Of the stage's input topic.
   virtual std::int32_t input_partitions() = 0;
-  /// What a partition of the input topic holds. None: its leader does not answer now.
-  virtual std::optional<LogRange> input_range(std::int32_t partition) = 0;
-  /// The record at this very offset of the input topic; none if there is none.
-  virtual std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) = 0;
+  /// What partitions of the input topic hold. One that is left out: its leader does not answer now.
+  virtual std::map<std::int32_t, LogRange> input_ranges(
+      std::span<const std::int32_t> partitions) = 0;
+  /// The records at these very offsets of the input topic, those that there are.
+  virtual std::map<std::int32_t, Record> records_at(std::span<const PartitionOffset> offsets) = 0;
   /// Tells one cluster from another behind the same address; empty: not known.
   virtual std::string cluster_id() = 0;
   /// The brokers' clock: the stamp that one put on a record sent here (LogAppendTime), carried on

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/time.h"
 #include "pipeline/crash_point.h"
+#include "pipeline/outputs.h"
 
 namespace gyre::pipeline {
 
@@ -26,20 +27,6 @@ std::string random_state_id() {
     for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(word >> shift);
   }
   return to_hex(bytes);
-}
-
-OutRecord report_record(const Config& config, schemas::Report report) {
-  Headers headers = {{"ce_specversion", "1.0"},
-                     {"ce_id", fmt::format("{}/{}", report.id, report.revision)},
-                     {"ce_type", "gyre.report." + report.kind},
-                     {"ce_source", "gyre/" + config.name},
-                     {"ce_time", format_rfc3339_second(report.time)},
-                     {"content-type", "application/json"}};
-  return {.topic = config.output.topic,
-          .partition = -1,
-          .key = std::move(report.id),
-          .value = std::move(report.json),
-          .headers = std::move(headers)};
 }
 
 }  // namespace
@@ -71,17 +58,35 @@ records::Bundle BundleTasks::decode(const Record& record) const {
   return bundle;
 }
 
-std::vector<PartitionOffset> BundleTasks::assign(std::span<const std::int32_t> partitions,
-                                                 Broker& broker) {
+void BundleTasks::open(std::span<const std::int32_t> partitions) {
+  std::vector<std::int32_t> added;
+  for (const std::int32_t partition : partitions)
+    if (!tasks_.contains(partition)) added.push_back(partition);
+  for (auto& [partition, store] : open_stores(options_, stage_.name, added))
+    tasks_[partition] = std::make_unique<Task>(std::move(store));
+}
+
+std::optional<std::vector<PartitionOffset>> BundleTasks::assign(
+    std::span<const std::int32_t> partitions, Broker& broker) {
   rollback();
   std::erase_if(tasks_, [&](const auto& task) {
     return std::ranges::find(partitions, task.first) == partitions.end();
   });
+  open(partitions);
+  const auto all_committed = broker.committed(partitions);
+  if (!restore(broker)) return std::nullopt;
+  const auto ranges = broker.input_ranges(partitions);
   std::vector<PartitionOffset> offsets;
   for (const std::int32_t partition : partitions) {
-    auto& task = tasks_[partition];
-    if (!task) task = std::make_unique<Task>(open(partition));
-    offsets.push_back({partition, recover(partition, *task, broker)});
+    Task& task = *tasks_.at(partition);
+    const auto committed = find(all_committed, partition);
+    const std::string name = fmt::format("{} {}", stage_.name, partition);
+    std::optional<std::int64_t> next;
+    refuse_unless_overtaken(broker, partition, committed, name, [&] {
+      next = resume_offset(task.transaction, committed, find(ranges, partition), name);
+    });
+    task.told = task.transaction.checkpoint().counters();
+    offsets.push_back({partition, next ? *next : broker.range(stage_.input_topic, partition).low});
   }
   return offsets;
 }
@@ -186,41 +191,25 @@ records::Counters BundleTasks::counters() const {
   return sum;
 }
 
-BundleTasks::Task BundleTasks::open(std::int32_t partition) const {
-  auto store = std::make_unique<state::Store>(
-      options_.in_memory
-          ? std::string()
-          : fmt::format("{}/{}/{}", config().state.directory, stage_.name, partition),
-      options_.memory);
-  state::Transaction transaction(*store);
-  return {std::move(store), std::move(transaction), {}};
-}
-
-std::int64_t BundleTasks::recover(std::int32_t partition, Task& task, Broker& broker) {
-  const auto committed = broker.committed(partition);
+bool BundleTasks::restore(Broker& broker) {
   const auto same = [](const std::string& key) { return std::optional(key); };
-  std::vector<Changelog> changelogs = {{stage_.changelog, partition, state::kChangelog, same}};
-  if (stage_.ids) changelogs.push_back({*stage_.ids, partition, state::kIds, same});
-  const auto began = std::chrono::steady_clock::now();
-  const Restored restored = restore_task(broker, *task.store, changelogs, options_.clock());
-  if (!restored.wiped.empty())
-    options_.telemetry.state_restored(stage_.name, partition, restored.wiped);
-  options_.telemetry.task_recovered(stage_.name, partition, restored.records,
-                                    std::chrono::steady_clock::now() - began);
-  const std::string name = fmt::format("{} {}", stage_.name, partition);
-  std::optional<std::int64_t> next;
-  refuse_unless_overtaken(broker, partition, committed, name, [&] {
-    next = resume_offset(task.transaction, committed, broker.input_range(partition), name);
-  });
-  task.told = task.transaction.checkpoint().counters();
-  return next ? *next : broker.low_watermark(stage_.input_topic, partition);
+  std::vector<Following> following;
+  for (const auto& [partition, task] : tasks_) {
+    following.push_back({.partition = partition,
+                         .store = task->store.get(),
+                         .changelogs = {{stage_.changelog, partition, state::kChangelog, same}}});
+    if (stage_.ids)
+      following.back().changelogs.push_back({*stage_.ids, partition, state::kIds, same});
+  }
+  return restore_tasks(broker, stage_.name, following, options_.clock(), options_.telemetry)
+      .has_value();
 }
 
 void BundleTasks::write(std::int32_t partition, std::int64_t next_offset,
                         std::vector<schemas::Report> reports, Outbox& outbox) {
   for (schemas::Report& report : reports) {
     published_.emplace_back(report.kind, report.time);
-    outbox.records.push_back(report_record(config(), std::move(report)));
+    append_records(config().outputs, config().name, std::move(report), outbox.records);
   }
   state::Transaction& transaction = tasks_.at(partition)->transaction;
   records::Checkpoint checkpoint = transaction.checkpoint();

@@ -27,8 +27,9 @@ class BundleTasks : public StageTasks {
  public:
   BundleTasks(const TaskOptions& options, BundleStage stage);
 
-  std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
-                                      Broker& broker) override;
+  void open(std::span<const std::int32_t> partitions) override;
+  std::optional<std::vector<PartitionOffset>> assign(std::span<const std::int32_t> partitions,
+                                                     Broker& broker) override;
   bool owns_input() const override { return true; }
   /// Reads nothing while a task is behind with its decisions.
   BatchLimits plan(const BatchLimits& limits, Broker& broker) override;
@@ -61,14 +62,14 @@ class BundleTasks : public StageTasks {
 
  private:
   struct Task {
+    explicit Task(std::unique_ptr<state::Store> of) : store(std::move(of)), transaction(*store) {}
     std::unique_ptr<state::Store> store;
     state::Transaction transaction;
     records::Counters told;  ///< counters as last given to the metrics
   };
 
   records::Bundle decode(const Record& record) const;
-  Task open(std::int32_t partition) const;
-  std::int64_t recover(std::int32_t partition, Task& task, Broker& broker);
+  bool restore(Broker& broker);
   void write(std::int32_t partition, std::int64_t next_offset, std::vector<schemas::Report> reports,
              Outbox& outbox);
 

@@ -64,8 +64,9 @@ void print_coverage(const stages::Playbooks& playbooks) {
 }  // namespace
 
 int check(const std::string& config_path, const CheckOptions& options) {
-  const Config config = config_path.empty() ? parse_config("", "the defaults")
-                                            : load_config(config_path, {}, Checked::kHere);
+  const Config config = config_path.empty()
+                            ? parse_config("", "the defaults", {}, Checked::kAlone, options.flags)
+                            : load_config(config_path, {}, Checked::kHere, options.flags);
   const std::string directory = options.playbooks.value_or(config.playbooks);
   if (options.coverage) {
     print_coverage(stages::Playbooks(directory));
@@ -84,6 +85,7 @@ int check(const std::string& config_path, const CheckOptions& options) {
                            playbooks.size() - static_cast<std::size_t>(own),
                            directory.empty() ? "" : fmt::format(", {} of {}", own, directory));
   std::cout.flush();
+  if (options.connect) check_connection(config);
   return 0;
 }
 

@@ -34,6 +34,8 @@ struct ReplayOptions {
   Second shuffle = 0;  ///< for tests: disorder of at most this many seconds
   std::uint64_t seed = 1;
   std::string format = "json";  ///< json: every revision; summary, markdown: the newest of each
+  std::optional<std::string>
+      state;  ///< a directory that is not there yet: state is kept in it instead of in memory
 };
 int replay(const Config& config, const ReplayOptions& options);
 
@@ -86,9 +88,14 @@ int inspect(const Config& config, const InspectOptions& options);
 struct CheckOptions {
   std::optional<std::string> playbooks;  ///< the directory of playbooks, instead of the config's
   bool coverage = false;                 ///< print which rule has which playbook, as Markdown
+  bool connect = false;                  ///< also what `check_connection` looks at
+  std::vector<std::string> flags;        ///< of `load_config`
 };
 /// Validates config (empty: none) and playbooks; prints what is fine or every problem.
 int check(const std::string& config_path, const CheckOptions& options);
+/// Whether `gyre run` would work from here: brokers, topics, the user's rights, the state
+/// directory. Changes nothing. Throws Refusal with every problem.
+void check_connection(const Config& config);
 
 /// What every topic must be: of the input nothing but that it exists. The input comes first.
 std::vector<TopicSpec> topic_specs(const Config& config);

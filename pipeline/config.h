@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/log.h"
+#include "pipeline/outputs.h"
 #include "schemas/alert.h"
 #include "stages/by_container/stage.h"
 #include "stages/by_rule/stage.h"
@@ -25,6 +27,8 @@ struct Config {
     std::string brokers = "127.0.0.1:9092";
     std::map<std::string, std::string>
         properties;  ///< any librdkafka property that the engine does not own
+    std::map<std::string, std::string>
+        property_files;  ///< of `NAME_file`: the file that holds the value of NAME
   } kafka;
 
   struct Input {
@@ -33,12 +37,10 @@ struct Config {
         "earliest";  ///< earliest | latest | RFC 3339; counts only where no checkpoint exists
     std::string tenant = "default";
     std::string cluster = "default";
+    std::string dead_letter_topic = "falco.alerts.dead-letter";
   } input;
 
-  struct Output {
-    std::string topic = "falco.reports";
-    std::string dead_letter_topic = "falco.alerts.dead-letter";
-  } output;
+  std::vector<Output> outputs = {{}};  ///< at least one
 
   struct Inner {
     std::int32_t partitions = 16;  ///< fixed at creation
@@ -53,6 +55,8 @@ struct Config {
   struct Admin {
     std::string listen = "127.0.0.1:9464";  ///< /metrics, /healthz, /readyz, /status
   } admin;
+
+  LogSettings log;
 
   struct Batch {
     std::chrono::milliseconds linger{20};
@@ -84,15 +88,24 @@ struct Config {
 /// replays, may have another machine's file.
 enum class Checked : std::uint8_t { kAlone, kHere };
 
-/// Reads the file at `path` over `defaults`. Throws ConfigError with every problem, each with line,
-/// column and, for an unknown key, the nearest known one.
+/// Where the value of a key came from, by its path: `gyre.yaml:3`, `GYRE_WORKERS`, `--set`; nothing
+/// of one that has its default.
+using ConfigOrigins = std::map<std::string, std::string>;
+
+/// What counts, the first of these that says something: `flags` (`KEY=VALUE`), the environment
+/// (`GYRE_FINDINGS_GAP` of `findings.gap`), the file at `path`, `defaults`. Throws ConfigError with
+/// every problem, each with line and column and, for an unknown key, the nearest known one.
 Config load_config(const std::string& path, const Config& defaults = {},
-                   Checked checked = Checked::kAlone);
+                   Checked checked = Checked::kAlone, const std::vector<std::string>& flags = {},
+                   ConfigOrigins* origins = nullptr);
 /// The same from a text; `origin` is named in messages.
 Config parse_config(const std::string& yaml, const std::string& origin, const Config& defaults = {},
-                    Checked checked = Checked::kAlone);
+                    Checked checked = Checked::kAlone, const std::vector<std::string>& flags = {},
+                    ConfigOrigins* origins = nullptr);
 /// Every key that the file may have, as `findings.gap`, with its value as the file would spell it.
 /// Of kafka.properties only the names: values may be secrets.
 std::map<std::string, std::string> config_values(const Config& config);
+/// All of it as a file that reads the same, each value with its origin; secrets are masked.
+std::string config_dump(const Config& config, const ConfigOrigins& origins);
 
 }  // namespace gyre::pipeline

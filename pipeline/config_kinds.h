@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -137,12 +138,49 @@ inline Kind<bool> choice(const string& off, const string& on) {
           [off, on](const bool& value) { return value ? on : off; }};
 }
 
+/// One of the words of an enumeration, in its order.
+template <class Enum>
+Kind<Enum> word(std::span<const std::string_view> words) {
+  return {[words](const string& value) -> tl::expected<Enum, string> {
+            const auto found = std::ranges::find(words, value);
+            if (found == words.end())
+              return tl::unexpected(fmt::format("is not one of {}", fmt::join(words, ", ")));
+            return static_cast<Enum>(found - words.begin());
+          },
+          [words](const Enum& value) { return string(words[static_cast<std::size_t>(value)]); }};
+}
+
 inline bool is_name(const string& value, std::size_t longest) {
   return !value.empty() && value.size() <= longest && value != "." && value != ".." &&
          std::ranges::all_of(value, [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '.' || c == '_' || c == '-';
          });
+}
+
+inline Kind<string> topic() {
+  return text([](const string& t) { return is_name(t, 249); },
+              "a topic name: letters, digits, `.`, `_`, `-`, at most 249");
+}
+
+/// As a scalar of YAML that reads the same, also within brackets.
+inline string yaml_text(const string& value) {
+  const bool plain = !value.empty() && value.front() != '-' && value != "null" && value != "~" &&
+                     std::ranges::all_of(value, [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || string("._-/").find(c) != string::npos;
+                     });
+  if (plain || value == "\"\"") return value;
+  string quoted = "\"";
+  for (const char c : value) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      continue;
+    }
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
 }
 
 inline bool is_address(const string& value) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 #include "base/error.h"
 
@@ -23,18 +24,55 @@ std::optional<string> variable(const string& expression) {
 
 }  // namespace
 
+void ConfigReader::enter_environment(const string& variable) {
+  layer_ = Layer::kEnvironment;
+  origin_ = variable;
+}
+
+void ConfigReader::enter_flags() {
+  layer_ = Layer::kFlags;
+  origin_ = "--set";
+}
+
+void ConfigReader::enter_whole() {
+  layer_ = Layer::kWhole;
+  origin_ = file_;
+}
+
+ConfigReader::Place ConfigReader::place_of(const YAML::Mark& mark) const {
+  if (layer_ != Layer::kFile || mark.is_null()) return {layer_, -1, -1, origin_, origin_};
+  return {layer_, mark.line, mark.column,
+          fmt::format("{}:{}:{}", origin_, mark.line + 1, mark.column + 1),
+          fmt::format("{}:{}", origin_, mark.line + 1)};
+}
+
+string ConfigReader::shown(const string& written, const string& value) const {
+  if (layer_ == Layer::kEnvironment) return "its value";
+  // What a variable holds may be a secret; what the file says is not.
+  return fmt::format("{}\"{}\"", value != written ? "the value of " : "", written);
+}
+
 void ConfigReader::problem(const YAML::Mark& mark, const string& what) {
-  problems_.push_back({mark.line, mark.column,
-                       mark.is_null() ? fmt::format("{}: {}", origin_, what)
-                                      : fmt::format("{}:{}:{}: {}", origin_, mark.line + 1,
-                                                    mark.column + 1, what)});
+  problems_.push_back({place_of(mark), what});
+}
+
+void ConfigReader::found(const string& path, const YAML::Mark& mark) {
+  places_.insert_or_assign(path, place_of(mark));
 }
 
 void ConfigReader::problem_of(std::initializer_list<string> paths, const string& what) {
   for (const string& path : paths)
-    if (const auto place = places_.find(path); place != places_.end())
-      return problem(place->second, what);
+    if (const auto place = places_.find(path); place != places_.end()) {
+      problems_.push_back({place->second, what});
+      return;
+    }
   problem(YAML::Mark::null_mark(), what);
+}
+
+std::map<string, string> ConfigReader::origins() const {
+  std::map<string, string> origins;
+  for (const auto& [path, place] : places_) origins[path] = place.origin;
+  return origins;
 }
 
 std::optional<string> ConfigReader::resolve(const YAML::Node& node, const string& path) {
@@ -43,15 +81,17 @@ std::optional<string> ConfigReader::resolve(const YAML::Node& node, const string
                                        : path + " must be a single value, not a list or a map");
     return std::nullopt;
   }
-  return interpolate(node, path);
+  return layer_ == Layer::kFile ? interpolate(node, path) : node.Scalar();
 }
 
 void ConfigReader::finish() {
   if (problems_.empty()) return;
-  std::ranges::stable_sort(problems_, {},
-                           [](const Problem& p) { return std::pair(p.line, p.column); });
+  std::ranges::stable_sort(problems_, {}, [](const Problem& p) {
+    return std::tuple(p.place.layer, p.place.line, p.place.column);
+  });
   string all;
-  for (const Problem& each : problems_) all += (all.empty() ? "" : "\n") + each.text;
+  for (const Problem& each : problems_)
+    all += fmt::format("{}{}: {}", all.empty() ? "" : "\n", each.place.prefix, each.text);
   throw ConfigError(all);
 }
 

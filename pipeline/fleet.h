@@ -52,7 +52,9 @@ class Fleet {
   void build_hosts(std::uint32_t hosts);
   void plan_attacks(std::uint32_t attacks);
   Container make_container(std::size_t host, std::size_t workload, bool kubernetes);
-  const Container& of_workload(std::size_t workload);
+  std::size_t noisy(std::size_t size, std::size_t habit);
+  const Container& of_workload(std::size_t workload, std::size_t habit);
+  const Container& machine(std::size_t habit);
   Emitted daily(Nanos time, std::string& out);
 
   FleetOptions options_;

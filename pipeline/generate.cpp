@@ -19,6 +19,7 @@
 #include "pipeline/commands.h"
 #include "pipeline/fleet.h"
 #include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 
 namespace gyre::pipeline {
 
@@ -236,9 +237,7 @@ class StdoutSink : public Sink {
 
 class KafkaSink : public Sink {
  public:
-  explicit KafkaSink(const Config& config)
-      : writer_({.brokers = config.kafka.brokers, .properties = config.kafka.properties},
-                config.input.topic) {}
+  explicit KafkaSink(const Config& config) : writer_(kafka_client(config), config.input.topic) {}
   void write(const std::string& record) override { writer_.send(-1, record); }
   void flush() override { writer_.flush(); }
 

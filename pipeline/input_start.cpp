@@ -16,15 +16,16 @@ constexpr Nanos kSkew = 600 * kNanosPerSecond;
 
 class Starter {
  public:
-  Starter(const Config& config, const state::Transaction& state,
-          std::optional<std::int64_t> committed, std::int32_t partition, Broker& broker)
+  Starter(const Config& config, const state::Transaction& state, const InputFacts& facts,
+          std::int32_t partition, Broker& broker)
       : config_(config),
         state_(state),
-        committed_(committed),
+        committed_(facts.committed),
+        range_(facts.range),
+        last_(facts.last),
         partition_(partition),
         broker_(broker),
-        task_(fmt::format("intake {}-{}", config.input.topic, partition)),
-        range_(broker.input_range(partition)) {}
+        task_(fmt::format("intake {}-{}", config.input.topic, partition)) {}
 
   InputStart start(Nanos now) {
     if (!state_.has_checkpoint()) {
@@ -63,16 +64,14 @@ class Starter {
 
   /// True if the last record was met again.
   bool refuse_a_topic_made_anew(const records::Checkpoint& checkpoint) const {
-    const std::int64_t last = checkpoint.next_offset() - 1;
-    if (!range_ || checkpoint.last_record().empty() || last < range_->low) return false;
-    const auto record =
-        last < range_->high ? broker_.record_at(partition_, last) : std::optional<Record>();
-    if (record && fingerprint(*record) == checkpoint.last_record()) return true;
+    const auto where = last_record_of(checkpoint, partition_, range_);
+    if (!where) return false;
+    if (last_ && fingerprint(*last_) == checkpoint.last_record()) return true;
     throw Refusal(
         fmt::format("{}: the topic was made anew, or has lost records: offset {} is not what was "
                     "read there before. Read on, alerts would be lost or taken for replays. Start "
                     "anew under another `name`",
-                    task_, last));
+                    task_, where->next_offset));
   }
 
   /// An offset that somebody set to the beginning of what is left says: go on without the rest.
@@ -106,8 +105,8 @@ class Starter {
   std::int64_t first_offset() const {
     const std::string& start = config_.input.start;
     if (start == "earliest" || was_added())
-      return broker_.low_watermark(config_.input.topic, partition_);
-    if (start == "latest") return broker_.high_watermark(config_.input.topic, partition_);
+      return broker_.range(config_.input.topic, partition_).low;
+    if (start == "latest") return broker_.range(config_.input.topic, partition_).high;
     const auto time = parse_rfc3339(start);
     CHECK(time);  // the configuration was read
     return broker_.offset_at(partition_, *time);
@@ -119,7 +118,7 @@ class Starter {
     const std::string& topic = config_.intake_changelog();
     const std::int32_t changelog = intake_changelog_partition(config_, 0);
     std::int32_t first = 0;
-    broker_.restore(topic, changelog, broker_.low_watermark(topic, changelog),
+    broker_.restore(topic, changelog, broker_.range(topic, changelog).low,
                     [&](const Record& record) {
                       if (record.key == "0" && record.value)
                         first = state::decode_checkpoint(*record.value).first_sources();
@@ -130,18 +129,26 @@ class Starter {
   const Config& config_;
   const state::Transaction& state_;
   std::optional<std::int64_t> committed_;
+  std::optional<LogRange> range_;
+  const std::optional<Record>& last_;
   std::int32_t partition_;
   Broker& broker_;
   std::string task_;
-  std::optional<LogRange> range_;
 };
 
 }  // namespace
 
+std::optional<PartitionOffset> last_record_of(const records::Checkpoint& checkpoint,
+                                              std::int32_t partition,
+                                              const std::optional<LogRange>& range) {
+  const std::int64_t last = checkpoint.next_offset() - 1;
+  if (!range || checkpoint.last_record().empty() || last < range->low) return std::nullopt;
+  return PartitionOffset{partition, last};
+}
+
 InputStart input_start(const TaskOptions& options, const state::Transaction& state,
-                       std::optional<std::int64_t> committed, std::int32_t partition,
-                       Broker& broker) {
-  return Starter(options.config, state, committed, partition, broker).start(options.clock());
+                       const InputFacts& facts, std::int32_t partition, Broker& broker) {
+  return Starter(options.config, state, facts, partition, broker).start(options.clock());
 }
 
 std::string fingerprint(const Record& record) {

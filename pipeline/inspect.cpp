@@ -13,6 +13,7 @@
 #include "pipeline/commands.h"
 #include "pipeline/input_start.h"
 #include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 #include "pipeline/task.h"
 #include "state/verify.h"
 
@@ -103,7 +104,7 @@ class Inspector {
   /// What the changelogs of a stage say, by task.
   std::map<std::int32_t, state::Verification> read(const std::string& stage) const {
     std::map<std::int32_t, state::Verification> all;
-    const KafkaClient client{config_->kafka.brokers, config_->kafka.properties};
+    const KafkaClient client = kafka_client(*config_);
     const auto read = [&](const std::string& topic, std::string_view changelog) {
       read_topic(
           client, topic, false,

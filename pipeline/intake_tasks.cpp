@@ -37,18 +37,30 @@ class IntakeTasks : public StageTasks {
         intake_(config_.limits, config_.input.tenant, config_.input.cluster,
                 config_.inner.partitions) {}
 
-  std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
-                                      Broker& broker) override {
+  void open(std::span<const std::int32_t> partitions) override {
+    std::vector<std::int32_t> added;
+    for (const std::int32_t partition : partitions)
+      if (!tasks_.contains(partition)) added.push_back(partition);
+    for (auto& [partition, store] : open_stores(options_, "intake", added))
+      tasks_[partition] = std::make_unique<Task>(std::move(store));
+  }
+
+  std::optional<std::vector<PartitionOffset>> assign(std::span<const std::int32_t> partitions,
+                                                     Broker& broker) override {
     rollback();
     std::erase_if(tasks_, [&](const auto& task) {
       return std::ranges::find(partitions, task.first) == partitions.end();
     });
+    open(partitions);
+    const auto committed = broker.committed(partitions);
+    if (!restore(broker)) return std::nullopt;
+    const auto ranges = broker.input_ranges(partitions);
+    const auto last = last_records(ranges, broker);
     std::vector<PartitionOffset> offsets;
     for (const std::int32_t partition : partitions) {
-      auto& task = tasks_[partition];
-      if (!task) task = std::make_unique<Task>(open(partition));
-      offsets.push_back({partition, recover(partition, *task, broker)});
-      if (task->heard == kNoTime) task->heard = options_.clock();
+      const InputFacts facts{find(committed, partition), find(ranges, partition),
+                             find(last, partition)};
+      offsets.push_back({partition, begin(partition, facts, broker)});
     }
     sources_ = broker.input_partitions();
     return offsets;
@@ -159,6 +171,7 @@ class IntakeTasks : public StageTasks {
 
  private:
   struct Task {
+    explicit Task(std::unique_ptr<state::Store> of) : store(std::move(of)), transaction(*store) {}
     std::unique_ptr<state::Store> store;
     state::Transaction transaction;
     InputStart start;
@@ -193,34 +206,38 @@ class IntakeTasks : public StageTasks {
     return std::min(record.timestamp, now);
   }
 
-  Task open(std::int32_t partition) const {
-    auto store = std::make_unique<state::Store>(
-        options_.in_memory ? std::string()
-                           : fmt::format("{}/intake/{}", config_.state.directory, partition),
-        options_.memory);
-    state::Transaction transaction(*store);
-    return {std::move(store), std::move(transaction)};
+  bool restore(Broker& broker) {
+    std::vector<Following> following;
+    for (const auto& [partition, task] : tasks_)
+      following.push_back(
+          {.partition = partition,
+           .store = task->store.get(),
+           .changelogs = {
+               {config_.intake_changelog(), changelog_partition(partition), state::kChangelog,
+                [own = std::to_string(partition)](const std::string& key) {
+                  return key == own ? std::optional(state::checkpoint_key()) : std::nullopt;
+                }}}});
+    return restore_tasks(broker, "intake", following, options_.clock(), options_.telemetry)
+        .has_value();
   }
 
-  std::int64_t recover(std::int32_t partition, Task& task, Broker& broker) {
-    const auto committed = broker.committed(partition);
-    const auto began = std::chrono::steady_clock::now();
-    const Restored restored = restore_task(
-        broker, *task.store,
-        {{config_.intake_changelog(), changelog_partition(partition), state::kChangelog,
-          [own = std::to_string(partition)](const std::string& key) {
-            return key == own ? std::optional(state::checkpoint_key()) : std::nullopt;
-          }}},
-        options_.clock());
-    if (!restored.wiped.empty())
-      options_.telemetry.state_restored("intake", partition, restored.wiped);
-    options_.telemetry.task_recovered("intake", partition, restored.records,
-                                      std::chrono::steady_clock::now() - began);
-    refuse_unless_overtaken(broker, partition, committed,
-                            fmt::format("intake {}-{}", config_.input.topic, partition), [&] {
-                              task.start = input_start(options_, task.transaction, committed,
-                                                       partition, broker);
-                            });
+  std::map<std::int32_t, Record> last_records(const std::map<std::int32_t, LogRange>& ranges,
+                                              Broker& broker) const {
+    std::vector<PartitionOffset> offsets;
+    for (const auto& [partition, range] : ranges)
+      if (const auto at =
+              last_record_of(tasks_.at(partition)->transaction.checkpoint(), partition, range);
+          at && at->next_offset < range.high)
+        offsets.push_back(*at);
+    return broker.records_at(offsets);
+  }
+
+  std::int64_t begin(std::int32_t partition, const InputFacts& facts, Broker& broker) {
+    Task& task = *tasks_.at(partition);
+    refuse_unless_overtaken(
+        broker, partition, facts.committed,
+        fmt::format("intake {}-{}", config_.input.topic, partition),
+        [&] { task.start = input_start(options_, task.transaction, facts, partition, broker); });
     task.unwritten = task.start.fresh || task.start.lost > 0;
     task.last_record.clear();
     if (task.start.lost > 0)
@@ -229,6 +246,7 @@ class IntakeTasks : public StageTasks {
                                        task.start.next_offset);
     const std::int64_t read_until = task.transaction.checkpoint().read_until();
     task.read_until = read_until == 0 ? kNoTime : read_until;
+    if (task.heard == kNoTime) task.heard = options_.clock();
     return task.start.next_offset;
   }
 
@@ -331,7 +349,7 @@ class IntakeTasks : public StageTasks {
     for (stages::DeadLetter& dead : output.dead_letters) {
       ++dead_[dead.error];
       outbox.records.push_back(
-          to_dead_letter(config_.output.dead_letter_topic, config_.input.topic, std::move(dead)));
+          to_dead_letter(config_.input.dead_letter_topic, config_.input.topic, std::move(dead)));
     }
     for (auto& [partition, source] : batch) {
       const Task& task = *tasks_.at(partition);

@@ -44,12 +44,23 @@ class Admin {
             kafka::make_conf(client, {}, {{"allow.auto.create.topics", "false"}}))),
         queue_(rd_kafka_queue_new(handle_.get())) {}
 
-  std::vector<std::string> ensure(const std::vector<TopicSpec>& specs, bool advise) {
+  /// With `missing` nothing is created.
+  std::vector<std::string> ensure(const std::vector<TopicSpec>& specs, bool advise,
+                                  std::vector<std::string>* missing = nullptr) {
     std::vector<std::string> lines;
     std::string all_created;
+    std::vector<std::string> described;
+    for (const TopicSpec& spec : specs)
+      if (is_described(spec, advise)) described.push_back(spec.name);
+    describe(described);
     for (const TopicSpec& spec : specs) {
       const kafka::Topic topic = kafka::make_topic(handle_.get(), spec.name);
       kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic.get());
+      if (!metadata && missing != nullptr && spec.create) {
+        missing->push_back(spec.name);
+        lines.push_back("missing " + spec.name + ": gyre run and gyre topics create it");
+        continue;
+      }
       const bool created = !metadata && create(spec);
       if (created) metadata = await(topic.get());
       if (!metadata) continue;
@@ -105,8 +116,9 @@ class Admin {
 
   Event wait(const std::string& what) {
     Event event(rd_kafka_queue_poll(queue_.get(), kAdminMs + 5'000));
-    if (!event) throw Failure(kafka::unreachable(client_, what));
-    if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const auto code = event ? rd_kafka_event_error(event.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (kafka::passes(code)) throw Failure(kafka::unreachable(client_, what));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
       throw Failure(what + ": " + rd_kafka_err2name(code) + " (" +
                     rd_kafka_event_error_string(event.get()) + ")");
     }
@@ -167,32 +179,54 @@ class Admin {
     }
   }
 
-  std::map<std::string, std::string> describe(const std::string& name) {
-    const Resource resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
-    rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+  // Only what we demand or write to: of the user's own input the right to read must be enough.
+  static bool is_described(const TopicSpec& spec, bool advise) {
+    return !spec.config.empty() || spec.create || (advise && !spec.advised.empty());
+  }
+
+  /// Asks for all at once. What cannot be described is left out: it may not exist yet.
+  void describe(const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    std::vector<Resource> resources;
+    std::vector<rd_kafka_ConfigResource_t*> asked;
+    for (const std::string& name : names) {
+      resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+      asked.push_back(resources.back().get());
+    }
     const Options options = this->options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(handle_.get(), resources, 1, options.get(), queue_.get());
-    const Event event = wait("reading the configuration of topic " + name);
+    rd_kafka_DescribeConfigs(handle_.get(), asked.data(), asked.size(), options.get(),
+                             queue_.get());
+    const Event event = wait("reading the configuration of topics");
     std::size_t count = 0;
     const auto* results = rd_kafka_DescribeConfigs_result_resources(
         rd_kafka_event_DescribeConfigs_result(event.get()), &count);
-    CHECK(count == 1);
-    if (const auto code = rd_kafka_ConfigResource_error(results[0]);
-        code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      throw Failure("reading the configuration of topic " + name + ": " + kafka::text(code) +
-                    "; the user needs the right DescribeConfigs");
-    }
-    std::map<std::string, std::string> config;
-    const auto* entries = rd_kafka_ConfigResource_configs(results[0], &count);
     for (std::size_t i = 0; i < count; ++i) {
-      const char* value = rd_kafka_ConfigEntry_value(entries[i]);
-      config.emplace(rd_kafka_ConfigEntry_name(entries[i]), value == nullptr ? "" : value);
+      const char* name = rd_kafka_ConfigResource_name(results[i]);
+      if (const auto code = rd_kafka_ConfigResource_error(results[i]);
+          code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        undescribed_[name] = code;
+        continue;
+      }
+      std::size_t entry_count = 0;
+      const auto* entries = rd_kafka_ConfigResource_configs(results[i], &entry_count);
+      for (std::size_t j = 0; j < entry_count; ++j) {
+        const char* value = rd_kafka_ConfigEntry_value(entries[j]);
+        configs_[name].emplace(rd_kafka_ConfigEntry_name(entries[j]),
+                               value == nullptr ? "" : value);
+      }
     }
-    return config;
+  }
+
+  const std::map<std::string, std::string>& config_of(const std::string& name) {
+    if (!configs_.contains(name)) describe({name});
+    const auto found = configs_.find(name);
+    if (found != configs_.end()) return found->second;
+    throw Failure("reading the configuration of topic " + name + ": " +
+                  kafka::text(undescribed_[name]) + "; the user needs the right DescribeConfigs");
   }
 
   void advise(const TopicSpec& spec, std::vector<std::string>& lines) {
-    const auto actual = describe(spec.name);
+    const auto actual = config_of(spec.name);
     for (const auto& [name, advice] : spec.advised) {
       const auto found = actual.find(name);
       const std::string value = found == actual.end() ? "" : found->second;
@@ -212,9 +246,8 @@ class Admin {
           "inner.partitions to " +
           std::to_string(topic.partition_cnt) + ", or start afresh under another `name`");
     }
-    // Only what we demand or write to: of the user's own input the right to read must be enough.
-    if (spec.config.empty() && !spec.create) return;
-    const auto actual = describe(spec.name);
+    if (!is_described(spec, false)) return;
+    const auto actual = config_of(spec.name);
     for (const auto& [name, wanted] : settings(spec)) {
       const auto found = actual.find(name);
       const std::string value = found == actual.end() ? "" : found->second;
@@ -239,6 +272,8 @@ class Admin {
   kafka::Handle handle_;
   kafka::Queue queue_;
   std::vector<std::string> problems_;
+  std::map<std::string, std::map<std::string, std::string>> configs_;
+  std::map<std::string, rd_kafka_resp_err_t> undescribed_;
 };
 
 }  // namespace
@@ -246,6 +281,12 @@ class Admin {
 std::vector<std::string> ensure_topics(const KafkaClient& client,
                                        const std::vector<TopicSpec>& topics, bool advise) {
   return Admin(client).ensure(topics, advise);
+}
+
+std::vector<std::string> show_topics(const KafkaClient& client,
+                                     const std::vector<TopicSpec>& topics,
+                                     std::vector<std::string>& missing) {
+  return Admin(client).ensure(topics, false, &missing);
 }
 
 }  // namespace gyre::pipeline

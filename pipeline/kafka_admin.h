@@ -32,4 +32,9 @@ struct TopicSpec {
 std::vector<std::string> ensure_topics(const KafkaClient& client,
                                        const std::vector<TopicSpec>& topics, bool advise = false);
 
+/// The same, but creates nothing: what `gyre run` would create is named in `missing`.
+std::vector<std::string> show_topics(const KafkaClient& client,
+                                     const std::vector<TopicSpec>& topics,
+                                     std::vector<std::string>& missing);
+
 }  // namespace gyre::pipeline

@@ -21,8 +21,9 @@ struct KafkaStage {
   std::string group;
   std::string id;  ///< transactional.id and group.instance.id, stable over restarts
   std::vector<OutputTopic> output_topics;  ///< warmed before the first transaction
-  /// Called between two waits for a broker, none of which lasts longer than 40 s. May be empty.
-  std::function<void()> alive = {};
+  /// Called with true before a wait for a broker, which may last as long as none answers, with
+  /// false after it. May be empty.
+  std::function<void(bool)> waits = {};
 };
 
 /// Broker over librdkafka, with the settings of docs/decisions (static membership,

@@ -132,8 +132,9 @@ void log(const rd_kafka_t*, int level, const char* facility, const char* message
 const Properties& tuning();
 /// What every consumer must have; `isolation` as librdkafka spells isolation.level.
 Properties reader_properties(const std::string& isolation);
-/// A consumer without a group.
-Handle make_reader(const KafkaClient& client, const std::string& isolation);
+/// A consumer without a group; `defaults` win over those of all clients.
+Handle make_reader(const KafkaClient& client, const std::string& isolation,
+                   Properties defaults = {});
 
 /// Warns of what a client says at the level of an error: once in 10 s of each facility.
 void log(const rd_kafka_t* client, int level, const char* facility, const char* message) noexcept;

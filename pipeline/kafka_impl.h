@@ -34,20 +34,18 @@ class KafkaBroker final : public Broker {
   std::map<TopicPartition, std::int64_t> commit(
       std::span<const PartitionOffset> next_offsets) override;
   void recover() override;
-  std::optional<std::int64_t> committed(std::int32_t partition) override;
-  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override {
-    return watermarks(uncommitted(), topic, partition).second;
-  }
-  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override {
-    return watermarks(uncommitted(), topic, partition).first;
-  }
-  std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
-                       const std::function<void(const Record&)>& apply) override;
+  using Broker::committed;
+  using Broker::restore;
+  std::map<std::int32_t, std::int64_t> committed(std::span<const std::int32_t> partitions) override;
+  std::map<TopicPartition, LogRange> ranges(std::span<const TopicPartition> logs) override;
+  std::optional<std::vector<std::int64_t>> restore(
+      std::span<const LogPart> parts,
+      const std::function<void(std::size_t, const Record&)>& apply) override;
   std::int32_t input_partitions() override {
     return kafka::partition_count(client_, consumer_.get(), input_.get());
   }
-  std::optional<LogRange> input_range(std::int32_t partition) override;
-  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
+  std::map<std::int32_t, LogRange> input_ranges(std::span<const std::int32_t> partitions) override;
+  std::map<std::int32_t, Record> records_at(std::span<const PartitionOffset> offsets) override;
   std::string cluster_id() override;
   Nanos time() override;
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
@@ -73,7 +71,7 @@ class KafkaBroker final : public Broker {
     bool finished = false;  ///< the end was seen behind the position
   };
   struct Followed {
-    Followed(rd_kafka_t* handle, const std::string& topic) : reader(handle, topic) {}
+    explicit Followed(rd_kafka_t* handle) : reader(handle) {}
     kafka::Reader reader;
     std::set<std::int32_t> started;
   };
@@ -92,8 +90,9 @@ class KafkaBroker final : public Broker {
   Output& output(const std::string& name);
   rd_kafka_t* uncommitted();
   rd_kafka_t* committed_reader();
-  std::pair<std::int64_t, std::int64_t> watermarks(rd_kafka_t* handle, const std::string& topic,
-                                                   std::int32_t partition);
+  kafka::List input_list(std::span<const std::int32_t> partitions) const;
+  rd_kafka_resp_err_t ask_ranges(std::map<TopicPartition, LogRange>& ranges,
+                                 kafka::Clock::time_point until, std::string& of);
   std::optional<std::int64_t> input_end(std::int32_t partition);
   void serve();
   bool fill(Source& source);
@@ -101,9 +100,22 @@ class KafkaBroker final : public Broker {
   void wait(std::chrono::milliseconds time);
   void drop_sources();
   void refuse_if_consumer_is_dead() const;
-  void alive() const {
-    if (stage_.alive) stage_.alive();
-  }
+  /// Around the calls that wait for a broker: librdkafka does not end each of them in time while
+  /// none answers, whatever the timeout (seen with 2.0.2: sending offsets, asking for watermarks).
+  class Waiting {
+   public:
+    explicit Waiting(const KafkaStage& stage) : stage_(stage) { tell(true); }
+    ~Waiting() { tell(false); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    void tell(bool waits) const {
+      if (stage_.waits) stage_.waits(waits);
+    }
+    const KafkaStage& stage_;
+  };
+
   [[noreturn]] void fail(const std::string& doing, const kafka::Error& error);
   [[noreturn]] void refuse_twin(const std::string& noticed) const;
   kafka::Membership membership();
@@ -122,6 +134,7 @@ class KafkaBroker final : public Broker {
   bool ending_ = false;  // an EndTxn may be under way
   bool replace_producer_ = false;
   bool fenced_ = false;
+  bool asked_twice_ = false;     // for the id, by two handles
   std::string failed_delivery_;  // the first of this transaction
   std::map<std::int32_t, kafka::Clock::time_point> silent_until_;
   Nanos stamped_ = kNoTime;  // the newest stamp that a broker put on a record sent here

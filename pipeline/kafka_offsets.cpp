@@ -23,18 +23,23 @@ constexpr std::int64_t kFollowed = 1000;
 
 }  // namespace
 
-std::optional<std::int64_t> KafkaBroker::committed(std::int32_t partition) {
+std::map<std::int32_t, std::int64_t> KafkaBroker::committed(
+    std::span<const std::int32_t> partitions) {
+  std::map<std::int32_t, std::int64_t> offsets;
+  if (partitions.empty()) return offsets;
   const auto until = Clock::now() + kStable;
   for (;;) {
-    alive();
-    const kafka::List list(rd_kafka_topic_partition_list_new(1));
-    auto* entry =
-        rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
+    const Waiting waiting(stage_);
+    const kafka::List list = input_list(partitions);
     auto code = rd_kafka_committed(consumer_.get(), list.get(), std::clamp(left(until), 1, 5'000));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = entry->err;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return entry->offset < 0 ? std::nullopt : std::optional(entry->offset);
+    std::int32_t partition = partitions.front();
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+      partition = list->elems[i].partition;
+      code = list->elems[i].err;
+      if (list->elems[i].offset >= 0) offsets[partition] = list->elems[i].offset;
     }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
+    offsets.clear();
     refuse_if_consumer_is_dead();
     if (!kafka::passes(code) || left(until) == 0) {
       throw Failure("committed offset of group " + stage_.group + " on " + input_name(partition) +
@@ -44,82 +49,146 @@ std::optional<std::int64_t> KafkaBroker::committed(std::int32_t partition) {
   }
 }
 
+kafka::List KafkaBroker::input_list(std::span<const std::int32_t> partitions) const {
+  kafka::List list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const std::int32_t partition : partitions)
+    rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
+  return list;
+}
+
 rd_kafka_t* KafkaBroker::uncommitted() {
   if (!uncommitted_) uncommitted_ = kafka::make_reader(client_, "read_uncommitted");
   return uncommitted_.get();
 }
 
 rd_kafka_t* KafkaBroker::committed_reader() {
-  if (!restorer_) restorer_ = kafka::make_reader(client_, "read_committed");
+  if (!restorer_) {
+    // It reads a little of many logs, and asks in between. A connection answers in order: a fetch
+    // of what has no end yet would keep all else waiting.
+    restorer_ = kafka::make_reader(client_, "read_committed", {{"fetch.wait.max.ms", "10"}});
+  }
   return restorer_.get();
 }
 
-std::pair<std::int64_t, std::int64_t> KafkaBroker::watermarks(rd_kafka_t* handle,
-                                                              const std::string& topic,
-                                                              std::int32_t partition) {
-  const auto until = Clock::now() + kafka::kReachable;
-  for (;;) {
-    alive();
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    const auto code = rd_kafka_query_watermark_offsets(handle, topic.c_str(), partition, &low,
-                                                       &high, std::max(1, left(until)));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {low, high};
-    if (!kafka::passes(code) || left(until) == 0) {
-      throw Failure("offsets of topic " + topic + " [" + std::to_string(partition) + "] at " +
-                    client_.brokers + ": " + text(code));
+// In two requests to each leader, not in two a partition. `of` names the partition of an error.
+rd_kafka_resp_err_t KafkaBroker::ask_ranges(std::map<TopicPartition, LogRange>& ranges,
+                                            Clock::time_point until, std::string& of) {
+  for (const std::int64_t which : {RD_KAFKA_OFFSET_BEGINNING, RD_KAFKA_OFFSET_END}) {
+    const kafka::List list(rd_kafka_topic_partition_list_new(static_cast<int>(ranges.size())));
+    for (const auto& [log, range] : ranges)
+      rd_kafka_topic_partition_list_add(list.get(), log.first.c_str(), log.second)->offset = which;
+    const Waiting waiting(stage_);
+    of = "topic " + ranges.begin()->first.first;
+    const auto code =
+        rd_kafka_offsets_for_times(uncommitted(), list.get(), std::max(1, left(until)));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
+    for (int i = 0; i < list->cnt; ++i) {
+      const auto& each = list->elems[i];
+      of = "topic " + std::string(each.topic) + " [" + std::to_string(each.partition) + "]";
+      if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) return each.err;
+      if (each.offset < 0) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+      LogRange& range = ranges.at({each.topic, each.partition});
+      (which == RD_KAFKA_OFFSET_END ? range.high : range.low) = each.offset;
     }
-    rd_kafka_poll(handle, 50);
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+std::map<TopicPartition, LogRange> KafkaBroker::ranges(std::span<const TopicPartition> logs) {
+  std::map<TopicPartition, LogRange> ranges;
+  for (const TopicPartition& log : logs) ranges[log];
+  if (ranges.empty()) return ranges;
+  std::string of;
+  for (const auto until = Clock::now() + kafka::kReachable;;) {
+    const auto code = ask_ranges(ranges, until, of);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return ranges;
+    if (!kafka::passes(code) || left(until) == 0)
+      throw Failure("offsets of " + of + " at " + client_.brokers + ": " + text(code));
+    rd_kafka_poll(uncommitted(), 50);
   }
 }
 
-std::int64_t KafkaBroker::restore(const std::string& topic, std::int32_t partition,
-                                  std::int64_t from,
-                                  const std::function<void(const Record&)>& apply) {
-  const std::int64_t end = high_watermark(topic, partition);
-  if (from >= end) return from;
-  kafka::Reader reader(committed_reader(), topic);
-  reader.start(partition, from);
-  std::int64_t position = from;
+std::optional<std::vector<std::int64_t>> KafkaBroker::restore(
+    std::span<const LogPart> parts, const std::function<void(std::size_t, const Record&)>& apply) {
+  std::vector<std::int64_t> positions;
+  // Two parts may be of one log, which can be read once only.
+  std::map<TopicPartition, std::vector<std::size_t>> behind;
+  for (const LogPart& part : parts) {
+    if (part.from < part.to) behind[part.log].push_back(positions.size());
+    positions.push_back(part.from);
+  }
+  if (behind.empty()) return positions;
+  kafka::Reader reader(committed_reader());
+  std::map<std::pair<rd_kafka_topic_t*, std::int32_t>, std::vector<std::size_t>> reading;
+  for (auto& [log, of] : behind) {
+    std::int64_t from = parts[of.front()].from;
+    for (const std::size_t part : of) from = std::min(from, parts[part].from);
+    reader.start(log.first, log.second, from);
+    reading[{reader.topic(log.first), log.second}] = std::move(of);
+  }
   auto served = Clock::now();
   auto progress = served;
-  while (position < end) {
+  while (!reading.empty()) {
     const kafka::Message message = reader.next(std::chrono::milliseconds(100));
     const auto now = Clock::now();
-    if (message && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      apply(kafka::to_record(*message));
-      position = message->offset + 1;
-      progress = now;
-    } else if (message && message->offset > position) {
-      position = message->offset;
-      progress = now;
+    const auto found = message ? reading.find({message->rkt, message->partition}) : reading.end();
+    if (found != reading.end()) {
+      const bool is_record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+      const Record record = is_record ? kafka::to_record(*message) : Record{};
+      std::erase_if(found->second, [&](std::size_t part) {
+        if (is_record && message->offset >= positions[part]) apply(part, record);
+        const std::int64_t position = message->offset + (is_record ? 1 : 0);
+        if (position > positions[part]) progress = now;
+        positions[part] = std::max(positions[part], position);
+        return positions[part] >= parts[part].to;
+      });
+      if (found->second.empty()) reading.erase(found);
     }
     if (now - progress > kStable) {
-      throw Failure("restoring topic " + topic + " [" + std::to_string(partition) +
-                    "]: stuck at offset " + std::to_string(position) + " of " +
-                    std::to_string(end) + ": an open transaction, or the broker does not answer");
+      const TopicPartition& log = parts[reading.begin()->second.front()].log;
+      throw Failure("restoring topic " + log.first + " [" + std::to_string(log.second) +
+                    "]: stuck at offset " +
+                    std::to_string(positions[reading.begin()->second.front()]) +
+                    ": an open transaction, or the broker does not answer");
     }
     // A long restore must not cost the membership; what is read here, `resume` reads again.
     if (now - served > std::chrono::seconds(1)) {
       served = now;
-      alive();
+      const Waiting waiting(stage_);
       const kafka::Message unused(rd_kafka_consumer_poll(consumer_.get(), 0));
       refuse_if_consumer_is_dead();
+      if (news_) return std::nullopt;
     }
   }
-  return position;
+  return positions;
 }
 
-std::optional<LogRange> KafkaBroker::input_range(std::int32_t partition) {
-  alive();
-  LogRange range;
-  const auto code = rd_kafka_query_watermark_offsets(
-      uncommitted(), stage_.input_topic.c_str(), partition, &range.low, &range.high,
-      static_cast<int>(std::chrono::milliseconds(kAnswer).count()));
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
-  if (kafka::passes(code)) return std::nullopt;
-  throw Failure("offsets of " + input_name(partition) + " at " + client_.brokers + ": " +
-                text(code));
+std::map<std::int32_t, LogRange> KafkaBroker::input_ranges(
+    std::span<const std::int32_t> partitions) {
+  std::map<std::int32_t, LogRange> known;
+  if (partitions.empty()) return known;
+  std::map<TopicPartition, LogRange> ranges;
+  for (const std::int32_t partition : partitions) ranges[{stage_.input_topic, partition}];
+  std::string of;
+  auto code = ask_ranges(ranges, Clock::now() + kAnswer, of);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    for (const auto& [log, range] : ranges) known[log.second] = range;
+    return known;
+  }
+  // One leader that is away shall not hide what the others say.
+  for (const std::int32_t partition : partitions) {
+    const Waiting waiting(stage_);
+    LogRange range;
+    code = rd_kafka_query_watermark_offsets(uncommitted(), stage_.input_topic.c_str(), partition,
+                                            &range.low, &range.high,
+                                            static_cast<int>(kEndWithin.count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+      known[partition] = range;
+    else if (!kafka::passes(code))
+      throw Failure("offsets of " + input_name(partition) + " at " + client_.brokers + ": " +
+                    text(code));
+  }
+  return known;
 }
 
 std::string KafkaBroker::cluster_id() {
@@ -131,24 +200,34 @@ std::string KafkaBroker::cluster_id() {
   return result;
 }
 
-std::optional<Record> KafkaBroker::record_at(std::int32_t partition, std::int64_t offset) {
-  alive();
-  kafka::Reader reader(committed_reader(), stage_.input_topic);
-  reader.start(partition, offset);
-  for (const auto until = Clock::now() + kafka::kReachable; left(until) > 0;) {
-    const kafka::Message message = reader.next(std::chrono::milliseconds(100));
-    if (!message) continue;
-    const bool found = message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset == offset;
-    return found ? std::optional(kafka::to_record(*message)) : std::nullopt;
+std::map<std::int32_t, Record> KafkaBroker::records_at(std::span<const PartitionOffset> offsets) {
+  std::map<std::int32_t, Record> records;
+  std::map<std::int32_t, std::int64_t> wanted;
+  kafka::Reader reader(committed_reader());
+  for (const auto& [partition, offset] : offsets) {
+    reader.start(stage_.input_topic, partition, offset);
+    wanted[partition] = offset;
   }
-  throw Failure(kafka::unreachable(
-      client_, "reading offset " + std::to_string(offset) + " of " + input_name(partition)));
+  for (const auto until = Clock::now() + kafka::kReachable; !wanted.empty();) {
+    const Waiting waiting(stage_);
+    if (left(until) == 0)
+      throw Failure(kafka::unreachable(client_, "reading offset " +
+                                                    std::to_string(wanted.begin()->second) +
+                                                    " of " + input_name(wanted.begin()->first)));
+    const kafka::Message message = reader.next(std::chrono::milliseconds(100));
+    const auto found = message ? wanted.find(message->partition) : wanted.end();
+    if (found == wanted.end()) continue;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset == found->second)
+      records.emplace(message->partition, kafka::to_record(*message));
+    wanted.erase(found);
+  }
+  return records;
 }
 
 std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
   const auto until = Clock::now() + kafka::kReachable;
   for (;;) {
-    alive();
+    const Waiting waiting(stage_);
     const kafka::List list(rd_kafka_topic_partition_list_new(1));
     auto* entry =
         rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
@@ -157,7 +236,7 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = entry->err;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       if (entry->offset >= 0) return entry->offset;
-      return watermarks(consumer_.get(), stage_.input_topic, partition).second;
+      return range(stage_.input_topic, partition).high;
     }
     if (!kafka::passes(code) || left(until) == 0) {
       throw Failure("offset by time on " + input_name(partition) + ": " + text(code));
@@ -170,7 +249,7 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
 std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
   const auto silent = silent_until_.find(partition);
   if (silent != silent_until_.end() && Clock::now() < silent->second) return std::nullopt;
-  alive();
+  const Waiting waiting(stage_);
   std::int64_t low = 0;
   std::int64_t high = 0;
   const auto code =
@@ -235,12 +314,11 @@ void KafkaBroker::follow(const std::string& topic, std::span<const std::int32_t>
                          const std::function<void(const Record&)>& each) {
   if (!follower_) follower_ = kafka::make_reader(client_, "read_committed");
   auto followed = followed_.find(topic);
-  if (followed == followed_.end())
-    followed = followed_.try_emplace(topic, follower_.get(), topic).first;
+  if (followed == followed_.end()) followed = followed_.try_emplace(topic, follower_.get()).first;
   for (const std::int32_t partition : partitions) {
     if (!followed->second.started.insert(partition).second) continue;
-    const auto [low, high] = watermarks(uncommitted(), topic, partition);
-    followed->second.reader.start(partition, std::max(low, high - kFollowed));
+    const LogRange log = range(topic, partition);
+    followed->second.reader.start(topic, partition, std::max(log.low, log.high - kFollowed));
   }
   const std::chrono::milliseconds now{0};
   while (const kafka::Message message = followed->second.reader.next(now))

@@ -20,9 +20,6 @@ namespace {
 constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
 constexpr std::chrono::seconds kPingPong{30};
 constexpr int kProbeMs = 10'000;
-// librdkafka's own -1 waits for as long as no broker answers (seen with 2.0.2). All of these calls
-// may be made again, and a producer that was kept waiting is replaced in the end.
-constexpr int kOneWaitMs = static_cast<int>(std::chrono::milliseconds(kafka::kTransaction).count());
 
 }  // namespace
 
@@ -69,20 +66,26 @@ void KafkaBroker::drop_producer() {
   producer_.reset();
 }
 
+// What a killed process left open is aborted within milliseconds of the first request, and until it
+// is, the coordinator answers that it is busy. librdkafka then asks again after half a second; a
+// new handle asks at once.
 void KafkaBroker::make_producer() {
-  drop_producer();
-  kafka::Properties defaults = kafka::tuning();
-  // A new transaction waits for the markers of the one before in steps of this.
-  defaults.insert({"retry.backoff.ms", "10"});
-  kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::producer_properties(stage_));
-  rd_kafka_conf_set_opaque(conf.get(), this);
-  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
-  rd_kafka_conf_set_error_cb(conf.get(), on_error);
-  producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
+  constexpr std::chrono::milliseconds kFirstPatience{100};
   const auto until = Clock::now() + kafka::kReachable;
-  for (;;) {
-    alive();
-    const kafka::Error error(rd_kafka_init_transactions(producer_.get(), std::max(1, left(until))));
+  asked_twice_ = false;
+  for (auto patience = kFirstPatience;; patience *= 4, asked_twice_ = true) {
+    const Waiting waiting(stage_);
+    drop_producer();
+    kafka::Properties defaults = kafka::tuning();
+    // A new transaction waits for the markers of the one before in steps of this.
+    defaults.insert({"retry.backoff.ms", "10"});
+    kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::producer_properties(stage_));
+    rd_kafka_conf_set_opaque(conf.get(), this);
+    rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
+    rd_kafka_conf_set_error_cb(conf.get(), on_error);
+    producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
+    const kafka::Error error(rd_kafka_init_transactions(
+        producer_.get(), std::clamp(left(until), 1, static_cast<int>(patience.count()))));
     if (!error) break;
     if (rd_kafka_error_is_retriable(error.get()) == 0) fail("init_transactions", error);
     if (left(until) == 0) {
@@ -102,7 +105,7 @@ KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
   const auto found = outputs_.find(name);
   if (found != outputs_.end()) return found->second;
   // Kept and asked about before its first record: else that one waits up to a second.
-  alive();
+  const Waiting waiting(stage_);
   Output output{.topic = kafka::make_topic(producer_.get(), name)};
   output.partitions = kafka::partition_count(client_, producer_.get(), output.topic.get());
   return outputs_.emplace(name, std::move(output)).first->second;
@@ -118,8 +121,9 @@ void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
   if (kafka::is_fenced(code) || kafka::is_fenced(fatal)) {
     fenced_ = true;
     const auto now = Clock::now();
-    // Later, it may be the coordinator that gave up on a slow transaction.
-    if (now - producer_made_ < kPingPong && now - begun_ < kafka::kTransaction) {
+    // Later, it may be the coordinator that gave up on a slow transaction. And the first of two
+    // requests of ours may have come last.
+    if (!asked_twice_ && now - producer_made_ < kPingPong && now - begun_ < kafka::kTransaction) {
       refuse_twin(doing + ": fenced soon after start");
     }
   }
@@ -210,10 +214,10 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
     rd_kafka_poll(producer_.get(), 0);  // errors of before are none of this request
     ending_ = !offsets;
     for (;;) {
-      alive();
+      const Waiting waiting(stage_);
       const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(
-                                             producer_.get(), list.get(), member.get(), kOneWaitMs)
-                                       : rd_kafka_commit_transaction(producer_.get(), kOneWaitMs));
+                                             producer_.get(), list.get(), member.get(), -1)
+                                       : rd_kafka_commit_transaction(producer_.get(), -1));
       if (!error) break;
       if (rd_kafka_error_is_retriable(error.get()) == 0) fail(doing, error);
       // An EndTxn without an answer may yet arrive, within the next transaction.
@@ -258,8 +262,8 @@ void KafkaBroker::recover() {
     ending_ = true;
     const auto until = Clock::now() + kafka::kReachable;
     for (;;) {
-      alive();
-      const kafka::Error error(rd_kafka_abort_transaction(producer_.get(), kOneWaitMs));
+      const Waiting waiting(stage_);
+      const kafka::Error error(rd_kafka_abort_transaction(producer_.get(), -1));
       if (!error) break;
       // Undone or not: the init of a new producer with the same id aborts what is left.
       replace_producer_ = true;

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/kafka_properties.h"
 
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "pipeline/config.h"
 #include "pipeline/kafka_handles.h"
 
 namespace gyre::pipeline {
@@ -75,6 +84,37 @@ std::optional<std::string> property_problem(const std::string& name, const std::
          (may_quote_value || result == RD_KAFKA_CONF_UNKNOWN
               ? ": " + said
               : std::string(", because of its value"));
+}
+
+std::optional<std::string> property_name_problem(const std::string& name) {
+  const auto owned = owned_properties().find(property_name(name));
+  if (owned != owned_properties().end()) return "is set by the engine: " + owned->second;
+  const kafka::Conf conf(rd_kafka_conf_new());
+  // Sets it to its default: reading one that has no value says as little as one that is unknown.
+  if (rd_kafka_conf_set(conf.get(), name.c_str(), nullptr, nullptr, 0) != RD_KAFKA_CONF_UNKNOWN)
+    return std::nullopt;
+  return "is no property of librdkafka";
+}
+
+KafkaClient kafka_client(const Config& config) {
+  KafkaClient client{config.kafka.brokers, config.kafka.properties};
+  std::string problems;
+  for (const auto& [name, path] : config.kafka.property_files) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream content;
+    content << file.rdbuf();
+    std::string value = std::move(content).str();
+    while (value.ends_with('\n') || value.ends_with('\r')) value.pop_back();
+    const std::string key = "kafka.properties." + name + "_file";
+    if (!file || value.empty())
+      problems += fmt::format("{}{}: cannot read {}: {}", problems.empty() ? "" : "\n", key, path,
+                              file ? "it is empty" : std::strerror(errno));
+    else if (const auto problem = property_problem(name, value, false))
+      problems += fmt::format("{}{}: {} {}", problems.empty() ? "" : "\n", key, name, *problem);
+    client.properties[name] = std::move(value);
+  }
+  if (!problems.empty()) throw ConfigError(problems);
+  return client;
 }
 
 void check_properties(const KafkaClient& client) {

@@ -9,6 +9,7 @@
 /// What of librdkafka's configuration is the user's, and whether librdkafka takes it.
 namespace gyre::pipeline {
 
+struct Config;
 struct KafkaClient;
 
 /// The one name of a property, however it is spelled: librdkafka strips `topic.` and knows aliases
@@ -22,6 +23,13 @@ const std::map<std::string, std::string>& owned_properties();
 /// What speaks against a property of the user's, to be read after its name; none: nothing.
 std::optional<std::string> property_problem(const std::string& name, const std::string& value,
                                             bool may_quote_value);
+
+/// The same for one whose value is not known yet.
+std::optional<std::string> property_name_problem(const std::string& name);
+
+/// How to reach the brokers of a configuration: reads the files that hold values of properties, of
+/// which a line break at the end is none. Throws ConfigError if one cannot be read.
+KafkaClient kafka_client(const Config& config);
 
 /// Throws ConfigError if no consumer or no producer can be made with the client's properties, as
 /// where two values exclude each other or a certificate cannot be read. Reaches no broker.

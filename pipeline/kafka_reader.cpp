@@ -11,14 +11,21 @@ namespace gyre::pipeline {
 namespace kafka {
 
 Reader::~Reader() {
-  for (const std::int32_t partition : started_) rd_kafka_consume_stop(topic_.get(), partition);
+  for (const auto& [topic, partition] : started_) rd_kafka_consume_stop(topic, partition);
 }
 
-void Reader::start(std::int32_t partition, std::int64_t offset) {
-  if (rd_kafka_consume_start_queue(topic_.get(), partition, offset, queue_.get()) != 0) {
-    throw Failure(name() + ": reading cannot start: " + text(rd_kafka_last_error()));
+rd_kafka_topic_t* Reader::topic(const std::string& name) {
+  Topic& topic = topics_[name];
+  if (!topic) topic = make_topic(handle_, name);
+  return topic.get();
+}
+
+void Reader::start(const std::string& topic, std::int32_t partition, std::int64_t offset) {
+  rd_kafka_topic_t* const from = this->topic(topic);
+  if (rd_kafka_consume_start_queue(from, partition, offset, queue_.get()) != 0) {
+    throw Failure("topic " + topic + ": reading cannot start: " + text(rd_kafka_last_error()));
   }
-  started_.push_back(partition);
+  started_.emplace_back(from, partition);
 }
 
 Message Reader::next(std::chrono::milliseconds wait) {
@@ -28,7 +35,10 @@ Message Reader::next(std::chrono::milliseconds wait) {
     return message;
   }
   if (passes(message->err)) return nullptr;
-  const std::string where = name() + " [" + std::to_string(message->partition) + "]";
+  const std::string where = message->rkt == nullptr
+                                ? std::string("reading")
+                                : std::string("topic ") + rd_kafka_topic_name(message->rkt) + " [" +
+                                      std::to_string(message->partition) + "]";
   throw Failure(where + ": " + text(message->err) + ": " + rd_kafka_message_errstr(message.get()));
 }
 
@@ -38,10 +48,10 @@ void read_topic(const KafkaClient& client, const std::string& topic, bool follow
                 const std::function<bool(const Record&)>& each,
                 const std::function<void()>& caught_up) {
   const kafka::Handle handle = kafka::make_reader(client, "read_committed");
-  kafka::Reader reader(handle.get(), topic);
-  const std::int32_t partitions = kafka::partition_count(client, handle.get(), reader.topic());
+  kafka::Reader reader(handle.get());
+  const std::int32_t partitions = kafka::partition_count(client, handle.get(), reader.topic(topic));
   for (std::int32_t partition = 0; partition < partitions; ++partition) {
-    reader.start(partition, RD_KAFKA_OFFSET_BEGINNING);
+    reader.start(topic, partition, RD_KAFKA_OFFSET_BEGINNING);
   }
   std::set<std::int32_t> ended;
   auto progress = kafka::Clock::now();

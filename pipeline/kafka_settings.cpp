@@ -114,8 +114,9 @@ std::string login_hint(const KafkaClient& client) {
   return {};
 }
 
-Handle make_reader(const KafkaClient& client, const std::string& isolation) {
-  return make_handle(RD_KAFKA_CONSUMER, make_conf(client, tuning(), reader_properties(isolation)));
+Handle make_reader(const KafkaClient& client, const std::string& isolation, Properties defaults) {
+  defaults.insert(tuning().begin(), tuning().end());
+  return make_handle(RD_KAFKA_CONSUMER, make_conf(client, defaults, reader_properties(isolation)));
 }
 
 Descriptor::Descriptor() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {

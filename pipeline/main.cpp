@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "pipeline/commands.h"
-#include "pipeline/telemetry.h"
+#include "pipeline/log.h"
+#include "pipeline/show.h"
 #include "schemas/contracts.h"
 
 namespace gyre::pipeline {
@@ -26,7 +27,8 @@ struct Options {
   RedeliverOptions redeliver;
   InspectOptions inspect;
   std::string schema;
-  std::set<std::string> stages;  ///< empty: as the configuration says
+  std::set<std::string> stages;    ///< empty: as the configuration says
+  std::vector<std::string> flags;  ///< KEY=VALUE, over file and environment
 };
 
 CLI::App* command(CLI::App& app, Options& options, const std::string& name, const std::string& what,
@@ -36,6 +38,11 @@ CLI::App* command(CLI::App& app, Options& options, const std::string& name, cons
   CLI::Option* config =
       sub->add_option("-c,--config", options.config, "The configuration, YAML")->type_name("FILE");
   if (needs_config) config->required();
+  sub->add_option(
+         "--set", options.flags,
+         "A key of the configuration, over the file and the environment; any number of them")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   return sub;
 }
 
@@ -78,10 +85,16 @@ void add_replay(CLI::App& app, Options& options) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0, 86'400));
   sub->add_option("--seed", replay.seed, "Of the shuffle")->type_name("N")->capture_default_str();
-  sub->add_option("--format", replay.format,
-                  "json: every revision, NDJSON; summary, markdown: the newest of each report")
+  sub->add_option("--state", replay.state,
+                  "Keep the state in this new directory, instead of in memory")
+      ->type_name("DIRECTORY")
+      ->check(CLI::NonexistentPath);
+  sub->add_option(
+         "--format", replay.format,
+         "json, ecs, ocsf, falco: every revision, NDJSON; summary, markdown: the newest of "
+         "each report")
       ->capture_default_str()
-      ->check(CLI::IsMember({"summary", "markdown", "json"}));
+      ->check(CLI::IsMember(format_names()));
 }
 
 void add_generate(CLI::App& app, Options& options) {
@@ -164,7 +177,7 @@ void add_commands(CLI::App& app, Options& options) {
   reports->add_flag("--follow", options.reports.follow, "Go on with each new revision as it comes");
   reports->add_option("--format", options.reports.format, "How to show them")
       ->capture_default_str()
-      ->check(CLI::IsMember({"summary", "markdown", "json"}));
+      ->check(CLI::IsMember(format_names()));
   add_explain(app, options);
   add_redeliver(app, options);
   add_state(app, options);
@@ -174,6 +187,12 @@ void add_commands(CLI::App& app, Options& options) {
       ->type_name("DIRECTORY");
   check->add_flag("--coverage", options.check.coverage,
                   "Print which rule has which playbook, as a Markdown table");
+  check->add_flag("--connect", options.check.connect,
+                  "Ask Kafka, too: brokers, topics, rights; and look at the state directory");
+  CLI::App* config = app.add_subcommand("config", "What counts as the configuration");
+  config->require_subcommand(1);
+  command(*config, options, "dump", "Print it as one file, each value with where it comes from",
+          "gyre config dump -c gyre.yaml");
   app.add_subcommand("schema", "Print a contract as JSON Schema")
       ->add_option("NAME", options.schema, "Which one")
       ->required()
@@ -184,12 +203,22 @@ void add_commands(CLI::App& app, Options& options) {
 
 /// `replay` ends with its input: an audit, so every report is closed unless the file says
 /// otherwise.
-Config config_of(const std::string& name, const std::string& path) {
+Config config_of(const std::string& name, const Options& options,
+                 ConfigOrigins* origins = nullptr) {
   Config defaults;
   defaults.findings.close_all = name == "replay";
-  return path.empty()
-             ? parse_config("", "the defaults", defaults)
-             : load_config(path, defaults, name == "run" ? Checked::kHere : Checked::kAlone);
+  defaults.findings.flash = name == "run" || name == "config";
+  const Checked checked = name == "run" ? Checked::kHere : Checked::kAlone;
+  return options.config.empty()
+             ? parse_config("", "the defaults", defaults, checked, options.flags, origins)
+             : load_config(options.config, defaults, checked, options.flags, origins);
+}
+
+int dump(const Options& options) {
+  ConfigOrigins origins;
+  const Config config = config_of("config", options, &origins);
+  std::cout << config_dump(config, origins);
+  return kFine;
 }
 
 int dispatch(const std::string& name, const Options& options) {
@@ -197,8 +226,14 @@ int dispatch(const std::string& name, const Options& options) {
     std::cout << schemas::contract(options.schema);
     return kFine;
   }
-  if (name == "check") return check(options.config, options.check);
-  Config config = config_of(name, options.config);
+  if (name == "check") {
+    CheckOptions asked = options.check;
+    asked.flags = options.flags;
+    return check(options.config, asked);
+  }
+  if (name == "config") return dump(options);
+  Config config = config_of(name, options);
+  set_log(config.log);
   if (!options.stages.empty()) config.stages.assign(options.stages.begin(), options.stages.end());
   if (name == "run") return run(config);
   if (name == "health") return health(config);
@@ -219,7 +254,7 @@ int printed(int code) {
 }
 
 int main_of(int argc, char** argv) {
-  log_to_stderr();  // standard output is for reports
+  set_log({});
   CLI::App app("Turns Falco alerts into few correct reports.", "gyre");
   app.set_version_flag("--version", std::string("gyre ") + GYRE_VERSION);
   app.require_subcommand(1);

@@ -30,23 +30,18 @@ class MemoryBroker final : public Broker {
   std::map<TopicPartition, std::int64_t> commit(
       std::span<const PartitionOffset> next_offsets) override;
   void recover() override;
-  std::optional<std::int64_t> committed(std::int32_t partition) override;
-  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override {
-    return cluster_->at(topic, partition).high();
-  }
-  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override {
-    return cluster_->at(topic, partition).low;
-  }
-  std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
-                       const std::function<void(const Record&)>& apply) override;
+  using Broker::committed;
+  using Broker::restore;
+  std::map<std::int32_t, std::int64_t> committed(std::span<const std::int32_t> partitions) override;
+  std::map<TopicPartition, LogRange> ranges(std::span<const TopicPartition> logs) override;
+  std::optional<std::vector<std::int64_t>> restore(
+      std::span<const LogPart> parts,
+      const std::function<void(std::size_t, const Record&)>& apply) override;
   std::int32_t input_partitions() override {
     return static_cast<std::int32_t>(cluster_->topic(session_->topic).size());
   }
-  std::optional<LogRange> input_range(std::int32_t partition) override {
-    const Partition& log = cluster_->at(session_->topic, partition);
-    return log.reachable ? std::optional(LogRange{log.low, log.high()}) : std::nullopt;
-  }
-  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override;
+  std::map<std::int32_t, LogRange> input_ranges(std::span<const std::int32_t> partitions) override;
+  std::map<std::int32_t, Record> records_at(std::span<const PartitionOffset> offsets) override;
   std::string cluster_id() override { return cluster_->cluster_id; }
   Nanos time() override { return cluster_->time; }
   std::int64_t offset_at(std::int32_t partition, Nanos time) override;
@@ -223,48 +218,80 @@ void MemoryBroker::recover() {
   positions_.clear();
 }
 
-std::optional<std::int64_t> MemoryBroker::committed(std::int32_t partition) {
-  cluster_->at(session_->topic, partition);
+std::map<std::int32_t, std::int64_t> MemoryBroker::committed(
+    std::span<const std::int32_t> partitions) {
   const memory::Group& group = cluster_->groups.at(session_->group);
   const auto pending = [&] {
-    return std::any_of(group.pending.begin(), group.pending.end(),
-                       [&](const auto& one) { return one.second.contains(partition); });
+    return std::ranges::any_of(group.pending, [&](const auto& one) {
+      return std::ranges::any_of(partitions, [&](auto p) { return one.second.contains(p); });
+    });
   };
   if (pending() && (!cluster_->waited() || pending())) {
-    throw Failure("committed offset of " + session_->topic + "-" + std::to_string(partition) +
-                  " in group " + session_->group +
+    throw Failure("committed offsets of " + session_->topic + " in group " + session_->group +
                   ": pending in a transaction that nobody decides (UNSTABLE_OFFSET_COMMIT)");
   }
-  const auto found = group.offsets.find(partition);
-  return found == group.offsets.end() ? std::nullopt : std::optional(found->second);
-}
-
-std::int64_t MemoryBroker::restore(const std::string& topic, std::int32_t partition,
-                                   std::int64_t from,
-                                   const std::function<void(const Record&)>& apply) {
-  Partition& log = within(topic, partition, from);
-  const std::int64_t high = log.high();
-  std::int64_t position = from;
-  while (true) {
-    const std::int64_t end = std::min(log.stable(), high);
-    while ((position = log.next_data(position, end)) < end) {
-      apply(memory::record_of(partition, position, log.at(position)));
-      ++position;
-    }
-    if (position >= high) return position;
-    if (!cluster_->waited() || log.stable() <= position) {
-      throw Failure("restore of " + topic + "-" + std::to_string(partition) + " stands at " +
-                    std::to_string(position) + " below the high watermark " + std::to_string(high) +
-                    ": a transaction that nobody decides");
-    }
+  std::map<std::int32_t, std::int64_t> offsets;
+  for (const std::int32_t partition : partitions) {
+    cluster_->at(session_->topic, partition);
+    const auto found = group.offsets.find(partition);
+    if (found != group.offsets.end()) offsets.insert(*found);
   }
+  return offsets;
 }
 
-std::optional<Record> MemoryBroker::record_at(std::int32_t partition, std::int64_t offset) {
-  const Partition& log = cluster_->at(session_->topic, partition);
-  if (offset < log.low || log.next_data(offset, log.stable()) != offset) return std::nullopt;
-  return offset < log.stable() ? std::optional(memory::record_of(partition, offset, log.at(offset)))
-                               : std::nullopt;
+std::map<TopicPartition, LogRange> MemoryBroker::ranges(std::span<const TopicPartition> logs) {
+  std::map<TopicPartition, LogRange> ranges;
+  for (const auto& [topic, partition] : logs) {
+    const Partition& log = cluster_->at(topic, partition);
+    ranges[{topic, partition}] = {log.low, log.high()};
+  }
+  return ranges;
+}
+
+std::optional<std::vector<std::int64_t>> MemoryBroker::restore(
+    std::span<const LogPart> parts, const std::function<void(std::size_t, const Record&)>& apply) {
+  std::vector<std::int64_t> positions;
+  for (const auto& [where, from, to] : parts) {
+    Partition& log = within(where.first, where.second, from);
+    std::int64_t position = from;
+    for (;;) {
+      const std::int64_t end = std::min(log.stable(), to);
+      while ((position = log.next_data(position, end)) < end) {
+        apply(positions.size(), memory::record_of(where.second, position, log.at(position)));
+        ++position;
+      }
+      if (position >= to) break;
+      if (!cluster_->waited() || log.stable() <= position) {
+        throw Failure("restore of " + where.first + "-" + std::to_string(where.second) +
+                      " stands at " + std::to_string(position) + " below the high watermark " +
+                      std::to_string(to) + ": a transaction that nobody decides");
+      }
+      // Who waits hears of the group.
+      if (session_->announce || !cluster_->is_member(*session_)) return std::nullopt;
+    }
+    positions.push_back(position);
+  }
+  return positions;
+}
+
+std::map<std::int32_t, LogRange> MemoryBroker::input_ranges(
+    std::span<const std::int32_t> partitions) {
+  std::map<std::int32_t, LogRange> ranges;
+  for (const std::int32_t partition : partitions) {
+    const Partition& log = cluster_->at(session_->topic, partition);
+    if (log.reachable) ranges[partition] = {log.low, log.high()};
+  }
+  return ranges;
+}
+
+std::map<std::int32_t, Record> MemoryBroker::records_at(std::span<const PartitionOffset> offsets) {
+  std::map<std::int32_t, Record> records;
+  for (const auto& [partition, offset] : offsets) {
+    const Partition& log = cluster_->at(session_->topic, partition);
+    if (offset >= log.low && offset < log.stable() && log.next_data(offset, log.stable()) == offset)
+      records[partition] = memory::record_of(partition, offset, log.at(offset));
+  }
+  return records;
 }
 
 std::int64_t MemoryBroker::offset_at(std::int32_t partition, Nanos time) {

@@ -11,6 +11,7 @@
 #include "pipeline/commands.h"
 #include "pipeline/dead_letter.h"
 #include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 #include "schemas/alert.h"
 
 namespace gyre::pipeline {
@@ -42,14 +43,16 @@ class Run {
 
  private:
   void take(const Assignment& assignment) {
-    const std::string& topic = config_.output.dead_letter_topic;
+    const std::string& topic = config_.input.dead_letter_topic;
     std::vector<PartitionOffset> from;
     ends_.clear();
+    const auto committed = broker_.committed(assignment.partitions);
     for (const std::int32_t partition : assignment.partitions) {
-      const auto seen = broker_.committed(partition);
-      const std::int64_t low = broker_.low_watermark(topic, partition);
-      from.push_back({partition, std::max(seen.value_or(low), low)});
-      ends_[partition] = broker_.high_watermark(topic, partition);
+      const LogRange log = broker_.range(topic, partition);
+      const auto seen = committed.find(partition);
+      from.push_back(
+          {partition, seen == committed.end() ? log.low : std::max(seen->second, log.low)});
+      ends_[partition] = log.high;
     }
     broker_.resume(from);
     assigned_ = true;
@@ -119,12 +122,11 @@ int redeliver(const Config& config, const RedeliverOptions& options) {
     const std::string_view error = schemas::to_string(each);
     if (options.error && *options.error != error) continue;
     // One id for all instances: a second run takes over from the first, it never shares with it.
-    const auto broker =
-        make_kafka_broker({config.kafka.brokers, config.kafka.properties},
-                          {.input_topic = config.output.dead_letter_topic,
-                           .group = redelivery_group(config, error),
-                           .id = config.name + "-redeliver",
-                           .output_topics = {{config.input.topic, kLargestDeadLetter}}});
+    const auto broker = make_kafka_broker(
+        kafka_client(config), {.input_topic = config.input.dead_letter_topic,
+                               .group = redelivery_group(config, error),
+                               .id = config.name + "-redeliver",
+                               .output_topics = {{config.input.topic, kLargestDeadLetter}}});
     const RedeliveryCounts counts = redeliver_letters(*broker, config, error, options.dry_run);
     std::cout << fmt::format("{}: {} {}", error, counts.redelivered,
                              options.dry_run ? "would be redelivered" : "redelivered");

@@ -7,6 +7,9 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <optional>
+#include <set>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -55,6 +58,8 @@ struct Published {
   std::string id;
   std::int64_t revision;
   std::string json;
+
+  auto operator<=>(const Published&) const = default;
 };
 
 int rank_of(std::string_view type) {
@@ -72,13 +77,17 @@ class Replay {
         feed_(options) {
     partitions_ =
         options.partitions > 0 ? options.partitions : static_cast<std::int32_t>(feed_.size());
+    // Reports go to standard output, whatever the file says of topics.
+    config_.outputs = {{.topic = config.outputs.front().topic}};
     config_.inner.partitions =
         options.partitions > 0 ? options.partitions : config.inner.partitions;
+    if (options.state) config_.state.directory = *options.state;
     cluster_.create_topic(config_.input.topic, partitions_);
     for (const std::string& topic : inner_topics())
       cluster_.create_topic(topic, config_.inner.partitions);
-    cluster_.create_topic(config_.output.topic, 1);
-    cluster_.create_topic(config_.output.dead_letter_topic, 1, kLargestDeadLetter);
+    cluster_.create_topic(config_.outputs.front().topic, 1);
+    cluster_.create_topic(config_.input.dead_letter_topic, 1, kLargestDeadLetter);
+    if (!encoding_) show_.emplace(format_of(options.format));
   }
 
   int run() {
@@ -91,7 +100,7 @@ class Replay {
                              .telemetry = telemetry_,
                              .clock = [this] { return clock_; },
                              .client_id = "replay",
-                             .in_memory = true};
+                             .in_memory = !options_.state};
     const auto intake_tasks = make_intake_tasks(task_options);
     const auto rule_broker =
         cluster_.connect(config_.group("by_rule"), config_.by_rule_topic(), "by_rule");
@@ -105,6 +114,12 @@ class Replay {
     intake.run_once();  // takes its assignment
     by_container.run_once();
     by_rule.run_once();
+    const auto decided = [&] {
+      Nanos earliest = kEndOfTime;
+      for (std::int32_t partition = 0; partition < config_.inner.partitions; ++partition)
+        earliest = std::min(earliest, rule_tasks->status(partition).stream_time);
+      return earliest;
+    };
 
     for (bool more = true; more;) {
       more = feed_batch();
@@ -115,9 +130,10 @@ class Replay {
       while (by_container.run_once()) continue;
       while (by_rule.run_once()) continue;
       collect();
+      print_before(decided());
     }
-    print_reports();
-    print_dead_letters();
+    print_before(kEndOfTime);
+    finish_printing();
     tell_of_dead_letters();
     if (options_.stats) print_stats(intake_tasks->counters(), container_tasks->counters());
     return 0;
@@ -147,33 +163,27 @@ class Replay {
     return true;
   }
 
-  // Takes what was published, and trims every topic: nobody will read it again.
+  // Takes what was published, and trims every topic: nobody reads it once more.
   void collect() {
-    for (const Record& record : take(config_.output.topic, 0)) {
+    for (Record& record : cluster_.read(config_.outputs.front().topic, 0)) {
       const std::string_view id = header(record, "ce_id");
       const std::size_t slash = id.rfind('/');
-      reports_.push_back({.time = std::string(header(record, "ce_time")),
-                          .rank = rank_of(header(record, "ce_type")),
-                          .id = std::string(id.substr(0, slash)),
-                          .revision = number(id.substr(slash + 1)),
-                          .json = record.value.value_or("")});
+      waiting_.insert({.time = std::string(header(record, "ce_time")),
+                       .rank = rank_of(header(record, "ce_type")),
+                       .id = std::string(id.substr(0, slash)),
+                       .revision = number(id.substr(slash + 1)),
+                       .json = std::move(record.value).value_or("")});
     }
-    for (Record& record : take(config_.output.dead_letter_topic, 0)) {
-      const Origin& origin =
-          origins_.at({static_cast<std::int32_t>(number(header(record, "gyre-source-partition"))),
-                       number(header(record, "gyre-source-offset"))});
-      dead_letters_.emplace_back(origin, std::move(record));
+    for (const Record& record : cluster_.read(config_.input.dead_letter_topic, 0)) {
+      bury(origins_.at({static_cast<std::int32_t>(number(header(record, "gyre-source-partition"))),
+                        number(header(record, "gyre-source-offset"))}),
+           record);
     }
     origins_.clear();  // whatever was fed has been read
     trim(config_.input.topic, partitions_);
+    trim(config_.outputs.front().topic, 1);
+    trim(config_.input.dead_letter_topic, 1);
     for (const std::string& topic : inner_topics()) trim(topic, config_.inner.partitions);
-  }
-
-  std::vector<Record> take(const std::string& topic, std::int32_t partition) {
-    std::int64_t& from = taken_[{topic, partition}];
-    std::vector<Record> records = cluster_.read(topic, partition, from);
-    if (!records.empty()) from = records.back().offset + 1;
-    return records;
   }
 
   void trim(const std::string& topic, std::int32_t partitions) {
@@ -181,61 +191,70 @@ class Replay {
       cluster_.delete_records(topic, partition, cluster_.last_stable_offset(topic, partition));
   }
 
-  // By time of decision and rank: the same whatever the partitions were.
-  void print_reports() {
-    const auto rank = [](const Published& report) {
-      return std::tie(report.time, report.rank, report.id, report.revision);
-    };
-    std::sort(reports_.begin(), reports_.end(),
-              [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-    if (options_.format == "json") {
-      for (const Published& report : reports_) std::cout << report.json << '\n';
-    } else {
-      Show show(format_of(options_.format));
-      for (const Published& report : reports_) CHECK(show.take(report.json));
-      show.print();
+  // By time of decision and rank: the same whatever the partitions were. Nothing that is decided
+  // later has an earlier time, so what is decided everywhere need not be kept.
+  void print_before(Nanos decided) {
+    if (decided == kNoTime) return;
+    const std::string end = format_rfc3339_second(second_of(decided));
+    while (!waiting_.empty() && (decided == kEndOfTime || waiting_.begin()->time < end)) {
+      const Published& report = *waiting_.begin();
+      CHECK(report.time >= printed_until_);
+      if (show_) {
+        CHECK(show_->take(report.json));
+      } else if (*encoding_ != schemas::Encoding::kFalco || is_worth_an_alert(report.json)) {
+        std::cout << schemas::encode(report.json, *encoding_, true) << '\n';
+      }
+      ++reports_;
+      waiting_.erase(waiting_.begin());
     }
+    printed_until_ = end;
+    if (!std::cout) throw Failure("cannot write the reports to standard output");
+  }
+
+  void finish_printing() {
+    if (show_) show_->print();
     std::cout.flush();
     if (!std::cout) throw Failure("cannot write the reports to standard output");
+    if (!options_.dead_letters) return;
+    dead_letters_out_.flush();
+    if (!dead_letters_out_) throw Failure(fmt::format("cannot write {}", *options_.dead_letters));
   }
 
   // Reports alone don't show that there could be more.
   void tell_of_dead_letters() const {
-    if (dead_letters_.empty()) return;
-    std::map<std::string_view, std::size_t> by_error;
-    for (const auto& [origin, record] : dead_letters_) ++by_error[header(record, "gyre-error")];
+    if (dead_by_error_.empty()) return;
     std::string all;
-    for (const auto& [error, count] : by_error)
-      all += fmt::format("{}{} {}", all.empty() ? "" : ", ", count, error);
-    const auto& [origin, first] = dead_letters_.front();
+    std::uint64_t count = 0;
+    for (const auto& [error, of_error] : dead_by_error_) {
+      all += fmt::format("{}{} {}", all.empty() ? "" : ", ", of_error, error);
+      count += of_error;
+    }
     std::cerr << fmt::format(
-        "gyre: {} could not be read ({}); the first is line {} of {}: {}{}\n", dead_letters_.size(),
-        all, origin.line, feed_.name(origin.source), header(first, "gyre-detail"),
+        "gyre: {} could not be read ({}); the first is line {} of {}: {}{}\n", count, all,
+        first_dead_.line, feed_.name(first_dead_.source), first_dead_detail_,
         options_.dead_letters ? "" : ". --dead-letters FILE writes each with its reason");
   }
 
-  void print_dead_letters() {
-    if (!options_.dead_letters) return;
-    std::ofstream& out = dead_letters_out_;
-    for (const auto& [origin, record] : dead_letters_) {
-      const std::string& value = *record.value;
-      const bool ascii = std::all_of(value.begin(), value.end(),
-                                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-      schemas::JsonWriter json;
-      json.begin_object()
-          .text("error", header(record, "gyre-error"))
-          .text("detail", header(record, "gyre-detail"))
-          .text("truncated", header(record, "gyre-truncated"))
-          .text("sha256", header(record, "gyre-sha256"));
-      json.key("source").value(feed_.name(origin.source));
-      json.key("line").number(static_cast<std::int64_t>(origin.line));
-      json.key(ascii ? "value" : "value_base64")
-          .value(ascii ? value : to_base64(value))
-          .end_object();
-      out << json.take() << '\n';
+  void bury(const Origin& origin, const Record& record) {
+    if (dead_by_error_.empty()) {
+      first_dead_ = origin;
+      first_dead_detail_ = header(record, "gyre-detail");
     }
-    out.flush();
-    if (!out) throw Failure(fmt::format("cannot write {}", *options_.dead_letters));
+    ++dead_by_error_[std::string(header(record, "gyre-error"))];
+    if (!options_.dead_letters) return;
+    const std::string& value = *record.value;
+    const bool ascii = std::all_of(value.begin(), value.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    schemas::JsonWriter json;
+    json.begin_object()
+        .text("error", header(record, "gyre-error"))
+        .text("detail", header(record, "gyre-detail"))
+        .text("truncated", header(record, "gyre-truncated"))
+        .text("sha256", header(record, "gyre-sha256"));
+    json.key("source").value(feed_.name(origin.source));
+    json.key("line").number(static_cast<std::int64_t>(origin.line));
+    json.key(ascii ? "value" : "value_base64").value(ascii ? value : to_base64(value)).end_object();
+    dead_letters_out_ << json.take() << '\n';
   }
 
   void print_stats(const records::Counters& intake, const records::Counters& container) {
@@ -244,7 +263,7 @@ class Replay {
         R"({{"in":{},"folded":{},"duplicate":{},"late":{},"dead":{},"heartbeats":{},"reports":{}}})"
         "\n",
         intake.in(), container.folded(), container.duplicate(), container.late(), intake.dead(),
-        container.heartbeats(), reports_.size());
+        container.heartbeats(), reports_);
     out.flush();
     if (!out) throw Failure(fmt::format("cannot write {}", *options_.stats));
   }
@@ -262,9 +281,14 @@ class Replay {
   Nanos clock_ = kNoTime;
   std::uint64_t lines_ = 0;
   std::map<std::pair<std::int32_t, std::int64_t>, Origin> origins_;  ///< by partition and offset
-  std::map<TopicPartition, std::int64_t> taken_;
-  std::vector<Published> reports_;
-  std::vector<std::pair<Origin, Record>> dead_letters_;
+  std::multiset<Published> waiting_;
+  std::string printed_until_;
+  std::uint64_t reports_ = 0;
+  const std::optional<schemas::Encoding> encoding_ = encoding_of(format_of(options_.format));
+  std::optional<Show> show_;  ///< none: reports are printed as `encoding_` says
+  std::map<std::string, std::uint64_t> dead_by_error_;
+  Origin first_dead_{};
+  std::string first_dead_detail_;
 };
 
 }  // namespace

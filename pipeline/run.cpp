@@ -23,6 +23,7 @@
 #include "pipeline/http.h"
 #include "pipeline/kafka_admin.h"
 #include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 #include "pipeline/service_manager.h"
 #include "pipeline/task.h"
 #include "pipeline/worker.h"
@@ -118,29 +119,32 @@ class Stop {
 };
 
 KafkaStage kafka_stage(const Config& config, const std::string& stage, int worker) {
-  if (stage == "intake")
-    return {.input_topic = config.input.topic,
-            .group = config.group(stage),
-            .id = config.client_id(stage, worker),
-            .output_topics = {{config.by_container_topic()},
-                              {config.output.dead_letter_topic, kLargestDeadLetter},
-                              {config.intake_changelog()}}};
-  if (stage == "by_rule")
-    return {.input_topic = config.by_rule_topic(),
-            .group = config.group(stage),
-            .id = config.client_id(stage, worker),
-            .output_topics = {{config.output.topic}, {config.by_rule_changelog()}}};
-  return {.input_topic = config.by_container_topic(),
-          .group = config.group(stage),
-          .id = config.client_id(stage, worker),
-          .output_topics = {{config.output.topic},
-                            {config.by_container_changelog()},
-                            {config.by_container_ids()},
-                            {config.by_rule_topic()}}};
+  KafkaStage kafka{.input_topic = config.input.topic,
+                   .group = config.group(stage),
+                   .id = config.client_id(stage, worker),
+                   .output_topics = {}};
+  if (stage == "intake") {
+    kafka.output_topics = {{config.by_container_topic()},
+                           {config.input.dead_letter_topic, kLargestDeadLetter},
+                           {config.intake_changelog()}};
+    return kafka;
+  }
+  for (const Output& output : config.outputs) kafka.output_topics.push_back({output.topic});
+  if (stage == "by_rule") {
+    kafka.input_topic = config.by_rule_topic();
+    kafka.output_topics.push_back({config.by_rule_changelog()});
+  } else {
+    kafka.input_topic = config.by_container_topic();
+    for (const std::string& topic :
+         {config.by_container_changelog(), config.by_container_ids(), config.by_rule_topic()})
+      kafka.output_topics.push_back({topic});
+  }
+  return kafka;
 }
 
 struct Shared {
   const Config& config;
+  const KafkaClient& client;
   const stages::Playbooks& playbooks;
   const state::StoreMemory& memory;
   Telemetry& telemetry;
@@ -159,14 +163,16 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
   try {
     const Config& config = shared.config;
     KafkaStage kafka = kafka_stage(config, stage, worker);
-    kafka.alive = [&, loop = LoopId{stage, worker}] { shared.telemetry.status().alive(loop); };
-    const auto broker = make_kafka_broker({config.kafka.brokers, config.kafka.properties}, kafka);
+    kafka.waits = [&, loop = LoopId{stage, worker}](bool waits) {
+      shared.telemetry.status().waits(loop, waits);
+    };
     const TaskOptions options{.config = config,
                               .memory = shared.memory,
                               .telemetry = shared.telemetry,
                               .clock = wall_clock,
                               .client_id = kafka.id};
     const auto tasks = make_tasks(stage, options, shared.playbooks);
+    const auto broker = make_kafka_broker(shared.client, kafka);
     Worker loop({stage, worker}, *broker, *tasks, shared.telemetry,
                 {.linger = config.batch.linger,
                  .records = config.batch.records,
@@ -204,7 +210,7 @@ void join(std::vector<std::thread>& threads, Stop& stop, Telemetry& telemetry) {
     telemetry.error(fmt::format(
         "Left without waiting any longer for Kafka; what was not committed is read again at the "
         "next start why={}",
-        stop.text()));
+        pipeline::quoted(stop.text())));
     std::_Exit(1);
   }
   for (std::thread& thread : threads) thread.join();
@@ -219,6 +225,7 @@ int run(const Config& config) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: all inherit it
 
+  const KafkaClient client = kafka_client(config);
   const DirectoryLock lock(config.state.directory);
   const stages::Playbooks playbooks(config.playbooks);
   Telemetry telemetry;
@@ -227,14 +234,12 @@ int run(const Config& config) {
   telemetry.started(GYRE_VERSION);
   const AdminServer admin(config.admin.listen, telemetry);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // nothing is held yet that has to be let go
-  for (const std::string& line :
-       ensure_topics({config.kafka.brokers, config.kafka.properties}, topic_specs(config)))
-    telemetry.info(line);
+  for (const std::string& line : ensure_topics(client, topic_specs(config))) telemetry.info(line);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   const state::StoreMemory memory(config.state.cache_bytes);
   Stop stop;
-  const Shared shared{config, playbooks, memory, telemetry, stop};
+  const Shared shared{config, client, playbooks, memory, telemetry, stop};
   std::vector<std::thread> threads;
   for (int worker = 0; worker < config.workers; ++worker)
     for (const std::string& stage : config.stages) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "pipeline/outputs.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -87,11 +88,31 @@ int urgency(std::string_view level) { return level == "page" ? 0 : level == "tic
 
 }  // namespace
 
+const std::vector<std::string>& format_names() {
+  static const std::vector<std::string> names = {"json", "summary", "markdown",
+                                                 "ecs",  "ocsf",    "falco"};
+  return names;
+}
+
 Format format_of(std::string_view name) {
-  if (name == "json") return Format::kJson;
-  if (name == "summary") return Format::kSummary;
-  CHECK(name == "markdown");
-  return Format::kMarkdown;
+  const auto found = std::find(format_names().begin(), format_names().end(), name);
+  CHECK(found != format_names().end());
+  return static_cast<Format>(found - format_names().begin());
+}
+
+std::optional<schemas::Encoding> encoding_of(Format format) {
+  switch (format) {
+    case Format::kJson:
+      return schemas::Encoding::kNative;
+    case Format::kEcs:
+      return schemas::Encoding::kEcs;
+    case Format::kOcsf:
+      return schemas::Encoding::kOcsf;
+    case Format::kFalco:
+      return schemas::Encoding::kFalco;
+    default:
+      return std::nullopt;
+  }
 }
 
 Show::Show(Format format)
@@ -115,8 +136,10 @@ bool Show::take(std::string_view json, bool at_once) {
     kept.text = row(report, colour_);
   } else if (format_ == Format::kMarkdown) {
     kept.text = printable(text(report, {"markdown"}), false) + '\n';
+  } else if (format_ == Format::kFalco && !is_worth_an_alert(json)) {
+    kept.text.clear();
   } else {
-    kept.text = std::string(json) + '\n';
+    kept.text = schemas::encode(json, *encoding_of(format_), true) + '\n';
     // A raw line break can stand only between JSON's tokens; one record is one line.
     std::replace_if(
         kept.text.begin(), kept.text.end() - 1, [](char c) { return c == '\n' || c == '\r'; }, ' ');

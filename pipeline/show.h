@@ -3,16 +3,25 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "schemas/encoding.h"
 
 namespace gyre::pipeline {
 
-/// How reports are printed: as they are, a JSON object a line; as a table; as Markdown.
-enum class Format : std::uint8_t { kJson, kSummary, kMarkdown };
+/// How reports are printed: as they are, a JSON object a line; as a table; as Markdown; in another
+/// encoding, a JSON object a line, of `falco` only what is worth an alert (outputs.h).
+enum class Format : std::uint8_t { kJson, kSummary, kMarkdown, kEcs, kOcsf, kFalco };
 
-/// `json`, `summary`, `markdown`; must be one of them.
+/// `json`, `summary`, `markdown`, `ecs`, `ocsf`, `falco`.
+const std::vector<std::string>& format_names();
+/// Of one of them.
 Format format_of(std::string_view name);
+/// What it prints a line; none: it is for people.
+std::optional<schemas::Encoding> encoding_of(Format format);
 
 /// Prints reports to standard output, which nothing of them may steer: names in a report are chosen
 /// by whoever raised the alert. Colours only where it is a terminal and NO_COLOR is not set.

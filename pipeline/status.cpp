@@ -62,8 +62,9 @@ void Status::turned(const LoopId& loop, Clock::time_point now) {
   loops_[loop].alive = now;
 }
 
-void Status::alive(const LoopId& loop, Clock::time_point now) {
+void Status::waits(const LoopId& loop, bool waits, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
+  loops_[loop].waits = waits;
   loops_[loop].alive = now;
 }
 
@@ -71,7 +72,7 @@ std::pair<bool, std::string> Status::healthy(Clock::time_point now) const {
   const std::lock_guard lock(mutex_);
   std::string why;
   for (const auto& [loop, state] : loops_) {
-    if (!state.alive || now - *state.alive <= kAliveWithin) continue;
+    if (!state.alive || state.waits || now - *state.alive <= kAliveWithin) continue;
     append(why, fmt::format("{}: silent for {} s", name_of(loop), in_seconds(now - *state.alive)));
   }
   return {why.empty(), why};

@@ -58,9 +58,10 @@ class Status {
   std::pair<bool, std::string> ready(Clock::time_point now = Clock::now()) const;
   /// The loop begins a turn.
   void turned(const LoopId& loop, Clock::time_point now = Clock::now());
-  /// It turns, or waits for a broker: each such wait is bounded.
-  void alive(const LoopId& loop, Clock::time_point now = Clock::now());
-  /// Each loop that began was alive within the last 60 s; else false and which was not.
+  /// It waits for a broker, however long that takes, or no more.
+  void waits(const LoopId& loop, bool waits, Clock::time_point now = Clock::now());
+  /// Each loop that began waits so, or was alive within the last 60 s; else false and which was
+  /// not.
   std::pair<bool, std::string> healthy(Clock::time_point now = Clock::now()) const;
 
   /// All that the loop holds from now on. What it held before is gone from here, unless another
@@ -81,6 +82,7 @@ class Status {
     std::string why_not = "is starting";
     std::optional<Clock::time_point> turned;
     std::optional<Clock::time_point> alive;
+    bool waits = false;
   };
 
   std::pair<bool, std::string> ready_locked(Clock::time_point now) const;

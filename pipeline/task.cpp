@@ -3,6 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <filesystem>
+#include <future>
+#include <utility>
+
 #include "base/error.h"
 #include "pipeline/crash_point.h"
 
@@ -10,48 +17,7 @@ namespace gyre::pipeline {
 
 namespace {
 
-constexpr std::size_t kRestoreBatch = 10'000;
-
-// Counts what it reads. Returns the newest stamp that it met.
-Nanos restore_changelog(Broker& broker, state::Store& store, const Changelog& changelog,
-                        std::uint64_t& records) {
-  const std::int64_t remembered = state::restored_offset(store, changelog.name);
-  const std::int64_t from =
-      std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition));
-  std::vector<state::Change> changes;
-  Nanos newest = kNoTime;
-  const std::int64_t reached =
-      broker.restore(changelog.topic, changelog.partition, from, [&](const Record& record) {
-        newest = std::max(newest, record.timestamp);
-        ++records;
-        if (!record.key) return;
-        auto key = changelog.own(*record.key);
-        if (!key) return;
-        changes.push_back({std::move(*key), record.value});
-        if (changes.size() < kRestoreBatch) return;
-        state::restore(store, std::exchange(changes, {}), changelog.name, record.offset + 1);
-      });
-  GYRE_CRASH_POINT("restoring");
-  state::restore(store, std::move(changes), changelog.name, reached);
-  return newest;
-}
-
-Nanos restore_changelogs(Broker& broker, state::Store& store,
-                         const std::vector<Changelog>& changelogs, std::uint64_t& records) {
-  Nanos newest = kNoTime;
-  for (const Changelog& changelog : changelogs)
-    newest = std::max(newest, restore_changelog(broker, store, changelog, records));
-  return newest;
-}
-
-bool knows_more_than_the_log(Broker& broker, const state::Store& store,
-                             const std::vector<Changelog>& changelogs) {
-  for (const Changelog& changelog : changelogs)
-    if (state::restored_offset(store, changelog.name) >
-        broker.high_watermark(changelog.topic, changelog.partition))
-      return true;
-  return false;
-}
+constexpr std::size_t kBuffered = 16 << 20;  // bytes, of all that is restored
 
 // A clock that went back says nothing of how long it was.
 bool was_away(Nanos followed, Nanos now) {
@@ -70,37 +36,214 @@ void refuse_another_cluster(const std::string& known, const std::string& here) {
                   known, here));
 }
 
+class Restore {
+ public:
+  /// Of all changelogs, in offsets.
+  using Progress = std::function<void(std::int64_t read, std::int64_t of)>;
+
+  Restore(Broker& broker, std::span<const Following> tasks, Nanos now, Progress progress)
+      : broker_(broker), now_(now), cluster_(broker.cluster_id()), progress_(std::move(progress)) {
+    for (const Following& task : tasks)
+      tasks_.push_back({.store = *task.store, .changelogs = task.changelogs});
+  }
+
+  std::optional<std::vector<Restored>> run() {
+    ask_ranges();
+    for (Task& task : tasks_) {
+      refuse_another_cluster(state::cluster_of(task.store), cluster_);
+      task.followed = state::followed_at(task.store);
+      if (knows_more_than_the_log(task))
+        wipe(task, "it knows more than its changelog holds");
+      else if (was_away(task.followed, now_))
+        wipe(task, kAway);
+      task.state_id = state_id(task);
+    }
+    if (!read([](const Task&) { return true; })) return std::nullopt;
+    const auto misled = [](const Task& task) { return task.misled; };
+    for (Task& task : tasks_) {
+      if (!task.restored.wiped.empty()) continue;
+      task.misled = true;
+      if (!task.state_id.empty() && task.state_id != state_id(task))
+        wipe(task, "it belongs to another changelog");
+      else if (was_away(task.followed, task.newest))  // whatever our clock says
+        wipe(task, kAway);
+      else
+        task.misled = false;
+    }
+    if (std::ranges::any_of(tasks_, misled) && !read(misled)) return std::nullopt;
+    std::vector<Restored> restored;
+    for (const Task& task : tasks_) {
+      state::set_followed(task.store, cluster_, now_);
+      restored.push_back(task.restored);
+    }
+    GYRE_CRASH_POINT("restored");
+    return restored;
+  }
+
+ private:
+  static constexpr std::string_view kAway = "it followed its changelog too long ago";
+
+  struct Task {
+    state::Store& store;
+    const std::vector<Changelog>& changelogs;
+    Nanos followed = kNoTime;
+    std::string state_id;    // before
+    Nanos newest = kNoTime;  // stamp that was met
+    bool misled = false;     // what it was restored to is of no use
+    Restored restored;
+  };
+  struct Log {
+    Task& task;
+    const Changelog& changelog;
+    std::int64_t next;
+    std::vector<state::Change> changes = {};
+  };
+
+  void ask_ranges() {
+    std::vector<TopicPartition> logs;
+    for (const Task& task : tasks_)
+      for (const Changelog& changelog : task.changelogs)
+        logs.emplace_back(changelog.topic, changelog.partition);
+    ranges_ = broker_.ranges(logs);
+  }
+  const LogRange& range(const Changelog& changelog) const {
+    return ranges_.at({changelog.topic, changelog.partition});
+  }
+
+  static std::string state_id(const Task& task) {
+    return state::Transaction(task.store).checkpoint().state_id();
+  }
+
+  bool knows_more_than_the_log(const Task& task) const {
+    return std::ranges::any_of(task.changelogs, [&](const Changelog& changelog) {
+      return state::restored_offset(task.store, changelog.name) > range(changelog).high;
+    });
+  }
+
+  // Marked as followed: a restore that is broken off is gone on with another day.
+  void wipe(Task& task, std::string_view why) {
+    task.store.wipe();
+    state::set_followed(task.store, cluster_, now_);
+    task.restored.wiped = why;
+  }
+
+  // False: the assignment changed.
+  bool read(const std::function<bool(const Task&)>& which) {
+    std::vector<Log> logs;
+    std::vector<LogPart> parts;
+    std::int64_t all = 0;
+    for (Task& task : tasks_) {
+      if (!which(task)) continue;
+      for (const Changelog& changelog : task.changelogs) {
+        const std::int64_t from =
+            std::max(state::restored_offset(task.store, changelog.name), range(changelog).low);
+        all += range(changelog).high - from;
+        logs.push_back({task, changelog, from});
+        parts.push_back({{changelog.topic, changelog.partition}, from, range(changelog).high});
+      }
+    }
+    const auto read = broker_.restore(parts, [&](std::size_t i, const Record& record) {
+      take(logs[i], record);
+      if (buffered_ < kBuffered) return;
+      std::int64_t left = 0;
+      for (Log& log : logs) {
+        write(log);
+        left += std::max<std::int64_t>(0, range(log.changelog).high - log.next);
+      }
+      buffered_ = 0;
+      progress_(all - left, all);
+    });
+    GYRE_CRASH_POINT("restoring");
+    for (std::size_t i = 0; i < logs.size(); ++i) {
+      if (read) logs[i].next = read->at(i);
+      write(logs[i]);
+    }
+    buffered_ = 0;
+    return read.has_value();
+  }
+
+  void take(Log& log, const Record& record) {
+    log.task.newest = std::max(log.task.newest, record.timestamp);
+    ++log.task.restored.records;
+    log.next = record.offset + 1;
+    if (!record.key) return;
+    auto key = log.changelog.own(*record.key);
+    if (!key) return;
+    buffered_ += key->size() + (record.value ? record.value->size() : 0);
+    log.changes.push_back({std::move(*key), record.value});
+  }
+
+  static void write(Log& log) {
+    state::restore(log.task.store, std::exchange(log.changes, {}), log.changelog.name, log.next);
+  }
+
+  Broker& broker_;
+  Nanos now_;
+  std::string cluster_;
+  Progress progress_;
+  std::vector<Task> tasks_;
+  std::map<TopicPartition, LogRange> ranges_;
+  std::size_t buffered_ = 0;  // bytes
+};
+
 }  // namespace
 
-Restored restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs,
-                      Nanos now) {
-  const std::string cluster = broker.cluster_id();
-  refuse_another_cluster(state::cluster_of(store), cluster);
-  constexpr std::string_view kAway = "it followed its changelog too long ago";
-  const Nanos followed = state::followed_at(store);
-  Restored restored;
-  std::string_view& wiped = restored.wiped;
-  if (knows_more_than_the_log(broker, store, changelogs))
-    wiped = "it knows more than its changelog holds";
-  else if (was_away(followed, now))
-    wiped = kAway;
-  if (!wiped.empty()) store.wipe();
-  const std::string before = state::Transaction(store).checkpoint().state_id();
-  const Nanos newest = restore_changelogs(broker, store, changelogs, restored.records);
-  const std::string after = state::Transaction(store).checkpoint().state_id();
-  if (wiped.empty()) {
-    if (!before.empty() && before != after)
-      wiped = "it belongs to another changelog";
-    else if (was_away(followed, newest))  // whatever our clock says
-      wiped = kAway;
-    if (!wiped.empty()) {
-      store.wipe();
-      restore_changelogs(broker, store, changelogs, restored.records);
-    }
+std::optional<std::vector<Restored>> restore_tasks(Broker& broker, const std::string& stage,
+                                                   std::span<const Following> tasks, Nanos now,
+                                                   Telemetry& telemetry) {
+  const auto began = std::chrono::steady_clock::now();
+  auto restored = Restore(broker, tasks, now, [&](std::int64_t read, std::int64_t of) {
+                    telemetry.restoring(stage, read, of);
+                  }).run();
+  if (!restored) return restored;
+  std::uint64_t records = 0;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const Restored& each = restored->at(i);
+    records += each.records;
+    if (!each.wiped.empty()) telemetry.state_restored(stage, tasks[i].partition, each.wiped);
   }
-  state::set_followed(store, cluster, now);
-  GYRE_CRASH_POINT("restored");
+  telemetry.tasks_recovered(stage, tasks.size(), records, std::chrono::steady_clock::now() - began);
   return restored;
+}
+
+std::vector<std::int32_t> stored_partitions(const Config& config, const std::string& stage) {
+  std::vector<std::int32_t> partitions;
+  std::error_code none;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(config.state.directory + "/" + stage, none)) {
+    const std::string name = entry.path().filename();
+    std::int32_t partition = -1;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), partition);
+    if (error == std::errc() && end == name.data() + name.size() && partition >= 0)
+      partitions.push_back(partition);
+  }
+  return partitions;
+}
+
+std::map<std::int32_t, std::unique_ptr<state::Store>> open_stores(
+    const TaskOptions& options, const std::string& stage,
+    std::span<const std::int32_t> partitions) {
+  std::vector<std::unique_ptr<state::Store>> opened(partitions.size());
+  std::atomic<std::size_t> next = 0;
+  const auto open = [&] {
+    for (std::size_t i = next++; i < opened.size(); i = next++)
+      opened[i] = std::make_unique<state::Store>(
+          options.in_memory
+              ? std::string()
+              : fmt::format("{}/{}/{}", options.config.state.directory, stage, partitions[i]),
+          options.memory);
+  };
+  // Each waits for the disk some times, and that is all it takes.
+  constexpr std::size_t kAtOnce = 32;
+  std::vector<std::future<void>> others;
+  if (options.memory.on_disk())
+    while (others.size() + 1 < std::min(kAtOnce, opened.size()))
+      others.push_back(std::async(std::launch::async, open));
+  open();
+  for (std::future<void>& other : others) other.get();
+  std::map<std::int32_t, std::unique_ptr<state::Store>> stores;
+  for (std::size_t i = 0; i < opened.size(); ++i) stores[partitions[i]] = std::move(opened[i]);
+  return stores;
 }
 
 void refuse_unless_overtaken(Broker& broker, std::int32_t partition,

@@ -40,10 +40,13 @@ class StageTasks {
  public:
   virtual ~StageTasks() = default;
 
+  /// Opens the stores of partitions that are likely to be assigned.
+  virtual void open(std::span<const std::int32_t> partitions) = 0;
   /// Makes `partitions` the ones held: recovers each (its store equals the changelog afterwards,
-  /// and its checkpoint the committed offset, else Refusal) and returns where to read on.
-  virtual std::vector<PartitionOffset> assign(std::span<const std::int32_t> partitions,
-                                              Broker& broker) = 0;
+  /// and its checkpoint the committed offset, else Refusal) and returns where to read on. None: the
+  /// assignment changed meanwhile, as the next poll tells.
+  virtual std::optional<std::vector<PartitionOffset>> assign(
+      std::span<const std::int32_t> partitions, Broker& broker) = 0;
   /// What the next batch may hold, for the stages that care.
   virtual BatchLimits plan(const BatchLimits& limits, Broker&) { return limits; }
   /// Whether the input is a topic of the engine's own: nobody else reads it, so what is committed
@@ -88,16 +91,31 @@ struct Changelog {
   std::string_view name;  ///< state::kChangelog or state::kIds
   std::function<std::optional<std::string>(const std::string& key)> own;
 };
+/// A task's store, and all changelogs that it is the fold of.
+struct Following {
+  std::int32_t partition;  ///< the task's
+  state::Store* store;
+  std::vector<Changelog> changelogs;
+};
 struct Restored {
   std::string_view wiped;     ///< why it was restored from the start; empty: it was not
   std::uint64_t records = 0;  ///< of changelogs that were read
 };
-/// Reads every changelog of a task into its store, from the offset that the store remembers to the
-/// high watermark (rules T2, T3 of the engine's design: after `committed` was asked). A store that
-/// knows more than the log, belongs to another log or was away for too long is wiped and restored
-/// from the start. `now` is the clock; kNoTime: there is none.
-Restored restore_task(Broker& broker, state::Store& store, const std::vector<Changelog>& changelogs,
-                      Nanos now);
+/// Reads every changelog of a stage's tasks into their stores, all at once, from the offset that a
+/// store remembers to the high watermark (rules T2, T3 of the engine's design: after `committed`
+/// was asked). A store that knows more than the log, belongs to another log or was away for too
+/// long is wiped and restored from the start. `now` is the clock; kNoTime: there is none. Returns
+/// as many as `tasks`; none: the assignment changed meanwhile, and each store has what it remembers
+/// to have.
+std::optional<std::vector<Restored>> restore_tasks(Broker& broker, const std::string& stage,
+                                                   std::span<const Following> tasks, Nanos now,
+                                                   Telemetry& telemetry);
+
+/// The partitions of which a state directory holds the stage's state.
+std::vector<std::int32_t> stored_partitions(const Config& config, const std::string& stage);
+/// The stores of tasks, by partition, opened at once.
+std::map<std::int32_t, std::unique_ptr<state::Store>> open_stores(
+    const TaskOptions& options, const std::string& stage, std::span<const std::int32_t> partitions);
 
 /// When a store that is written now will have followed its changelog, by the clock of the brokers
 /// and ours: the earlier one, so that a wrong clock costs a restore and nothing else.
@@ -110,6 +128,12 @@ inline Nanos follow_time(Nanos brokers, Nanos ours) { return std::min(brokers, o
 void refuse_unless_overtaken(Broker& broker, std::int32_t partition,
                              std::optional<std::int64_t> committed, std::string_view task,
                              const std::function<void()>& decide);
+
+template <typename Value>
+std::optional<Value> find(const std::map<std::int32_t, Value>& map, std::int32_t partition) {
+  const auto found = map.find(partition);
+  return found == map.end() ? std::nullopt : std::optional(found->second);
+}
 
 /// Where a recovered task reads on: its checkpoint's offset, which must be the committed one and
 /// lie in what the input holds (`range`; none: unknown). None: a first start.

@@ -9,8 +9,6 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -95,49 +93,11 @@ HistogramFamily& histogram(prometheus::Registry& registry, const std::string& na
   return prometheus::BuildHistogram().Name(name).Help(help_of(name)).Register(registry);
 }
 
-/// One line, whatever is in it: values come from brokers and from alerts, and a newline would forge
-/// an entry.
-std::string one_line(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 double seconds(std::chrono::nanoseconds took) {
   return std::chrono::duration<double>(took).count();
 }
 
-std::shared_ptr<spdlog::logger> make_logger() {
-  auto logger =
-      std::make_shared<spdlog::logger>("gyre", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      "%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc));
-  logger->flush_on(spdlog::level::info);
-  return logger;
-}
-
 }  // namespace
-
-std::string quoted(std::string_view value) {
-  const bool plain = !value.empty() && value.find_first_of(" =\"\\") == std::string_view::npos;
-  if (plain) return one_line(value);
-  std::string out = "\"";
-  for (const char c : one_line(value)) {
-    if (c == '"') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
-void log_to_stderr() { spdlog::set_default_logger(make_logger()); }
 
 struct Telemetry::Impl {
   struct Warning {
@@ -298,13 +258,17 @@ void Telemetry::assigned(const LoopId& loop, std::size_t partitions) {
                    partitions));
 }
 
-void Telemetry::task_recovered(std::string_view stage, std::int32_t partition,
-                               std::uint64_t records, std::chrono::nanoseconds took) {
+void Telemetry::tasks_recovered(std::string_view stage, std::size_t tasks, std::uint64_t records,
+                                std::chrono::nanoseconds took) {
   const std::string name(stage);
   impl_->restored.Add({{"stage", name}}).Increment(static_cast<double>(records));
   impl_->restore_seconds.Add({{"stage", name}}).Increment(seconds(took));
-  info(fmt::format("Task recovered stage={} partition={} records={} seconds={:.3f}", stage,
-                   partition, records, seconds(took)));
+  info(fmt::format("Tasks recovered stage={} tasks={} records={} seconds={:.3f}", stage, tasks,
+                   records, seconds(took)));
+}
+
+void Telemetry::restoring(std::string_view stage, std::int64_t read, std::int64_t of) {
+  info(fmt::format("Restoring state stage={} read={} of={}", stage, read, of));
 }
 
 void Telemetry::state_restored(std::string_view stage, std::int32_t partition,

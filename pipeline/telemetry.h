@@ -7,14 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "pipeline/log.h"
 #include "pipeline/status.h"
 
 namespace gyre::pipeline {
-
-/// A value of the log: one line, in quotes where it has blanks.
-std::string quoted(std::string_view value);
-/// What logs without a Telemetry (librdkafka) goes to standard error, in the form of all lines.
-void log_to_stderr();
 
 /// The one place that logs and counts: one member function a fact, in the past tense. Any thread.
 /// metric_list.h says what is counted. Labels come from fixed lists, or from the first values met;
@@ -47,8 +43,11 @@ class Telemetry {
                        std::chrono::nanoseconds commit);
   void batch_failed(std::string_view stage, std::string_view what);
   void assigned(const LoopId& loop, std::size_t partitions);
-  void task_recovered(std::string_view stage, std::int32_t partition, std::uint64_t records,
-                      std::chrono::nanoseconds took);
+  /// All that a loop holds, at once.
+  void tasks_recovered(std::string_view stage, std::size_t tasks, std::uint64_t records,
+                       std::chrono::nanoseconds took);
+  /// A restore that takes long: so many offsets are read of so many.
+  void restoring(std::string_view stage, std::int64_t read, std::int64_t of);
   /// A task's state was wiped and read anew from the start of its changelog.
   void state_restored(std::string_view stage, std::int32_t partition, std::string_view because);
   /// Offsets [first, next) of the input were deleted unread and somebody said to go on without.

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "pipeline/commands.h"
 #include "pipeline/kafka_admin.h"
+#include "pipeline/kafka_broker.h"
+#include "pipeline/kafka_properties.h"
 #include "pipeline/task.h"
 
 namespace gyre::pipeline {
@@ -20,7 +22,9 @@ constexpr std::int32_t kOutputPartitions = 8;
 constexpr std::int64_t kBatchBytes = 1'048'588;
 constexpr std::int64_t kDeadLetterBatchBytes = 10 << 20;
 static_assert(kBatchBytes > kLargestRecord && kDeadLetterBatchBytes > kLargestDeadLetter);
-constexpr const char* kSmallSegment = "16777216";
+/// Kafka deletes and compacts closed segments only. With its default, 1 GiB or a week, each of
+/// dozens of partitions would keep that much of what is read or overwritten, and a restore read it.
+constexpr const char* kSegmentBytes = "16777216";
 
 /// Ids are needed for the horizon of event time, but are kept by the broker's clock; four times
 /// leaves room for a standstill.
@@ -33,6 +37,7 @@ std::string ids_retention(const Config& config) {
 
 std::vector<TopicSpec> topic_specs(const Config& config) {
   const auto inner = [&](const std::string& name, Settings settings) {
+    settings.emplace("segment.bytes", kSegmentBytes);
     return TopicSpec{.name = name,
                      .partitions = config.inner.partitions,
                      .exact = true,
@@ -66,26 +71,25 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
                    {"LogAppendTime",
                     "event times are clamped to the record's time, which its sender sets "
                     "now"}}}};
-  return {
+  std::vector<TopicSpec> specs = {
       input,
       // What is read is deleted by the engine; what is not read yet must never expire.
       inner(config.by_container_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
-      // Few keys that are written with every batch: large segments would hold mostly dead records.
-      changelog(config.intake_changelog(), {{"segment.bytes", kSmallSegment}}),
+      changelog(config.intake_changelog(), {}),
       changelog(config.by_container_changelog(), {}),
       inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
                                         {"retention.ms", ids_retention(config)},
                                         {"message.timestamp.type", "LogAppendTime"}}),
       inner(config.by_rule_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
       changelog(config.by_rule_changelog(), {}),
-      output(config.output.topic, kBatchBytes),
-      output(config.output.dead_letter_topic, kDeadLetterBatchBytes),
+      output(config.input.dead_letter_topic, kDeadLetterBatchBytes),
   };
+  for (const Output& reports : config.outputs) specs.push_back(output(reports.topic, kBatchBytes));
+  return specs;
 }
 
 int topics(const Config& config) {
-  const KafkaClient client{config.kafka.brokers, config.kafka.properties};
-  for (const std::string& line : ensure_topics(client, topic_specs(config), true))
+  for (const std::string& line : ensure_topics(kafka_client(config), topic_specs(config), true))
     std::cout << line << '\n';
   std::cout.flush();
   return 0;

@@ -72,14 +72,17 @@ void Worker::take(const Assignment& assignment) {
   partitions_ = assignment.partitions;
   telemetry_.status().assigned(loop_, partitions_);
   GYRE_CRASH_POINT("assigned");
-  resume(tasks_.assign(partitions_, broker_));
   telemetry_.assigned(loop_, partitions_.size());
-  telemetry_.status().set_ready(loop_, true, "");
+  resume();
 }
 
-void Worker::resume(std::vector<PartitionOffset> offsets) {
-  broker_.resume(offsets);
+// If the assignment changes while the tasks recover, the next poll tells of another one.
+void Worker::resume() {
+  const auto offsets = tasks_.assign(partitions_, broker_);
+  if (!offsets) return;
+  broker_.resume(*offsets);
   for (const std::int32_t partition : partitions_) tell(partition);
+  telemetry_.status().set_ready(loop_, true, "");
 }
 
 void Worker::tell(std::int32_t partition) {
@@ -98,16 +101,15 @@ void Worker::delete_read() {
   for (const auto& [partition, next] : std::exchange(read_, {}))
     offsets.push_back({partition, next});
   if (const std::string problem = broker_.delete_before(offsets); !problem.empty())
-    telemetry_.warn(
-        fmt::format("What was read is not deleted stage={} what={}", loop_.stage, problem));
+    telemetry_.warn(fmt::format("What was read is not deleted stage={} what={}", loop_.stage,
+                                pipeline::quoted(problem)));
 }
 
 void Worker::recover() {
   telemetry_.status().set_ready(loop_, false, "recovering from a failure");
   tasks_.rollback();
   broker_.recover();
-  resume(tasks_.assign(partitions_, broker_));
-  telemetry_.status().set_ready(loop_, true, "");
+  resume();
 }
 
 void Worker::run(const std::atomic<bool>& stop,

@@ -32,7 +32,7 @@ class Worker {
 
  private:
   void take(const Assignment& assignment);
-  void resume(std::vector<PartitionOffset> offsets);
+  void resume();
   void tell(std::int32_t partition);
   void measure_lag();
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schemas/alert.h"
 
-#include <algorithm>
-
 namespace gyre::schemas {
 
 std::string_view to_string(ParseError error) {
@@ -17,15 +15,6 @@ std::string_view to_string(ParseError error) {
       return "too_large";
   }
   return "not_json";
-}
-
-std::string_view Alert::field(std::string_view name) const {
-  const auto at = std::lower_bound(fields.begin(), fields.end(), name,
-                                   [](const auto& entry, std::string_view wanted) {
-                                     return std::string_view(entry.first) < wanted;
-                                   });
-  return at != fields.end() && at->first == name ? std::string_view(at->second)
-                                                 : std::string_view();
 }
 
 }  // namespace gyre::schemas

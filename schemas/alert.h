@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
-#include <utility>
 #include <vector>
 
 #include "base/time.h"
+#include "schemas/fields.h"
 
 namespace gyre::schemas {
 
@@ -53,15 +53,15 @@ struct Alert {
   std::string output;
   std::string uuid;  ///< falcosidekick's; identifies one pass through it, not the event
   std::vector<std::string> tags;
-  /// `output_fields`, sorted by name, one entry a name. Scalars as text (numbers as they stand in
-  /// the JSON), arrays as their elements joined by ", ", nested objects flattened with dots. null,
-  /// "", "<NA>" are left out: all mean unknown (ruling 6). Bracketed names are normalised:
-  /// `proc.aname[2]` and falcosidekick's `proc.aname_2` are both `proc.aname[2]`.
-  std::vector<std::pair<std::string, std::string>> fields;
+  /// `output_fields`. Scalars as text (numbers as they stand in the JSON), arrays as their elements
+  /// joined by ", ", nested objects flattened with dots. null, "", "<NA>" are left out: all mean
+  /// unknown (ruling 6). Bracketed names are normalised: `proc.aname[2]` and falcosidekick's
+  /// `proc.aname_2` are both `proc.aname[2]`.
+  Fields fields;
   std::uint32_t flags = 0;  ///< AlertFlag
 
   /// The field's text, or empty when unknown.
-  std::string_view field(std::string_view name) const;
+  std::string_view field(std::string_view name) const { return fields.find(name); }
 };
 
 /// Why a record is dead; the fixed list of `gyre-error` (DESIGN 8.1).

@@ -23,9 +23,6 @@ constexpr std::array<std::string_view, 18> kBracketed = {
     "container.label",   "k8s.pod.label",    "k8s.ns.label",
     "k8smeta.pod.label", "k8smeta.ns.label", "k8smeta.deployment.label"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return lower(x) == lower(y); });
@@ -43,7 +40,7 @@ std::string_view without_zone_after_z(std::string_view text) {
 std::optional<Instant> parse_date(std::string_view text) {
   auto time = parse_rfc3339(text);
   if (!time) time = parse_rfc3339(without_zone_after_z(text));
-  if (!time) return std::nullopt;
+  if (!time || *time > kLastEventTime) return std::nullopt;
   Nanos unit = kNanosPerSecond;
   constexpr std::size_t kSeconds = std::string_view("2026-01-02T03:04:05").size();
   for (std::size_t i = kSeconds + 1; i < text.size() && is_digit(text[i]) && unit > 1; ++i)
@@ -93,13 +90,6 @@ std::optional<Instant> parse_epoch(std::string_view text) {
 
 std::string_view to_string(Priority priority) {
   return kPriorities[static_cast<std::size_t>(priority)];
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kWhitespace = " \t\r\n";
-  const auto first = text.find_first_not_of(kWhitespace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kWhitespace) - first + 1);
 }
 
 AlertKey alert_key(std::string_view name) {

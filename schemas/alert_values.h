@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "schemas/alert.h"
+#include "schemas/ascii.h"
 
 namespace gyre::schemas {
 
@@ -28,7 +29,11 @@ enum AlertKey : unsigned {
 };
 AlertKey alert_key(std::string_view name);
 
-std::string_view trimmed(std::string_view text);
+inline std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  return text;
+}
 
 /// A time as its text has it, and the length of the last unit that the text resolves: 1 s for
 /// `...:05Z`, 1 µs for six decimals.

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -15,12 +17,20 @@ constexpr bool is_alnum(char c) { return is_digit(c) || is_lower(c) || is_upper(
 constexpr bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
+/// JSON's white space.
+constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 constexpr char lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 
 inline std::string lowered(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), lower);
   return out;
+}
+
+/// The library's starts_with, but the compiler knows the length: a few comparisons, no call.
+template <std::size_t Size>
+bool begins_with(std::string_view text, const char (&beginning)[Size]) {
+  return text.size() >= Size - 1 && std::memcmp(text.data(), beginning, Size - 1) == 0;
 }
 
 template <typename Predicate>

@@ -41,9 +41,11 @@ bool has_mark(std::string_view text) {
 // The text itself if it fits, else its beginning and a hash of the whole: two texts never become
 // one. What looks like a shortened text is shortened again, so that nobody can choose to be one.
 // Kafka headers are bytes, the entity's strings UTF-8: other bytes become `?`.
-std::string bounded(std::string_view text, std::size_t limit) {
-  const bool valid = simdjson::validate_utf8(text.data(), text.size());
-  if (valid && text.size() <= limit && !has_mark(text)) return std::string(text);
+void set_bounded(std::string& to, std::string_view text, std::size_t limit, bool valid = true) {
+  if (valid && text.size() <= limit && !has_mark(text)) {
+    to.assign(text);
+    return;
+  }
   IdHasher hasher;
   const std::string mark = "#" + to_hex(view(hasher.add(text).finish()));
   std::size_t size = std::min(text.size(), limit - mark.size());
@@ -55,7 +57,7 @@ std::string bounded(std::string_view text, std::size_t limit) {
     std::replace_if(
         kept.begin(), kept.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
         '?');
-  return kept + mark;
+  to = kept + mark;
 }
 
 struct Found {
@@ -175,9 +177,9 @@ void set_native_object(const Alert& alert, Entity& entity, EntityBasis& basis) {
   const Ladder* ladder = ladder_of(alert.source);
   if (ladder == nullptr) {
     // Most plugins without a ladder read what lies on their machine (journal, nginx, syslog ...).
-    entity.set_hostname(bounded(alert.hostname, kNameBytes));
+    set_bounded(*entity.mutable_hostname(), alert.hostname, kNameBytes);
     entity.set_key_incomplete(alert.hostname.empty());
-    entity.set_id(bounded(joined({alert.source, alert.hostname}), kObjectBytes));
+    set_bounded(*entity.mutable_id(), joined({alert.source, alert.hostname}), kObjectBytes);
     basis.hostname = "hostname";
     basis.id = {"source", "hostname"};
     return;
@@ -185,9 +187,11 @@ void set_native_object(const Alert& alert, Entity& entity, EntityBasis& basis) {
   const Found account = first_known(alert, ladder->account);
   const Found object = first_known(alert, ladder->object);
   basis.id = {"source", account.name, object.name};
-  entity.set_id(account.value.empty() && object.value.empty()
-                    ? alert.source
-                    : bounded(joined({alert.source, account.value, object.value}), kObjectBytes));
+  if (account.value.empty() && object.value.empty())
+    entity.set_id(alert.source);
+  else
+    set_bounded(*entity.mutable_id(), joined({alert.source, account.value, object.value}),
+                kObjectBytes);
 }
 
 void set_audit_object(const Alert& alert, Entity& entity, EntityBasis& basis) {
@@ -208,7 +212,8 @@ void set_audit_object(const Alert& alert, Entity& entity, EntityBasis& basis) {
     return;
   }
   basis.id = {space.name, resource.name, name.name};
-  entity.set_id(bounded(joined({space.value, resource.value, name.value}), kObjectBytes));
+  set_bounded(*entity.mutable_id(), joined({space.value, resource.value, name.value}),
+              kObjectBytes);
 }
 
 void set_container(const Alert& alert, Entity& entity, EntityBasis& basis) {
@@ -222,7 +227,7 @@ void set_container(const Alert& alert, Entity& entity, EntityBasis& basis) {
   }
   entity.set_kind(Entity::CONTAINER);
   const bool whole_hash = (id.size() == 32 || id.size() == 64) && is_hex(id);
-  entity.set_id(whole_hash ? std::string(id.substr(0, kShortId)) : bounded(id, kIdBytes));
+  set_bounded(*entity.mutable_id(), whole_hash ? id.substr(0, kShortId) : id, kIdBytes);
   basis.id = {"container.id"};
 }
 
@@ -234,17 +239,18 @@ struct Place {
   std::string_view setting;
 };
 
-std::string place(const Alert& alert, const Place& from, std::string_view& basis) {
+void set_place(const Alert& alert, const Place& from, std::string& to, std::string_view& basis) {
   if (!from.header.empty()) {
     basis = from.header_name;
-    return bounded(from.header, kNameBytes);
-  }
-  if (const Found field = first_known(alert, from.fields); !field.value.empty()) {
+    const bool valid = simdjson::validate_utf8(from.header.data(), from.header.size());
+    set_bounded(to, from.header, kNameBytes, valid);
+  } else if (const Found field = first_known(alert, from.fields); !field.value.empty()) {
     basis = field.name;
-    return bounded(field.value, kNameBytes);
+    set_bounded(to, field.value, kNameBytes);
+  } else {
+    basis = from.setting_name;
+    to = from.setting;
   }
-  basis = from.setting_name;
-  return std::string(from.setting);
 }
 
 }  // namespace
@@ -252,17 +258,17 @@ std::string place(const Alert& alert, const Place& from, std::string_view& basis
 EntityBasis entity_of(const Alert& alert, const Origin& origin, Entity& entity) {
   entity.Clear();
   EntityBasis basis;
-  entity.set_tenant(place(alert,
-                          {"header gyre-tenant", origin.tenant, kTenantFields,
-                           "setting input.tenant", origin.default_tenant},
-                          basis.tenant));
-  entity.set_cluster(place(alert,
-                           {"header gyre-cluster", origin.cluster, kClusterFields,
-                            "setting input.cluster", origin.default_cluster},
-                           basis.cluster));
+  set_place(alert,
+            {"header gyre-tenant", origin.tenant, kTenantFields, "setting input.tenant",
+             origin.default_tenant},
+            *entity.mutable_tenant(), basis.tenant);
+  set_place(alert,
+            {"header gyre-cluster", origin.cluster, kClusterFields, "setting input.cluster",
+             origin.default_cluster},
+            *entity.mutable_cluster(), basis.cluster);
   const bool sensor = is_sensor_health(alert);
   if (sensor || alert.source == "syscall") {
-    entity.set_hostname(bounded(alert.hostname, kNameBytes));
+    set_bounded(*entity.mutable_hostname(), alert.hostname, kNameBytes);
     entity.set_key_incomplete(alert.hostname.empty());
     basis.hostname = "hostname";
   }

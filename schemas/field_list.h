@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <memory_resource>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,35 +10,51 @@
 
 namespace gyre::schemas {
 
-/// Collects an alert's fields in whatever order and number they come. Names and values are views of
-/// the caller's until `finish`; what is joined of several lives here. Memory is bounded: fields
+/// Collects an alert's fields in whatever order and number they come. Memory is bounded: fields
 /// looked at are sixteen times those kept, and the kept are the first by name, so that the choice
 /// does not depend on their order in the record.
 class FieldList {
  public:
   explicit FieldList(const ParseLimits& limits) : limits_(limits) {}
 
-  void clear();
+  /// Starts anew. What is found in `text`, which is the fields' own, is not copied.
+  void start(Fields& fields, std::string_view text);
   /// No more is looked at; what comes is left out.
   bool full() const { return entries_.size() >= kCandidates * limits_.fields; }
   /// A value that is known, cut to the limit; the name with its brackets as Falco has them.
   void add(std::string_view name, std::string_view value);
-  /// Text that lives until `clear`.
-  std::string_view keep(std::string_view a, std::string_view b = {}, std::string_view c = {});
-  /// Writes them as Alert::fields; true if some were left out.
-  bool finish(Alert& alert);
+  /// A name or value of several parts.
+  std::string_view join(std::string_view a, std::string_view b, std::string_view c);
+  /// Hands them over; true if some were left out.
+  bool finish();
 
  private:
   static constexpr std::size_t kCandidates = 16;
-  struct Entry {
-    std::string_view name;
-    std::string_view value;
-  };
+
+  std::string_view owned(std::string_view text);
 
   ParseLimits limits_;
-  std::vector<Entry> entries_;
-  std::array<std::byte, 16'384> first_chunk_;
-  std::pmr::monotonic_buffer_resource arena_{first_chunk_.data(), first_chunk_.size()};
+  Fields* fields_ = nullptr;
+  std::string_view text_;
+  std::vector<Fields::Field> entries_;
+};
+
+/// Collects an alert's tags: sorted, each once.
+class TagList {
+ public:
+  explicit TagList(const ParseLimits& limits) : limits_(limits) {}
+
+  /// Starts anew; the strings in `tags` are used again.
+  void start(std::vector<std::string>& tags);
+  void add(std::string_view text);
+  /// True if some were cut or left out.
+  bool finish();
+
+ private:
+  ParseLimits limits_;
+  std::vector<std::string>* tags_ = nullptr;
+  std::size_t count_ = 0;  // behind these stand an older alert's, for their memory
+  bool truncated_ = false;
 };
 
 }  // namespace gyre::schemas

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "schemas/ascii.h"
 #include "schemas/sensor.h"
 
 namespace gyre::schemas {
@@ -52,30 +53,58 @@ bool contains(const List& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
+// A class as numbers, which compare without a call; longer ones are nobody's.
+struct Class {
+  std::size_t size = 0;
+  std::uint64_t front = 0;
+  std::uint64_t back = 0;
+  auto operator<=>(const Class&) const = default;
+};
+
+constexpr std::size_t kClassBytes = 2 * sizeof(std::uint64_t);
+
+constexpr Class class_of(std::string_view text) {
+  Class packed{.size = text.size()};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::uint64_t& half = i < kClassBytes / 2 ? packed.front : packed.back;
+    half = half << 8 | static_cast<unsigned char>(text[i]);
+  }
+  return packed;
+}
+
+constexpr auto kPackedClasses = [] {
+  std::array<Class, kClasses.size()> packed{};
+  std::transform(kClasses.begin(), kClasses.end(), packed.begin(), class_of);
+  std::sort(packed.begin(), packed.end());
+  return packed;
+}();
+
 // Fields come sorted by name, so those of one class stand together: each is looked up once.
 class IdentityFields {
  public:
   explicit IdentityFields(bool known_source) : known_source_(known_source) {}
 
   bool contain(std::string_view field) {
-    if (field.starts_with("evt.time") || field.starts_with("jevt.time")) return false;
-    if (field == "cluster.name" || field == "k8s.cluster.name") return false;  // a shipper's
-    const bool same = field.size() > class_.size() && field.starts_with(class_) &&
-                      is_end(field[class_.size()]) && !class_.empty();
-    if (same) return counts_;
-    const auto end = std::find_if(field.begin(), field.end(), is_end);
-    class_ = field.substr(0, static_cast<std::size_t>(end - field.begin()));
+    if (begins_with(field, "evt.time") || begins_with(field, "jevt.time")) return false;
+    const bool cluster = begins_with(field, "cluster.") || begins_with(field, "k8s.cluster.");
+    if (cluster && (field == "cluster.name" || field == "k8s.cluster.name"))
+      return false;  // a shipper's
+    std::size_t size = 0;
+    while (size < field.size() && field[size] != '.' && field[size] != '[') ++size;
     // A plugin that nobody told us of names its fields as all do: with a class.
-    counts_ = known_source_ ? std::binary_search(kClasses.begin(), kClasses.end(), class_)
-                            : end != field.end();
+    if (!known_source_) return size < field.size();
+    if (size > kClassBytes) return false;
+    const Class found = class_of(field.substr(0, size));
+    if (found != class_) {
+      class_ = found;
+      counts_ = std::binary_search(kPackedClasses.begin(), kPackedClasses.end(), found);
+    }
     return counts_;
   }
 
  private:
-  static bool is_end(char c) { return c == '.' || c == '['; }
-
   bool known_source_;
-  std::string_view class_;
+  Class class_;
   bool counts_ = false;
 };
 
@@ -117,14 +146,9 @@ IdHasher& shared_hasher() {
   return hasher;
 }
 
-// Inserts the field unless the alert has it.
+// Sets the field unless the alert has it.
 void add_field(Alert& alert, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  const auto at = std::lower_bound(
-      alert.fields.begin(), alert.fields.end(), name,
-      [](const auto& field, std::string_view wanted) { return field.first < wanted; });
-  if (at != alert.fields.end() && at->first == name) return;
-  alert.fields.insert(at, {std::string(name), std::string(value)});
+  if (!value.empty() && alert.field(name).empty()) alert.fields.set(name, value);
 }
 
 }  // namespace
@@ -164,9 +188,11 @@ std::uint32_t rule_partition(const Id128& rule_key, std::uint32_t partitions) {
 }
 
 bool is_sensor_health(const Alert& alert) {
+  const std::string_view source = alert.source;
+  const std::string_view rule = alert.rule;
   // Falco before 0.30 names no source in its own events.
-  return alert.source == "internal" || alert.rule == "Test rule" ||
-         (alert.source == "syscall" && alert.rule.starts_with("Falco internal: "));
+  return source == "internal" || rule == "Test rule" ||
+         (begins_with(rule, "Falco internal: ") && source == "syscall");
 }
 
 bool is_heartbeat(const Alert& alert) {
@@ -194,16 +220,13 @@ ImageReference split_image(std::string_view reference) {
 void separate_image(Alert& alert) {
   static constexpr std::string_view kRepository = "container.image.repository";
   const bool named = !alert.field(kRepository).empty();
-  const std::string whole(named ? alert.field(kRepository) : alert.field("container.image"));
+  const std::string_view whole = named ? alert.field(kRepository) : alert.field("container.image");
   if (whole.empty() || whole.starts_with("sha256:")) return;  // known by its own hash only
   const ImageReference image = split_image(whole);
-  if (!named) {
+  if (!named)
     add_field(alert, kRepository, image.repository);
-  } else if (image.repository.size() != whole.size()) {
-    const auto at = std::find_if(alert.fields.begin(), alert.fields.end(),
-                                 [](const auto& field) { return field.first == kRepository; });
-    at->second = image.repository;
-  }
+  else if (image.repository.size() != whole.size())
+    alert.fields.set(kRepository, image.repository);
   add_field(alert, "container.image.tag", image.tag);
   add_field(alert, "container.image.digest", image.digest);
 }
@@ -225,6 +248,7 @@ std::size_t unprintable_bytes(std::string_view text, std::size_t at) {
 }
 
 std::string printable(std::string_view text) {
+  if (all_of(text, [](char c) { return c >= ' ' && c < 0x7F; })) return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {

@@ -7,15 +7,12 @@
 #include <charconv>
 #include <cstdint>
 
+#include "schemas/ascii.h"
 #include "schemas/utf8.h"
 
 namespace gyre::schemas {
 
 namespace {
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 // Reads one value without recursion: a record may nest as deep as it is long.
 class Scanner {

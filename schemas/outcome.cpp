@@ -74,6 +74,9 @@ OutcomeBasis outcome_of(const Alert& alert) {
     if (*code >= 400 && *code < 600) return {Outcome::kBlocked, 6, "ka.response.code"};
   }
   if (!alert.field("ct.error").empty()) return {Outcome::kBlocked, 6, "ct.error"};
+  const auto okta = alert.field("okta.result");
+  if (okta == "SUCCESS" || okta == "ALLOW") return {Outcome::kSucceeded, 6, "okta.result"};
+  if (okta == "FAILURE" || okta == "DENY") return {Outcome::kBlocked, 6, "okta.result"};
   return {};
 }
 

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 #include "schemas/alert.h"
 #include "schemas/alert_values.h"
+#include "schemas/escapes.h"
 #include "schemas/field_list.h"
 #include "schemas/json_text.h"
 #include "schemas/utf8.h"
@@ -29,30 +31,21 @@ bool is_nested(od::json_type type) {
   return type == od::json_type::object || type == od::json_type::array;
 }
 
-// Most keys need no unescaping; then the view is the buffer's.
-error_code key_text(od::field& field, std::string_view& name) {
-  const char* const from = field.key().raw();
-  const char* to = from;
-  while (*to != '"' && *to != '\\') ++to;
-  if (*to == '\\') return field.unescaped_key().get(name);
-  name = {from, static_cast<std::size_t>(to - from)};
-  return simdjson::SUCCESS;
-}
-
 }  // namespace
 
 struct AlertParser::Impl {
-  explicit Impl(ParseLimits wanted) : limits(wanted), fields(wanted) {}
+  explicit Impl(ParseLimits wanted) : limits(wanted), fields(wanted), tags(wanted) {}
 
-  tl::expected<void, Rejection> parse(std::string_view record, Alert& alert);
-  std::optional<Rejection> read(Alert& alert);
+  std::optional<Rejection> read(std::string_view record, Alert& alert);
   error_code read_top(od::object& object, Alert& alert);
   error_code read_key(AlertKey key, od::value value, Alert& alert);
   error_code read_text(AlertKey key, od::json_type type, od::value value, Alert& alert);
-  error_code read_tags(od::value value, Alert& alert);
+  error_code read_tags(od::value value);
   error_code read_time(od::object& object);
   error_code skip(od::value value);
   error_code nested(od::json_type type, od::value& value, std::string_view& text);
+  error_code key_text(od::field& field, std::string_view& name);
+  error_code string_text(od::value& value, std::string_view& text);
   error_code collect(od::object& object, std::string_view prefix, int depth);
   error_code collect_member(std::string_view prefix, std::string_view name, od::value value,
                             int depth);
@@ -60,18 +53,17 @@ struct AlertParser::Impl {
   error_code join(od::array& array, std::string_view& text);
   error_code scalar(od::json_type type, od::value& value, std::string_view& text);
   void assign(std::string& to, std::string_view text);
-  void add_tag(std::string_view text, Alert& alert);
   std::string_view cut(std::string_view text);
 
   ParseLimits limits;
   od::parser parser;
-  std::string buffer;
   od::parser text_parser;  // of output_fields that are text
   std::string text_buffer;
   std::string scratch;
   FieldList fields;
+  Escapes escapes{{}};
   unsigned seen = 0;
-  std::size_t tags = 0;  // of this alert; behind them stand an older one's, for their memory
+  TagList tags;
   bool truncated = false;
   std::optional<Priority> priority;
   std::optional<Instant> time, shipper_time;
@@ -81,47 +73,45 @@ AlertParser::AlertParser(ParseLimits limits) : impl_(new Impl(limits)) {}
 AlertParser::~AlertParser() { delete impl_; }
 
 tl::expected<void, Rejection> AlertParser::parse(std::string_view record, Alert& alert) {
-  return impl_->parse(record, alert);
-}
-
-tl::expected<void, Rejection> AlertParser::Impl::parse(std::string_view record, Alert& alert) {
+  const ParseLimits& limits = impl_->limits;
   if (record.size() > limits.record_bytes)
     return tl::unexpected(Rejection{
         ParseError::kTooLarge,
         fmt::format("{} bytes, limits.record_bytes is {}", record.size(), limits.record_bytes)});
-  buffer.assign(record);
   alert.flags = 0;
-  auto rejection = read(alert);
+  auto rejection = impl_->read(record, alert);
   if (rejection && rejection->error == ParseError::kNotJson &&
-      !simdjson::validate_utf8(buffer.data(), buffer.size())) {
-    buffer = repaired_utf8(buffer);
+      !simdjson::validate_utf8(record.data(), record.size())) {
     alert.flags = kRepaired;
-    rejection = read(alert);
+    rejection = impl_->read(repaired_utf8(record), alert);
   }
   if (rejection) return tl::unexpected(std::move(*rejection));
   return {};
 }
 
-std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
-  if (repair_surrogates(buffer)) alert.flags |= kRepaired;
-  buffer.reserve(buffer.size() + simdjson::SIMDJSON_PADDING);
+std::optional<Rejection> AlertParser::Impl::read(std::string_view record, Alert& alert) {
+  alert.fields.clear();
+  const auto room = alert.fields.allocate(record.size() + simdjson::SIMDJSON_PADDING);
+  std::copy(record.begin(), record.end(), room.begin());
+  if (repair_surrogates(room.first(record.size()))) alert.flags |= kRepaired;
+  const std::string_view json(room.data(), record.size());
+  escapes = Escapes(json);
   for (auto* text : {&alert.rule, &alert.source, &alert.hostname, &alert.output, &alert.uuid})
     text->clear();
-  tags = 0;
-  fields.clear();
+  tags.start(alert.tags);
+  fields.start(alert.fields, json);
   seen = 0;
   truncated = false;
   priority.reset();
-  time.reset();
-  shipper_time.reset();
+  time = shipper_time = std::nullopt;
 
   od::document document;
   od::object object;
-  auto error = parser.iterate(buffer.data(), buffer.size(), buffer.capacity()).get(document);
+  auto error = parser.iterate(json.data(), json.size(), room.size()).get(document);
   if (error == simdjson::SUCCESS) error = document.get_object().get(object);
   if (error == simdjson::SUCCESS) error = read_top(object, alert);
   if (error != simdjson::SUCCESS || document.current_location().error() != simdjson::OUT_OF_BOUNDS)
-    return Rejection{ParseError::kNotJson, why_no_object(buffer)};
+    return Rejection{ParseError::kNotJson, why_no_object(json)};
   if (alert.rule.empty()) return Rejection{ParseError::kNotAnAlert, "no `rule` at its top level"};
   if ((seen & kSpecVersion) != 0 && (seen & kOutputFields) == 0)
     return Rejection{ParseError::kNotAnAlert, "a CloudEvent, whose data hold no alert"};
@@ -134,11 +124,8 @@ std::optional<Rejection> AlertParser::Impl::read(Alert& alert) {
   alert.time = time->time;
   alert.priority = priority.value_or(Priority::kWarning);
   restore_source(alert.source);
-  alert.tags.resize(tags);
-  if (!std::is_sorted(alert.tags.begin(), alert.tags.end()))
-    std::sort(alert.tags.begin(), alert.tags.end());
-  alert.tags.erase(std::unique(alert.tags.begin(), alert.tags.end()), alert.tags.end());
-  if (fields.finish(alert)) truncated = true;
+  if (tags.finish()) truncated = true;
+  if (fields.finish()) truncated = true;
   if (!priority) alert.flags |= kPriorityUnknown;
   if (truncated) alert.flags |= kTruncated;
   return std::nullopt;
@@ -171,7 +158,7 @@ error_code AlertParser::Impl::read_key(AlertKey key, od::value value, Alert& ale
     if (const auto error = value.get_object().get(object)) return error;
     return key == kTime ? read_time(object) : collect(object, {}, 0);
   }
-  if (type == od::json_type::array && key == kTags) return read_tags(value, alert);
+  if (type == od::json_type::array && key == kTags) return read_tags(value);
   if (is_nested(type)) return skip(value);
   return read_text(key, type, value, alert);
 }
@@ -210,7 +197,7 @@ error_code AlertParser::Impl::read_text(AlertKey key, od::json_type type, od::va
     case kTags:
       while (!text.empty()) {
         const auto comma = std::min(text.find(','), text.size());
-        add_tag(text.substr(0, comma), alert);
+        tags.add(text.substr(0, comma));
         text.remove_prefix(std::min(comma + 1, text.size()));
       }
       break;
@@ -242,7 +229,7 @@ error_code AlertParser::Impl::read_time(od::object& object) {
   return simdjson::SUCCESS;
 }
 
-error_code AlertParser::Impl::read_tags(od::value value, Alert& alert) {
+error_code AlertParser::Impl::read_tags(od::value value) {
   od::array array;
   if (const auto error = value.get_array().get(array)) return error;
   for (auto result : array) {
@@ -256,20 +243,9 @@ error_code AlertParser::Impl::read_tags(od::value value, Alert& alert) {
     }
     std::string_view text;
     if (const auto error = scalar(type, element, text)) return error;
-    add_tag(text, alert);
+    tags.add(text);
   }
   return simdjson::SUCCESS;
-}
-
-void AlertParser::Impl::add_tag(std::string_view text, Alert& alert) {
-  text = trimmed(text);
-  if (is_unknown(text)) return;
-  if (tags == limits.fields) {
-    truncated = true;
-    return;
-  }
-  if (tags == alert.tags.size()) alert.tags.emplace_back();
-  alert.tags[tags++] = cut(text);
 }
 
 // The text of an object or array. Where one value is broken, nothing in the record can be trusted
@@ -295,12 +271,34 @@ error_code AlertParser::Impl::skip(od::value value) {
   return is_nested(type) ? nested(type, value, text) : scalar(type, value, text);
 }
 
+// The text of a key, which ends before the value that it names.
+error_code AlertParser::Impl::key_text(od::field& field, std::string_view& name) {
+  const char* const from = field.key().raw();
+  const char* to = field.value().raw_json_token().data();
+  do --to;
+  while (*to != '"');
+  name = {from, static_cast<std::size_t>(to - from)};
+  return escapes.are_in(name) ? field.unescaped_key().get(name) : simdjson::SUCCESS;
+}
+
+// What stands between the quotes; the token ends where the next one starts.
+error_code AlertParser::Impl::string_text(od::value& value, std::string_view& text) {
+  std::string_view token = value.raw_json_token();
+  while (token.back() != '"') token.remove_suffix(1);
+  if (token.size() < 2) return simdjson::TAPE_ERROR;
+  token = token.substr(1, token.size() - 2);
+  if (escapes.are_in(token)) return value.get_string().get(text);
+  text = token;
+  od::raw_json_string passed;
+  return value.get_raw_json_string().get(passed);
+}
+
 // Text of a string, number (of any size, as it stands) or boolean; empty for null. Only peeks at
 // what is no string: the iteration steps over it.
 error_code AlertParser::Impl::scalar(od::json_type type, od::value& value, std::string_view& text) {
-  if (type == od::json_type::string) return value.get_string().get(text);
+  if (type == od::json_type::string) return string_text(value, text);
   std::string_view token = value.raw_json_token();
-  token.remove_suffix(token.size() - 1 - token.find_last_not_of(" \t\r\n"));
+  while (is_space(token.back())) token.remove_suffix(1);
   if (type == od::json_type::number) {
     if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
     text = token;
@@ -331,7 +329,7 @@ error_code AlertParser::Impl::collect_member(std::string_view prefix, std::strin
     truncated = true;
     return skip(value);
   }
-  if (!prefix.empty()) name = fields.keep(prefix, ".", name);
+  if (!prefix.empty()) name = fields.join(prefix, ".", name);
   od::json_type type;
   if (const auto error = value.type().get(type)) return error;
   std::string_view text;
@@ -357,12 +355,15 @@ error_code AlertParser::Impl::collect_text(std::string_view text, Alert& alert) 
   text_buffer.assign(text);
   if (repair_surrogates(text_buffer)) alert.flags |= kRepaired;
   text_buffer.reserve(text_buffer.size() + simdjson::SIMDJSON_PADDING);
+  const Escapes outer = std::exchange(escapes, Escapes(text_buffer));
   od::document document;
   od::object object;
   auto error = text_parser.iterate(text_buffer.data(), text_buffer.size(), text_buffer.capacity())
                    .get(document);
   if (error == simdjson::SUCCESS) error = document.get_object().get(object);
-  return error == simdjson::SUCCESS ? collect(object, {}, 0) : error;
+  if (error == simdjson::SUCCESS) error = collect(object, {}, 0);
+  escapes = outer;
+  return error;
 }
 
 error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
@@ -381,7 +382,7 @@ error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
     if (!scratch.empty()) scratch += ", ";
     scratch += item;
   }
-  text = fields.keep(cut(scratch));
+  text = cut(scratch);
   return simdjson::SUCCESS;
 }
 

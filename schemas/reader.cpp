@@ -322,7 +322,10 @@ bool AlertReader::Impl::reject(const Text& text, ParseError error, std::string d
 }
 
 void AlertReader::Impl::describe(const Text& text) {
-  reading.envelope = text.envelope.empty() ? "bare" : text.envelope;
+  if (text.envelope.empty())
+    reading.envelope = "bare";
+  else
+    reading.envelope = text.envelope;
   reading.envelope_time = text.time;
 }
 

@@ -9,6 +9,7 @@
 #include <deque>
 
 #include "base/check.h"
+#include "schemas/ascii.h"
 #include "schemas/secrets.h"
 
 namespace gyre::schemas {
@@ -29,12 +30,12 @@ const std::deque<re2::RE2>& expressions() {
   return *all;
 }
 
-void redact_in_place(std::string& text) {
-  const std::uint32_t rows = rows_hinted_by(text);
-  if (rows == 0) return;
+std::string replaced(std::string_view text, std::uint32_t rows) {
+  std::string out(text);
   for (std::size_t i = 0; i < secret_rows().size(); ++i)
     if ((rows >> i & 1U) != 0)
-      re2::RE2::GlobalReplace(&text, expressions()[i], piece(secret_rows()[i].replacement));
+      re2::RE2::GlobalReplace(&out, expressions()[i], piece(secret_rows()[i].replacement));
+  return out;
 }
 
 bool is_path(std::string_view argument) {
@@ -54,44 +55,44 @@ bool says_request(std::string_view name) {
 
 // Of Falco's own classes by their names.
 bool is_told_by_process(std::string_view rest) {
-  if (rest.empty() || std::string_view("acep").find(rest[0]) == std::string_view::npos)
-    return false;
-  return rest.starts_with("cmdline") || rest.starts_with("pcmdline") ||
-         rest.starts_with("acmdline") || rest.starts_with("args") || rest.starts_with("env") ||
-         rest.starts_with("aenv") || rest.starts_with("exeline");
+  return begins_with(rest, "cmdline") || begins_with(rest, "pcmdline") ||
+         begins_with(rest, "acmdline") || begins_with(rest, "args") || begins_with(rest, "env") ||
+         begins_with(rest, "aenv") || begins_with(rest, "exeline");
 }
 bool is_told_by_event(std::string_view name) {
   const std::string_view rest = name.substr(4);
-  if (rest.starts_with("arg.") || rest.starts_with("arg[") || rest.starts_with("rawarg"))
+  if (begins_with(rest, "arg.") || begins_with(rest, "arg[") || begins_with(rest, "rawarg"))
     return !is_path(name);
   return rest == "args" || rest == "buffer";
 }
 
 // Command lines, arguments, environment, URIs and request values; never a path or an id.
 bool may_be_redacted(std::string_view name) {
-  if (name.starts_with("proc.")) return is_told_by_process(name.substr(5));
-  if (name.starts_with("evt.")) return is_told_by_event(name);
-  if (name.starts_with("container."))
+  if (begins_with(name, "proc.")) return is_told_by_process(name.substr(5));
+  if (begins_with(name, "evt.")) return is_told_by_event(name);
+  if (begins_with(name, "container."))
     return name.ends_with("healthcheck") || name.ends_with("_probe");
-  for (const std::string_view kind :
-       {"fd.", "fs.", "user.", "group.", "thread.", "k8s", "jevt.time"})
-    if (name.starts_with(kind)) return false;
-  return name.starts_with("ka.req.") || name.starts_with("jevt.") || name.starts_with("json.") ||
+  if (begins_with(name, "fd.") || begins_with(name, "fs.") || begins_with(name, "user.") ||
+      begins_with(name, "group.") || begins_with(name, "thread.") || begins_with(name, "k8s") ||
+      begins_with(name, "jevt.time"))
+    return false;
+  return begins_with(name, "ka.req.") || begins_with(name, "jevt.") || begins_with(name, "json.") ||
          says_request(name);
 }
 
 }  // namespace
 
-std::string redact_text(std::string_view text) {
-  std::string out(text);
-  redact_in_place(out);
-  return out;
-}
+std::string redact_text(std::string_view text) { return replaced(text, rows_hinted_by(text)); }
 
 void redact(Alert& alert) {
-  redact_in_place(alert.output);
-  for (auto& [name, value] : alert.fields)
-    if (may_be_redacted(name)) redact_in_place(value);
+  if (const std::uint32_t rows = rows_hinted_by(alert.output); rows != 0)
+    alert.output = replaced(alert.output, rows);
+  for (std::size_t i = 0; i < alert.fields.size(); ++i) {
+    const auto& [name, value] = alert.fields[i];
+    if (!may_be_redacted(name)) continue;
+    if (const std::uint32_t rows = rows_hinted_by(value); rows != 0)
+      alert.fields.change(i, replaced(value, rows));
+  }
 }
 
 }  // namespace gyre::schemas

@@ -110,7 +110,7 @@ void add_sample(records::Summary& summary, const records::Sample& sample) {
   if (samples.size() > static_cast<int>(kSamples)) samples.RemoveLast();
 }
 
-void add_tag(records::Summary& summary, const std::string& tag) {
+void add_tag(records::Summary& summary, std::string_view tag) {
   auto& tags = *summary.mutable_tags();
   const auto at = std::lower_bound(tags.begin(), tags.end(), tag);
   if (at != tags.end() && *at == tag) return;
@@ -161,8 +161,13 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
                records::Summary& summary) {
   widen(summary, time, time, static_cast<std::uint32_t>(alert.priority));
   summary.set_flags(summary.flags() | alert.flags);
-  for (const auto& [name, value] : alert.fields)
-    add_value(field_of(summary, cut_utf8(name, kValueBytes)), value);
+  int at = 0;  // both are sorted by name, and most alerts of a sighting have the same fields
+  for (const auto& [whole, value] : alert.fields) {
+    const std::string_view name = cut_utf8(whole, kValueBytes);
+    while (at < summary.fields_size() && summary.fields(at).field() < name) ++at;
+    const bool known = at < summary.fields_size() && summary.fields(at).field() == name;
+    add_value(known ? *summary.mutable_fields(at) : field_of(summary, name), value);
+  }
   cap_fields(summary);
   const auto& samples = summary.samples();
   if (samples.size() < static_cast<int>(kSamples) || view(id) <= samples.rbegin()->id()) {
@@ -174,8 +179,7 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
     sample.set_outcome(static_cast<std::uint32_t>(outcome));
     add_sample(summary, sample);
   }
-  for (const std::string& tag : alert.tags)
-    add_tag(summary, std::string(cut_utf8(tag, kValueBytes)));
+  for (const std::string& tag : alert.tags) add_tag(summary, cut_utf8(tag, kValueBytes));
   if (const auto loss = loss_of(alert)) worsen(summary, *loss);
 }
 
@@ -187,11 +191,11 @@ void add_value(records::Summary& into, std::string_view field, std::string_view 
 void add_value(records::Values& into, std::string_view value) {
   value = cut_utf8(value, kValueBytes);
   auto& values = *into.mutable_values();
+  if (std::find(values.begin(), values.end(), value) != values.end()) return;
   const auto rank = choice_rank(value);
   const auto at =
       std::lower_bound(values.begin(), values.end(), rank,
                        [](const std::string& a, const auto& key) { return choice_rank(a) < key; });
-  if (at != values.end() && *at == value) return;
   insert_at(values, at - values.begin()) = std::string(value);
   if (values.size() > static_cast<int>(kValuesPerField)) {
     values.RemoveLast();
@@ -275,6 +279,7 @@ void merge(records::Sighting& into, const records::Sighting& from) {
   if (from.has_counts()) merge(*into.mutable_counts(), from.counts());
   into.set_arrivals(into.arrivals() + from.arrivals());
   into.set_heartbeat(into.heartbeat() && from.heartbeat());
+  into.set_shape_version(std::max(into.shape_version(), from.shape_version()));
 
   // Union of two sorted lists by id.
   std::string both;

@@ -1,40 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schemas/sighting_bytes.h"
 
-#include <google/protobuf/io/coded_stream.h>
-
 #include <algorithm>
-#include <array>
+#include <cstdint>
 
 #include "base/check.h"
 #include "schemas/sensor.h"
+#include "schemas/shape.h"
+#include "schemas/sighting.h"
 #include "schemas/utf8.h"
+#include "schemas/wire.h"
 
 namespace gyre::schemas {
 
 namespace {
 
-using google::protobuf::io::CodedOutputStream;
+using records::Bundle;
 using records::Sample;
+using records::Sighting;
 using records::Summary;
 using records::Values;
+using wire::counted;
 
-constexpr unsigned kVarint = 0;
-constexpr unsigned kLengthDelimited = 2;
-
-constexpr std::uint64_t tag(int field, unsigned type) {
-  return static_cast<std::uint64_t>(field) << 3 | type;
+// The summary that `summarise` makes of a plain alert.
+template <typename To>
+void write_summary(const SightedAlert& of, To& to) {
+  const auto time = static_cast<std::uint64_t>(of.time);
+  to.number(Summary::kFirstFieldNumber, time);
+  to.number(Summary::kLastFieldNumber, time);
+  to.number(Summary::kPriorityFieldNumber, static_cast<std::uint64_t>(of.alert.priority));
+  for (const auto& [name, whole] : of.alert.fields) {
+    const std::string_view value = cut_utf8(whole, kValueBytes);
+    to.begin(Summary::kFieldsFieldNumber,
+             wire::field_size(name.size()) + wire::field_size(value.size()));
+    to.element(Values::kFieldFieldNumber, name);
+    to.element(Values::kValuesFieldNumber, value);
+  }
+  const auto write_sample = [&](auto& sample) {
+    sample.text(Sample::kIdFieldNumber, view(of.id));
+    sample.number(Sample::kTimeFieldNumber, static_cast<std::uint64_t>(of.alert.time));
+    sample.text(Sample::kUuidFieldNumber, cut_utf8(of.alert.uuid, kSampleUuidBytes));
+    sample.text(Sample::kOutputFieldNumber, cut_utf8(of.alert.output, kSampleOutputBytes));
+    sample.number(Sample::kOutcomeFieldNumber, static_cast<std::uint64_t>(of.outcome));
+  };
+  to.begin(Summary::kSamplesFieldNumber, counted(write_sample));
+  write_sample(to);
+  for (const std::string& one : of.alert.tags) to.element(Summary::kTagsFieldNumber, one);
+  to.number(Summary::kFlagsFieldNumber, of.alert.flags);
 }
 
-std::size_t varint_size(std::uint64_t value) { return CodedOutputStream::VarintSize64(value); }
+}  // namespace
 
-std::size_t number_size(std::uint64_t value) { return value == 0 ? 0 : 1 + varint_size(value); }
-
-std::size_t text_size(std::string_view value) {
-  return value.empty() ? 0 : wire_size(value.size());
-}
-
-// `summarise` cuts and chooses where there is too much; then its result is written.
 bool is_plain(const Alert& alert) {
   const auto fits = [](std::string_view text) { return text.size() <= kValueBytes; };
   return alert.fields.size() <= kFieldsPerSummary && alert.tags.size() <= kTags &&
@@ -44,84 +60,39 @@ bool is_plain(const Alert& alert) {
          std::all_of(alert.tags.begin(), alert.tags.end(), fits) && !loss_of(alert);
 }
 
-}  // namespace
-
-std::size_t wire_size(std::size_t size) { return 1 + varint_size(size) + size; }
-
-void WireWriter::varint(std::uint64_t value) {
-  std::array<std::uint8_t, 10> bytes{};
-  const std::uint8_t* end = CodedOutputStream::WriteVarint64ToArray(value, bytes.data());
-  to_.append(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::size_t>(end - bytes.data()));
-}
-
-void WireWriter::begin(int field, std::size_t size) {
-  if (size < 0x80) {
-    const std::array<char, 2> head = {static_cast<char>(tag(field, kLengthDelimited)),
-                                      static_cast<char>(size)};
-    to_.append(head.data(), head.size());
-    return;
-  }
-  to_ += static_cast<char>(tag(field, kLengthDelimited));
-  varint(size);
-}
-
-void WireWriter::number(int field, std::uint64_t value) {
-  CHECK(field < 16);
-  if (value == 0) return;
-  to_ += static_cast<char>(tag(field, kVarint));
-  varint(value);
-}
-
-void WireWriter::text(int field, std::string_view value) {
-  CHECK(field < 16);
-  if (value.empty()) return;
-  begin(field, value.size());
-  to_ += value;
-}
-
-void WireWriter::message(int field, const google::protobuf::MessageLite& message) {
-  begin(field, message.ByteSizeLong());
-  message.AppendPartialToString(&to_);
-}
-
-void append_summary(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
-                    std::string& to) {
-  if (!is_plain(alert)) {
+void append_sighting(const SightingHead& head, const SightedAlert& of, std::string& to) {
+  std::string chosen;
+  const bool plain = is_plain(of.alert);
+  if (!plain) {
     Summary summary;
-    summarise(alert, time, id, outcome, summary);
-    summary.AppendToString(&to);
-    return;
+    summarise(of.alert, of.time, of.id, of.outcome, summary);
+    summary.AppendToString(&chosen);
   }
-  WireWriter writer(to);
-  const auto instant = static_cast<std::uint64_t>(time);
-  writer.number(Summary::kFirstFieldNumber, instant);
-  writer.number(Summary::kLastFieldNumber, instant);
-  writer.number(Summary::kPriorityFieldNumber, static_cast<std::uint64_t>(alert.priority));
-  for (const auto& [name, whole] : alert.fields) {
-    const std::string_view value = cut_utf8(whole, kValueBytes);
-    writer.begin(Summary::kFieldsFieldNumber, wire_size(name.size()) + wire_size(value.size()));
-    writer.text(Values::kFieldFieldNumber, name);
-    writer.begin(Values::kValuesFieldNumber, value.size());
-    to += value;
-  }
-  const std::string_view uuid = cut_utf8(alert.uuid, kSampleUuidBytes);
-  const std::string_view output = cut_utf8(alert.output, kSampleOutputBytes);
-  const auto own = static_cast<std::uint64_t>(alert.time);
-  const auto said = static_cast<std::uint64_t>(outcome);
-  writer.begin(Summary::kSamplesFieldNumber, wire_size(id.size()) + number_size(own) +
-                                                 text_size(uuid) + text_size(output) +
-                                                 number_size(said));
-  writer.text(Sample::kIdFieldNumber, view(id));
-  writer.number(Sample::kTimeFieldNumber, own);
-  writer.text(Sample::kUuidFieldNumber, uuid);
-  writer.text(Sample::kOutputFieldNumber, output);
-  writer.number(Sample::kOutcomeFieldNumber, said);
-  for (const std::string& one : alert.tags) {
-    writer.begin(Summary::kTagsFieldNumber, one.size());
-    to += one;
-  }
-  writer.number(Summary::kFlagsFieldNumber, alert.flags);
+  std::string entry;
+  append_alert_entry(entry, {view(of.id), of.alert.time, of.outcome});
+  const auto summary = [&](auto& out) { plain ? write_summary(of, out) : out.raw(chosen); };
+  const std::size_t summary_size = counted(summary);
+  const auto sighting = [&](auto& out) {
+    out.text(Sighting::kFindingKeyFieldNumber, view(head.finding_key));
+    out.message(Sighting::kEntityFieldNumber, head.entity);
+    out.text(Sighting::kRuleFieldNumber, head.rule);
+    out.text(Sighting::kSourceFieldNumber, head.source);
+    out.text(Sighting::kShapeFieldNumber, head.shape);
+    out.number(Sighting::kShapeVersionFieldNumber, kShapeVersion);
+    out.number(Sighting::kSecondFieldNumber, static_cast<std::uint64_t>(head.second));
+    out.begin(Sighting::kSummaryFieldNumber, summary_size);
+  };
+  const auto tail = [&](auto& out) {
+    out.text(Sighting::kAlertsFieldNumber, entry);
+    out.number(Sighting::kArrivalsFieldNumber, 1);
+    out.number(Sighting::kHeartbeatFieldNumber, head.heartbeat ? 1 : 0);
+  };
+  const std::size_t size = counted(sighting) + summary_size + counted(tail);
+  wire::Writer writer(to, wire::field_size(size));
+  writer.begin(Bundle::kSightingsFieldNumber, size);
+  sighting(writer);
+  summary(writer);
+  tail(writer);
 }
 
 }  // namespace gyre::schemas

@@ -2,40 +2,42 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "base/hash.h"
+#include "base/time.h"
 #include "schemas/alert.h"
 #include "schemas/records.pb.h"
-#include "schemas/sighting.h"
 
 // Sightings as protobuf's bytes, without the objects: most are of one alert, and as a message that
 // is a hundred small strings, made only to be written.
 namespace gyre::schemas {
 
-/// Appends protobuf's encoding, field by field; as proto3 does, nothing for 0 and empty text.
-class WireWriter {
- public:
-  explicit WireWriter(std::string& to) : to_(to) {}
-
-  void number(int field, std::uint64_t value);
-  void text(int field, std::string_view value);
-  void message(int field, const google::protobuf::MessageLite& message);
-  /// What is said to have `size` bytes must follow.
-  void begin(int field, std::size_t size);
-
- private:
-  void varint(std::uint64_t value);
-
-  std::string& to_;
+/// What a sighting says beside its alerts.
+struct SightingHead {
+  const Id128& finding_key;
+  const records::Entity& entity;
+  std::string_view rule;
+  std::string_view source;
+  std::string_view shape;
+  Second second = 0;
+  bool heartbeat = false;
 };
 
-/// What a field of `size` bytes takes, with its tag.
-std::size_t wire_size(std::size_t size);
+/// What a sighting says of one alert; `time` is the clamped event time.
+struct SightedAlert {
+  const Alert& alert;
+  Nanos time = 0;
+  const Id128& id;
+  Outcome outcome = Outcome::kUnknown;
+};
 
-/// Appends the Summary that `summarise` makes of one alert.
-void append_summary(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
-                    std::string& to);
+/// Whether `summarise` would keep all of the alert, but for the ends of long values.
+bool is_plain(const Alert& alert);
+
+/// Appends the sighting of one alert as an element of a Bundle's `sightings`: the bytes that
+/// protobuf would write.
+void append_sighting(const SightingHead& head, const SightedAlert& alert, std::string& to);
 
 }  // namespace gyre::schemas

@@ -57,7 +57,8 @@ std::string repaired_utf8(std::string_view text) {
   return out;
 }
 
-bool repair_surrogates(std::string& json) {
+bool repair_surrogates(std::span<char> text) {
+  const std::string_view json(text.data(), text.size());
   bool changed = false;
   for (auto i = json.find('\\'); i != std::string::npos; i = json.find('\\', i)) {
     // Only escapes of surrogates begin so; all others are stepped over, `\\\\` above all.
@@ -74,7 +75,7 @@ bool repair_surrogates(std::string& json) {
       continue;
     }
     if (*unit >= 0xD800 && *unit <= 0xDFFF) {
-      json.replace(i, 6, "\\ufffd");
+      std::copy_n("\\ufffd", 6, text.begin() + static_cast<std::ptrdiff_t>(i));
       changed = true;
     }
     i += 6;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,7 +13,7 @@ std::string repaired_utf8(std::string_view text);
 
 /// In a JSON text, a surrogate escape without its other half becomes \ufffd, of the same length;
 /// true if there was one. simdjson would refuse the string, or make invalid UTF-8 of it.
-bool repair_surrogates(std::string& json);
+bool repair_surrogates(std::span<char> json);
 
 /// At most `bytes` of valid UTF-8, cut before a character.
 std::string_view cut_utf8(std::string_view text, std::size_t bytes);

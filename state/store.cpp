@@ -40,6 +40,8 @@ StoreMemory::StoreMemory(std::size_t bytes, Disk disk) : impl_(std::make_unique<
 
 StoreMemory::~StoreMemory() = default;
 
+bool StoreMemory::on_disk() const { return !impl_->env; }
+
 struct Store::Impl {
   std::string directory;
   const StoreMemory& memory;
@@ -86,6 +88,8 @@ rocksdb::Options Store::Impl::options() const {
   // the first store's environment, which may be gone; their thread can outlive the database, too.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  // Opening waits for the disk as seldom as possible.
+  options.avoid_flush_during_recovery = true;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.impl().cache;

@@ -27,6 +27,7 @@ class StoreMemory {
   };
   explicit StoreMemory(std::size_t bytes, Disk disk = Disk::kReal);
   ~StoreMemory();
+  bool on_disk() const;
   struct Impl;
   const Impl& impl() const { return *impl_; }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -151,6 +152,15 @@ void Transaction::put(const records::Checkpoint& checkpoint) {
 std::optional<records::Sighting> Transaction::pending(Second decision, std::string_view finding_key,
                                                       Second event_second) const {
   return decode<records::Sighting>(get(pending_key(decision, finding_key, event_second)));
+}
+
+std::optional<Second> Transaction::first_pending(Second decision,
+                                                 std::string_view finding_key) const {
+  const auto key =
+      first_key(pending_key(decision, finding_key, std::numeric_limits<Second>::min()),
+                pending_key(decision, finding_key, std::numeric_limits<Second>::max()));
+  if (!key) return std::nullopt;
+  return number_at(*key, key->size() - sizeof(Second));
 }
 
 void Transaction::put_pending(Second decision, const records::Sighting& sighting) {

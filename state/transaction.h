@@ -28,6 +28,8 @@ class Transaction {
 
   std::optional<records::Sighting> pending(Second decision, std::string_view finding_key,
                                            Second event_second) const;
+  /// The earliest event second of what is to be decided of a key at `decision`.
+  std::optional<Second> first_pending(Second decision, std::string_view finding_key) const;
   void put_pending(Second decision, const records::Sighting& sighting);
   /// Removes and returns the first `most` sightings to be decided at `decision`, by (finding key,
   /// event second).

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schemas/envelope/elastic.h"
 
-#include <algorithm>
 #include <array>
 
 namespace gyre::schemas::envelope {
@@ -25,10 +24,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kRenamed 
 
 void restore_names(Alert& alert) {
   for (const auto& [renamed, original] : kRenamed) {
-    if (!alert.field(original).empty()) continue;
-    for (auto& [name, value] : alert.fields)
-      if (name == renamed) name = original;
-    std::sort(alert.fields.begin(), alert.fields.end());
+    if (alert.field(original).empty()) alert.fields.rename(renamed, original);
   }
 }
 

@@ -107,7 +107,7 @@ records::Contribution make(std::string_view finding_key, const records::Series& 
   *made.mutable_entity() = series.entity();
   made.set_rule(series.rule());
   made.set_shape(series.shape());
-  made.set_shape_version(series.shape_version());
+  made.set_shape_version(episode.shape_version());
   made.set_first(episode.summary().first());
   made.set_last(episode.summary().last());
   made.set_priority(episode.summary().priority());

@@ -22,7 +22,9 @@ void fold(const records::Summary& summary, const records::Counts& counts,
           records::Episode& episode) {
   schemas::merge(*episode.mutable_summary(), summary);
   schemas::merge(*episode.mutable_counts(), counts);
-  if (counts.alerts() > 0) episode.set_dirty(true);
+  if (counts.alerts() == 0) return;
+  episode.set_dirty(true);
+  episode.set_said_ahead(false);
 }
 
 bool is_published(const records::Episode& episode) { return episode.revision() > 0; }
@@ -58,7 +60,8 @@ int swallow_neighbours(const FindingConfig& config, records::Series& series) {
     records::Episode& left = episodes[i];
     records::Episode& right = episodes[i + 1];
     const bool mergeable = !(is_published(left) && is_published(right)) && !left.closed() &&
-                           !right.closed() && touches(left, right.summary(), config);
+                           !right.closed() && left.shape_version() == right.shape_version() &&
+                           touches(left, right.summary(), config);
     if (!mergeable) {
       ++i;
       continue;
@@ -82,7 +85,8 @@ Joined join(const records::Sighting& sighting, Second now, const FindingConfig& 
   Joined joined;
   const bool late = sighting.counts().late() > 0;
   const auto found = std::find_if(episodes.begin(), episodes.end(), [&](const auto& episode) {
-    return touches(episode, sighting.summary(), config);
+    return sighting.shape_version() <= episode.shape_version() &&
+           touches(episode, sighting.summary(), config);
   });
   if (found != episodes.end()) {
     fold(sighting.summary(), sighting.counts(), *found);
@@ -98,6 +102,8 @@ Joined join(const records::Sighting& sighting, Second now, const FindingConfig& 
     records::Episode& episode = *episodes.Add();
     episode.set_opened_second(now);
     episode.set_born_late(late);
+    episode.set_shape_version(sighting.shape_version());
+    series.set_shape_version(std::max(series.shape_version(), sighting.shape_version()));
     fold(sighting.summary(), sighting.counts(), episode);
     joined.opened = 1;
   }

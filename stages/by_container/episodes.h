@@ -20,9 +20,11 @@ struct Joined {
 };
 
 /// Puts a sighting into the episode that it belongs to (ruling 21), or opens another one at the
-/// decision of `now`. A sighting is never divided: that of the second in which a gap or the longest
-/// age ends belongs as a whole to where its first alert belongs. Copies alone open nothing: those
-/// that touch no episode are counted in the nearest, of which there must be one.
+/// decision of `now`. One of a newer version of the normaliser joins none of an older one: it opens
+/// another, which ends those (ruling 32). A sighting is never divided: that of the second in which
+/// a gap or the longest age ends belongs as a whole to where its first alert belongs. Copies alone
+/// open nothing: those that touch no episode are counted in the nearest, of which there must be
+/// one.
 Joined join(const records::Sighting& sighting, Second now, const FindingConfig& config,
             records::Series& series);
 

@@ -8,7 +8,9 @@
 #include "schemas/sighting.h"
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/episodes.h"
+#include "stages/by_container/flash.h"
 #include "stages/by_container/members.h"
+#include "stages/by_container/places.h"
 
 namespace gyre::stages {
 
@@ -65,7 +67,7 @@ Second max_age_at(const records::Episode& episode, const FindingConfig& config) 
 }
 
 // Lower than what the last revision said: ruling 31 lets it be said only as a change of verdict.
-bool fell(const Judgement& judgement, const records::Published& said) {
+bool fell(const Judgement& judgement, const records::Said& said) {
   return number(judgement.severity) < said.severity() ||
          static_cast<std::uint32_t>(judgement.risk) < said.risk() ||
          number(judgement.attention) < said.attention();
@@ -88,14 +90,24 @@ std::string_view break_through(const records::Episode& episode, const Judgement&
 // One key at one second.
 class KeyDecision {
  public:
+  // `settles`: the second of the flash is decided.
   KeyDecision(std::string_view key, records::Series& series, const FindingContext& context,
-              std::vector<schemas::Report>& reports)
-      : key_(key), series_(series), context_(context), reports_(reports) {}
+              bool settles, std::vector<schemas::Report>& reports)
+      : key_(key), series_(series), context_(context), settles_(settles), reports_(reports) {}
+
+  void open(records::Episode& episode) { publish(episode, judged(episode), "opened"); }
+
+  // A newer normaliser has opened another.
+  bool is_outdated(const records::Episode& episode) const {
+    return episode.shape_version() < series_.shape_version();
+  }
 
   // Returns when to look again.
   Second decide(records::Episode& episode) {
-    if (!episode.closed() && episode.revision() > 0 && context_.card_changed)
+    if (!episode.closed() && episode.revision() > 0 && context_.card_changed) {
       episode.set_card_changed(true);
+      episode.set_said_ahead(false);
+    }
     return episode.closed() ? decide_closed(episode) : decide_open(episode);
   }
 
@@ -136,12 +148,27 @@ class KeyDecision {
     hasher.add("finding").add(key_).add(second_of(episode.summary().first()) / config().gap);
     // An episode born late may lie in the same unit of time as one that was forgotten (ruling 20).
     if (episode.born_late()) hasher.add((context_.now - config().lateness) / config().gap);
+    // So may one that ended another for its newer normaliser (ruling 32).
+    const auto& all = series_.episodes();
+    if (std::any_of(all.begin(), all.end(), [&](const records::Episode& other) {
+          return other.shape_version() < episode.shape_version();
+        }))
+      hasher.add(static_cast<std::int64_t>(episode.shape_version()));
     return to_hex(view(hasher.finish()));
+  }
+
+  // The flash was its first revision, and is still to be settled.
+  bool is_flashed(const records::Episode& episode) const {
+    return context_.flash != nullptr && episode.id() == context_.flash->id();
   }
 
   // Names the episode, for ever, and the one before it in time.
   void name(records::Episode& episode) {
     episode.set_id(id_of(episode));
+    if (is_flashed(episode)) {
+      episode.set_revision(1);
+      *episode.mutable_said() = context_.flash->said();
+    }
     const Nanos first = episode.summary().first();
     if (!series_.last_id().empty() && series_.last_first() < first)
       episode.set_previous_id(series_.last_id());
@@ -157,75 +184,101 @@ class KeyDecision {
 
   void publish(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
     if (episode.revision() == 0) name(episode);
-    const auto spots = blind_spots(episode);
-    episode.set_revision(episode.revision() + 1);
+    decided(episode, judgement);
+    // What the flash said stands until its second is decided; everything else goes its way.
+    if (!is_flashed(episode)) write(episode, judgement, reason);
+  }
+
+  // A revision as the seconds decide it, whether or not it has to be written.
+  void decided(records::Episode& episode, const Judgement& judgement) {
     episode.set_published_second(context_.now);
     episode.set_dirty(false);
     episode.set_card_changed(false);
     episode.set_incident_changed(false);
+    episode.set_said_ahead(false);
     records::Published& said = *episode.mutable_published();
     said.set_alerts(episode.counts().alerts());
-    said.set_duplicates(episode.counts().duplicates());
     said.set_blocked(episode.counts().outcome().blocked());
     said.set_effect(judgement.effect_observed);
     said.set_severity(number(judgement.severity));
     said.set_peak_severity(std::max(said.peak_severity(), said.severity()));
     said.set_verdict(number(judgement.verdict));
     said.set_confidence(number(judgement.confidence));
-    said.set_risk(static_cast<std::uint32_t>(judgement.risk));
     said.set_attention(number(judgement.attention));
-    said.set_peak_attention(std::max(said.peak_attention(), said.attention()));
     said.set_users(users_of(episode));
-    said.set_blind_seconds(seconds_of(spots));
-    const Revision revision{
-        .number = episode.revision(),
-        .reason = reason,
-        .decided = context_.now,
-        .closes_after = std::min(second_of(episode.summary().last()) + config().gap,
-                                 second_of(episode.summary().first()) + config().max_age),
-        .blind_spots = spots};
-    reports_.push_back(write_finding(series_, episode, context_.entity, judgement,
-                                     context_.playbooks, revision, context_.producer));
     // Of two revisions in one second, the second says all.
     std::erase_if(told_, [&](const Told& told) { return told.member.id() == episode.id(); });
     told_.push_back({member_of(key_, series_, episode, judgement), judgement.counts_for_incidents,
                      episode.incident_id()});
   }
 
+  // The second revision of what was flashed: all that is known by now, be it due or not.
+  void settle(records::Episode& episode) {
+    const Judgement judgement = judged(episode);
+    write(episode, judgement, fell(judgement, episode.said()) ? "verdict" : "settled");
+    episode.set_said_ahead(episode.dirty() || episode.card_changed() || episode.incident_changed());
+  }
+
+  void write(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
+    records::Said& said = *episode.mutable_said();
+    said.set_duplicates(episode.counts().duplicates());
+    said.set_severity(number(judgement.severity));
+    said.set_risk(static_cast<std::uint32_t>(judgement.risk));
+    said.set_attention(number(judgement.attention));
+    said.set_peak_attention(std::max(said.peak_attention(), said.attention()));
+    said.set_blind_seconds(seconds_of(blind_spots(episode)));
+    episode.set_revision(episode.revision() + 1);
+    const Revision revision{
+        .number = episode.revision(),
+        .reason = reason,
+        .decided = context_.now,
+        .closes_after = std::min(second_of(episode.summary().last()) + config().gap,
+                                 second_of(episode.summary().first()) + config().max_age),
+        .blind_spots = blind_spots(episode)};
+    reports_.push_back(write_finding(series_, episode, context_.entity, judgement,
+                                     context_.playbooks, revision, context_.producer));
+  }
+
   // Says it, and says a fall as what it is.
   void say(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
-    const bool lower = episode.revision() > 0 && fell(judgement, episode.published());
+    const bool lower = episode.revision() > 0 && fell(judgement, episode.said());
     publish(episode, judgement, lower ? "verdict" : reason);
   }
 
   bool has_news(const records::Episode& episode) const {
-    return episode.dirty() || episode.card_changed() || episode.incident_changed() ||
-           episode.counts().duplicates() != episode.published().duplicates() ||
-           seconds_of(blind_spots(episode)) != episode.published().blind_seconds();
+    const bool changed = episode.dirty() || episode.card_changed() || episode.incident_changed();
+    return (changed && !episode.said_ahead()) ||
+           episode.counts().duplicates() != episode.said().duplicates() ||
+           seconds_of(blind_spots(episode)) != episode.said().blind_seconds();
   }
 
   void close(records::Episode& episode) {
     const Judgement judgement = judged(episode);
     const bool news = has_news(episode);
-    const bool noticed = episode.published().peak_attention() > number(Attention::kRecord);
-    if (news && fell(judgement, episode.published())) publish(episode, judgement, "verdict");
+    const bool noticed = episode.said().peak_attention() > number(Attention::kRecord);
+    if (news && fell(judgement, episode.said())) publish(episode, judgement, "verdict");
     episode.set_closed(true);
-    episode.set_closed_because(quiet_at(episode, config()) <= context_.now ? "quiet" : "max_age");
+    episode.set_closed_because(quiet_at(episode, config()) <= context_.now     ? "quiet"
+                               : max_age_at(episode, config()) <= context_.now ? "max_age"
+                                                                               : "upgrade");
     episode.set_closed_second(context_.now);
     if (config().close_all || news || noticed) publish(episode, judgement, "closed");
   }
 
   Second decide_open(records::Episode& episode) {
     const Second now = context_.now;
-    const Second closes = std::min(quiet_at(episode, config()), max_age_at(episode, config()));
+    const Second closes =
+        is_outdated(episode) ? now
+                             : std::min(quiet_at(episode, config()), max_age_at(episode, config()));
     if (episode.revision() == 0) {
       const Second settled =
           episode.opened_second() + settling(episode.summary().priority(), config());
       if (now < settled && now < closes) return std::min(settled, closes);
-      publish(episode, judged(episode), "opened");
+      open(episode);
     } else if (episode.dirty() || episode.card_changed()) {
       update(episode);
     }
+    if (settles_ && is_flashed(episode)) settle(episode);
     if (now >= closes) {
       close(episode);
       return now + config().keep_closed;
@@ -241,13 +294,16 @@ class KeyDecision {
       say(episode, judgement, reason);
     } else if (context_.now >= episode.published_second() + backoff(episode, config())) {
       episode.set_backoff_step(episode.backoff_step() + 1);
-      say(episode, judgement, "periodic");
+      if (episode.said_ahead())
+        decided(episode, judgement);
+      else
+        say(episode, judgement, "periodic");
     }
   }
 
   // What a closed episode has not said yet.
   static bool has_rest(const records::Episode& episode) {
-    return episode.dirty() || episode.counts().duplicates() != episode.published().duplicates();
+    return episode.dirty() || episode.counts().duplicates() != episode.said().duplicates();
   }
 
   Second decide_closed(records::Episode& episode) {
@@ -265,11 +321,21 @@ class KeyDecision {
   std::string_view key_;
   records::Series& series_;
   const FindingContext& context_;
+  bool settles_;
   std::vector<schemas::Report>& reports_;
   std::vector<Told> told_;
 };
 
 }  // namespace
+
+void describe(const records::Sighting& sighting, records::Series& series) {
+  *series.mutable_entity() = sighting.entity();
+  series.set_rule(sighting.rule());
+  series.set_source(sighting.source());
+  series.set_shape(sighting.shape());
+  series.set_shape_version(sighting.shape_version());
+  series.set_overflow(sighting.shape() == kOtherShapes);
+}
 
 std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
                                  const std::vector<records::Sighting>& sightings,
@@ -282,7 +348,8 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
     if (joined.rest) counters.set_overflowed(counters.overflowed() + sighting.counts().alerts());
   }
 
-  KeyDecision decision(finding_key, series, context, reports);
+  const bool settles = context.flash != nullptr && settles_flash(*context.flash, sightings);
+  KeyDecision decision(finding_key, series, context, settles, reports);
   Second due = kNever;
   auto& episodes = *series.mutable_episodes();
   for (int i = 0; i < episodes.size();) {
@@ -305,6 +372,11 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
   counters.set_findings_open(open);
   series.set_due(due == kNever ? 0 : due);
   return decision.take_told();
+}
+
+void publish_first(std::string_view finding_key, records::Series& series, records::Episode& episode,
+                   const FindingContext& context, std::vector<schemas::Report>& reports) {
+  KeyDecision(finding_key, series, context, false, reports).open(episode);
 }
 
 }  // namespace gyre::stages

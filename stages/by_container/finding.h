@@ -27,8 +27,12 @@ struct FindingContext {
   const Producer& producer;
   const records::EntityState& entity;
   const records::EntityState* sensor;  ///< of the host whose sensor saw it; null: none
+  const records::Flash* flash;         ///< of this key, not settled yet; null: none
   bool card_changed;                   ///< the entity's card, at this second
 };
+
+/// A new series is of the key that the sighting has.
+void describe(const records::Sighting& sighting, records::Series& series);
 
 /// Decides one finding key on the sightings of seconds up to `context.now`: joins them to episodes
 /// (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7), appends the
@@ -38,5 +42,9 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
                                  const std::vector<records::Sighting>& sightings,
                                  const FindingContext& context, records::Counters& counters,
                                  std::vector<schemas::Report>& reports);
+
+/// Publishes the first revision of `episode`, which is one of `series`, on all that is known now.
+void publish_first(std::string_view finding_key, records::Series& series, records::Episode& episode,
+                   const FindingContext& context, std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

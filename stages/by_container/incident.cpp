@@ -46,13 +46,14 @@ bool opens(const records::Incident& candidate, const Judgement& judgement,
 class IncidentDecision {
  public:
   IncidentDecision(std::string_view entity_hash, records::EntityState& entity, Second now,
-                   const FindingConfig& config, const Producer& producer,
-                   const records::EntityState* sensor, state::Transaction& state,
-                   std::vector<schemas::Report>& reports)
+                   const FindingConfig& config, const Playbooks& playbooks,
+                   const Producer& producer, const records::EntityState* sensor,
+                   state::Transaction& state, std::vector<schemas::Report>& reports)
       : entity_hash_(entity_hash),
         entity_(entity),
         now_(now),
         config_(config),
+        playbooks_(playbooks),
         producer_(producer),
         sensor_(sensor),
         state_(state),
@@ -137,6 +138,7 @@ class IncidentDecision {
     change_episode(member, state_, [&](records::Episode& episode) {
       episode.set_incident_id(entity_.incident().id());
       episode.set_incident_changed(true);
+      episode.set_said_ahead(false);
     });
   }
 
@@ -228,13 +230,14 @@ class IncidentDecision {
                       .closes_after = quiet_since() + config_.incident_gap};
     if (sensor_ != nullptr)
       revision.blind_spots = blind_spots_within(*sensor_, said.members(0).first(), said.last());
-    reports_.push_back(write_incident(entity_, said, judgement, revision, producer_));
+    reports_.push_back(write_incident(entity_, said, judgement, playbooks_, revision, producer_));
   }
 
   std::string_view entity_hash_;
   records::EntityState& entity_;
   Second now_;
   const FindingConfig& config_;
+  const Playbooks& playbooks_;
   const Producer& producer_;
   const records::EntityState* sensor_;
   state::Transaction& state_;
@@ -245,9 +248,11 @@ class IncidentDecision {
 
 void decide_incident(std::string_view entity_hash, records::EntityState& entity,
                      const std::vector<Told>& told, Second now, const FindingConfig& config,
-                     const Producer& producer, const records::EntityState* sensor,
-                     state::Transaction& state, std::vector<schemas::Report>& reports) {
-  IncidentDecision decision(entity_hash, entity, now, config, producer, sensor, state, reports);
+                     const Playbooks& playbooks, const Producer& producer,
+                     const records::EntityState* sensor, state::Transaction& state,
+                     std::vector<schemas::Report>& reports) {
+  IncidentDecision decision(entity_hash, entity, now, config, playbooks, producer, sensor, state,
+                            reports);
   for (const Told& finding : told) decision.note(finding);
   decision.decide();
 }

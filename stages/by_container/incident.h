@@ -19,7 +19,8 @@ namespace gyre::stages {
 /// `sensor`: as in FindingContext.
 void decide_incident(std::string_view entity_hash, records::EntityState& entity,
                      const std::vector<Told>& told, Second now, const FindingConfig& config,
-                     const Producer& producer, const records::EntityState* sensor,
-                     state::Transaction& state, std::vector<schemas::Report>& reports);
+                     const Playbooks& playbooks, const Producer& producer,
+                     const records::EntityState* sensor, state::Transaction& state,
+                     std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

@@ -8,6 +8,7 @@
 #include "schemas/alert.h"
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
+#include "stages/by_container/flash.h"
 #include "stages/by_container/stage.h"
 
 namespace gyre::stages {
@@ -37,6 +38,30 @@ void take_place(records::EntityState& entity, const records::Sighting& sighting,
   place.set_urgent(urgent);
   place.set_overflow(overflow);
   for (int i = places.size() - 1; i > at; --i) places.SwapElements(i, i - 1);
+}
+
+// Places by who may have them; of_rule and of_entity are those of the sighting's urgency.
+struct Taken {
+  bool urgent = false;
+  std::uint32_t of_rule = 0;
+  std::uint32_t of_entity = 0;
+  std::uint32_t overflowing = 0;
+};
+
+Taken count_places(const records::EntityState& entity, const records::Sighting& sighting) {
+  Taken taken;
+  taken.urgent =
+      sighting.summary().priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical);
+  const std::uint64_t rule = fast_hash(sighting.rule());
+  for (const records::Place& place : entity.places()) {
+    if (place.overflow()) {
+      ++taken.overflowing;
+    } else if (place.urgent() == taken.urgent) {
+      ++taken.of_entity;
+      if (place.rule() == rule) ++taken.of_rule;
+    }
+  }
+  return taken;
 }
 
 // What it was stays as evidence.
@@ -78,33 +103,32 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
       return true;
     }
   }
-  const bool urgent =
-      sighting.summary().priority() <= static_cast<std::uint32_t>(schemas::Priority::kCritical);
-  const std::uint64_t rule = fast_hash(sighting.rule());
-  std::uint32_t of_rule = 0;
-  std::uint32_t of_entity = 0;
-  std::uint32_t overflowing = 0;
-  for (const records::Place& place : entity.places()) {
-    if (place.overflow()) {
-      ++overflowing;
-    } else if (place.urgent() == urgent) {
-      ++of_entity;
-      if (place.rule() == rule) ++of_rule;
-    }
-  }
-  if (of_rule < config.shapes && of_entity < config.per_entity) {
-    take_place(entity, sighting, urgent, false);
+  const Taken taken = count_places(entity, sighting);
+  if ((taken.of_rule < config.shapes && taken.of_entity < config.per_entity) ||
+      find_flash(sighting.finding_key(), entity) != nullptr) {
+    take_place(entity, sighting, taken.urgent, false);
     return false;
   }
   move_to(sighting, std::string(sighting.rule()));
   if (has_place(entity, sighting.finding_key())) return true;
   // The last of these places is that of the other rules.
-  if (overflowing + 1 >= config.shapes) {
+  if (taken.overflowing + 1 >= config.shapes) {
     move_to(sighting, kOtherRules);
     if (has_place(entity, sighting.finding_key())) return true;
   }
-  take_place(entity, sighting, urgent, true);
+  take_place(entity, sighting, taken.urgent, true);
   return true;
+}
+
+bool half_is_free(const FindingConfig& config, const records::Sighting& sighting,
+                  const records::EntityState& entity) {
+  const Taken taken = count_places(entity, sighting);
+  const std::uint64_t rule = fast_hash(sighting.rule());
+  const auto& flashes = entity.flashes();
+  const auto of_rule = std::count_if(flashes.begin(), flashes.end(),
+                                     [&](const auto& flash) { return flash.rule() == rule; });
+  return taken.of_rule + static_cast<std::uint64_t>(of_rule) < config.shapes / 2 &&
+         taken.of_entity + static_cast<std::uint64_t>(flashes.size()) < config.per_entity / 2;
 }
 
 void free_place(std::string_view finding_key, records::EntityState& entity) {

@@ -9,6 +9,7 @@
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/card.h"
 #include "stages/by_container/contribution.h"
+#include "stages/by_container/flash.h"
 #include "stages/by_container/incident.h"
 #include "stages/by_container/places.h"
 
@@ -132,13 +133,7 @@ void SecondDecision::decide_key(const std::string& key,
   records::Series series = stored ? std::move(*stored) : records::Series();
   if (!stored) {
     CHECK(!sightings.empty());
-    const records::Sighting& first = sightings.front();
-    *series.mutable_entity() = first.entity();
-    series.set_rule(first.rule());
-    series.set_source(first.source());
-    series.set_shape(first.shape());
-    series.set_shape_version(first.shape_version());
-    series.set_overflow(first.shape() == kOtherShapes);
+    describe(sightings.front(), series);
   }
   Work& of_entity = work(series.entity());
   const bool of_sensor = series.source() == "internal";
@@ -150,10 +145,15 @@ void SecondDecision::decide_key(const std::string& key,
                                .producer = producer_,
                                .entity = of_entity.entity,
                                .sensor = host ? &work(*host).entity : nullptr,
+                               .flash = find_flash(key, of_entity.entity),
                                .card_changed = of_entity.card_changed};
   std::vector<Told> told = decide_finding(key, series, sightings, context, counters, reports_);
   contribute(key, series, of_entity.entity, now_, playbooks_, contributions_);
   CHECK(series.due() == 0 || series.due() > now_);
+  if (context.flash != nullptr && settles_flash(*context.flash, sightings)) {
+    forget_flash(key, of_entity.entity);
+    of_entity.changed = true;
+  }
   if (series.episodes().empty()) {
     state_.erase_series(key);
     free_place(key, of_entity.entity);
@@ -169,13 +169,18 @@ void SecondDecision::decide_entity(const std::string& hash, Work& work) {
   records::EntityState& entity = work.entity;
   if (entity.armed() <= now_) entity.set_armed(0);
   const auto host = sensor_host(entity.entity());
-  decide_incident(hash, entity, work.told, now_, config_, producer_,
+  decide_incident(hash, entity, work.told, now_, config_, playbooks_, producer_,
                   host ? &this->work(*host).entity : nullptr, state_, reports_);
   CHECK(entity.due() == 0 || entity.due() > now_);
-  if (entity.due() == 0)
-    state_.erase_entity(hash);
-  else
+  if (entity.due() > 0) {
     state_.put(hash, entity);
+  } else if (!entity.flashes().empty()) {
+    records::EntityState rest;
+    *rest.mutable_flashes() = entity.flashes();
+    state_.put(hash, rest);
+  } else {
+    state_.erase_entity(hash);
+  }
 }
 
 }  // namespace gyre::stages

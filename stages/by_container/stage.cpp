@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stages/by_container/stage.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
+#include "base/error.h"
 #include "schemas/identity.h"
+#include "schemas/shape.h"
 #include "schemas/sighting.h"
 #include "stages/by_container/duplicates.h"
+#include "stages/by_container/flash.h"
 #include "stages/by_container/second.h"
 #include "stages/sources.h"
 
@@ -36,8 +41,11 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
   // A second that may be decided is decided without what comes now, whether it is decided already
   // or its turn has not come.
   const Second first_open = std::max(checkpoint.decided(), decidable(checkpoint)) + 1;
+  const std::size_t before_fold = reports.size();
   for (const records::Sighting& sighting : bundle.sightings())
-    fold(sighting, at, first_open, checkpoint, state);
+    fold(sighting, at, first_open, checkpoint, state, reports);
+  counters.set_reports(counters.reports() + reports.size() - before_fold);
+  allowance.spend_reports(reports, before_fold);
   const bool whole = bundle.part() + 1 == bundle.parts();
   if (whole) {
     const Second before = second_of(std::max<Nanos>(at, 0)) / 60;
@@ -85,13 +93,20 @@ Second ByContainer::decidable(const records::Checkpoint& checkpoint) const {
 }
 
 void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Second first_open,
-                       records::Checkpoint& checkpoint, state::Transaction& state) {
+                       records::Checkpoint& checkpoint, state::Transaction& state,
+                       std::vector<schemas::Report>& reports) {
+  if (sighting.shape_version() > schemas::kShapeVersion)
+    throw Refusal(fmt::format(
+        "by_container: a sighting was normalised by version {} of the shapes, this gyre knows {}: "
+        "upgrade by_container before intake",
+        sighting.shape_version(), schemas::kShapeVersion));
   records::Counters& counters = *checkpoint.mutable_counters();
   checkpoint.set_outstanding(checkpoint.outstanding() + sighting.arrivals());
   records::Sighting folded = sighting;
   records::Counts& counts = *folded.mutable_counts();
-  const Id128 entity = schemas::entity_hash(sighting.entity());
-  if (count_distinct(sighting, view(entity), watermark, config_.duplicate_horizon, state, counts))
+  const Id128 hash = schemas::entity_hash(sighting.entity());
+  const std::string_view entity = view(hash);
+  if (count_distinct(sighting, entity, watermark, config_.duplicate_horizon, state, counts))
     folded.mutable_summary()->set_flags(folded.summary().flags() | schemas::kMayRepeat);
   const bool late = watermark != kNoTime && (sighting.second() + 1) * kNanosPerSecond <= watermark;
   if (late) counts.set_late(counts.alerts());
@@ -104,10 +119,17 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Secon
   }
   folded.clear_alerts();
   folded.clear_arrivals();
-  const Second decision = std::max(sighting.second(), first_open);
+  Second decision = std::max(sighting.second(), first_open);
+  // Beyond the disorder, or during an upgrade.
+  if (decision > sighting.second() || sighting.shape_version() < schemas::kShapeVersion)
+    decision = after_flash(sighting, entity, decision, state);
   if (const auto pending = state.pending(decision, sighting.finding_key(), sighting.second()))
     schemas::merge(folded, *pending);
   state.put_pending(decision, folded);
+  // What is behind with its decisions knows too little.
+  const bool current = checkpoint.decided() + 1 >= first_open;
+  if (config_.flash && current && !late)
+    flash(folded, entity, checkpoint.decided(), config_, playbooks_, producer_, state, reports);
 }
 
 }  // namespace gyre::stages

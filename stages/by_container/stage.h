@@ -35,6 +35,7 @@ struct FindingConfig {
   std::uint32_t shapes = 64;       ///< live findings of one entity and rule; then they overflow
   std::uint32_t per_entity = 256;  ///< live findings of one entity; then they overflow
   bool close_all = false;          ///< reports.close: all (else changed), ruling 4
+  bool flash = false;              ///< ruling 18; `gyre run` sets it: a replay gains no latency
 };
 
 /// Groups by container: drops exact duplicates, folds sightings into findings, findings into
@@ -63,7 +64,8 @@ class ByContainer {
   // The last second that may be decided (ruling 17).
   Second decidable(const records::Checkpoint& checkpoint) const;
   void fold(const records::Sighting& sighting, Nanos watermark, Second first_open,
-            records::Checkpoint& checkpoint, state::Transaction& state);
+            records::Checkpoint& checkpoint, state::Transaction& state,
+            std::vector<schemas::Report>& reports);
 
   const FindingConfig& config_;
   const Playbooks& playbooks_;

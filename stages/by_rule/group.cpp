@@ -47,6 +47,13 @@ bool may_change_judgement(const Joined& joined, bool belonged, const records::Ou
          before.attention() != now.attention() || before.verdict() != now.verdict();
 }
 
+// Ruling 31: what falls is said as a change of verdict.
+bool fell(const Judgement& judgement, const records::Outbreak& said) {
+  return static_cast<std::uint32_t>(judgement.severity) < said.severity() ||
+         static_cast<std::uint32_t>(judgement.attention) < said.attention() ||
+         static_cast<std::uint32_t>(judgement.risk) < said.risk();
+}
+
 }  // namespace
 
 void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
@@ -95,7 +102,8 @@ void GroupDecision::try_open() {
   Nanos anchor = (now_ - kStaleness) * kNanosPerSecond;
   for (const Dimension& dimension : dimensions())
     if (!dimension.newest.empty()) anchor = std::max(anchor, dimension.newest.begin()->last());
-  const Nanos from = anchor - window();
+  // What an outbreak told that was closed by its age is no reason for the next one.
+  const Nanos from = std::max(anchor - window(), group_.told_until() * kNanosPerSecond);
   const auto reached = [&](const Dimension& dimension) {
     const int threshold = static_cast<int>(dimension.threshold);
     return dimension.newest.size() >= threshold &&
@@ -186,6 +194,7 @@ void GroupDecision::try_close() {
   const bool noticed = outbreak.attention() > static_cast<std::uint32_t>(Attention::kRecord);
   if (config_.close_all || outbreak.dirty() || noticed)
     publish("closed", quiet ? "quiet" : "max_age");
+  if (!quiet) group_.set_told_until(now_);
   group_.clear_outbreak();
   --open_;
 }
@@ -194,6 +203,12 @@ void GroupDecision::publish(std::string_view reason, std::string_view closed_bec
   records::Outbreak& outbreak = *group_.mutable_outbreak();
   const std::string_view rule_key = std::string_view(key_).substr(0, sizeof(Id128));
   const OutbreakContent content = fold(group_, rule_key, config_, state_);
+  if (outbreak.revision() > 0 && fell(content.judgement, outbreak)) {
+    if (closed_because.empty())
+      reason = "verdict";
+    else
+      publish("verdict", "");
+  }
   outbreak.set_revision(outbreak.revision() + 1);
   outbreak.set_published_second(now_);
   outbreak.set_dirty(false);
@@ -203,6 +218,7 @@ void GroupDecision::publish(std::string_view reason, std::string_view closed_bec
   outbreak.set_severity(static_cast<std::uint32_t>(content.judgement.severity));
   outbreak.set_verdict(static_cast<std::uint32_t>(content.judgement.verdict));
   outbreak.set_attention(static_cast<std::uint32_t>(content.judgement.attention));
+  outbreak.set_risk(static_cast<std::uint32_t>(content.judgement.risk));
   const Revision revision{.number = outbreak.revision(),
                           .reason = reason,
                           .decided = now_,

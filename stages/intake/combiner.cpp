@@ -2,10 +2,12 @@
 #include "stages/intake/combiner.h"
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <utility>
 
 #include "base/check.h"
 #include "schemas/identity.h"
-#include "schemas/shape.h"
 #include "schemas/sighting.h"
 #include "schemas/sighting_bytes.h"
 
@@ -13,91 +15,156 @@ namespace gyre::stages {
 
 namespace {
 
-using records::Bundle;
-using records::Sighting;
-
+constexpr std::size_t kPartBytes = 512 << 10;
+// What of a bundle comes behind its sightings, about.
+constexpr std::size_t kRest = 1024;
+constexpr std::size_t kFewestSlots = 1024;
 // A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
 constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
 
-void sort_by_id(std::string& alerts) {
-  if (alerts.size() <= schemas::kAlertEntryBytes) return;
-  std::vector<schemas::AlertEntry> entries;
-  for (std::size_t i = 0; i < alerts.size() / schemas::kAlertEntryBytes; ++i)
-    entries.push_back(schemas::alert_entry(alerts, i));
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
-  entries.erase(std::unique(entries.begin(), entries.end(),
-                            [](const auto& a, const auto& b) { return a.id == b.id; }),
-                entries.end());
-  std::string sorted;
-  sorted.reserve(alerts.size());
-  for (const auto& entry : entries) schemas::append_alert_entry(sorted, entry);
-  alerts = std::move(sorted);
+schemas::SightedAlert sighted(const schemas::Alert& alert, const Understanding& is) {
+  return {.alert = alert, .time = is.time, .id = is.duplicate_id, .outcome = is.outcome.outcome};
 }
 
 }  // namespace
 
-const Combined& Combiner::add(const schemas::Alert& alert, const Understanding& is) {
-  const Second second = second_of(is.time);
-  auto [at, added] = index_.try_emplace({is.finding_key, second}, sightings_.size());
-  if (!added && sightings_[at->second].alerts.size() >= kSightingBytes) {
-    at->second = sightings_.size();
-    added = true;
+Combiner::Combiner(std::int32_t targets)
+    : slots_(kFewestSlots),
+      parts_(static_cast<std::size_t>(targets)),
+      expected_(static_cast<std::size_t>(targets)) {}
+
+std::int32_t Combiner::add(const schemas::Alert& alert, const Understanding& is) {
+  const Key key{is.finding_key, second_of(is.time)};
+  std::uint32_t& slot = slot_of(key);
+  const auto open = [&] {
+    places_.push_back(write(alert, is, key));
+    slot = static_cast<std::uint32_t>(places_.size());
+    return places_.back().target;
+  };
+  if (slot == 0) return open();
+  Place& place = places_[slot - 1];
+  if (!place.merged) {
+    const std::string_view part = parts_[static_cast<std::size_t>(place.target)][place.part];
+    place.merged =
+        std::make_unique<schemas::SightingDraft>(part.substr(place.at, place.size), memory_);
   }
-  Combined& sighting = added ? open(is, second) : sightings_[at->second];
-  if (added) {
-    schemas::append_summary(alert, is.time, is.duplicate_id, is.outcome.outcome, sighting.summary);
-  } else {
-    if (!sighting.merged) {
-      sighting.merged = std::make_unique<records::Summary>();
-      CHECK(sighting.merged->ParseFromString(sighting.summary));
+  if (place.merged->alert_bytes() >= kSightingBytes) return open();
+  place.merged->add(sighted(alert, is));
+  return place.target;
+}
+
+// A finding key is a hash already.
+std::uint32_t& Combiner::slot_of(const Key& key) {
+  const auto start = [](const Key& of) {
+    std::size_t hash = 0;
+    std::memcpy(&hash, of.finding_key.data(), sizeof hash);
+    return hash + static_cast<std::size_t>(of.second);
+  };
+  const auto find = [&](const Key& wanted) {
+    std::size_t at = start(wanted) & (slots_.size() - 1);
+    while (slots_[at] != 0 && places_[slots_[at] - 1].key != wanted)
+      at = (at + 1) & (slots_.size() - 1);
+    return at;
+  };
+  if (places_.size() * 2 >= slots_.size()) {
+    const auto old = std::exchange(slots_, std::vector<std::uint32_t>(slots_.size() * 2));
+    for (const std::uint32_t position : old)
+      if (position != 0) slots_[find(places_[position - 1].key)] = position;
+  }
+  return slots_[find(key)];
+}
+
+Combiner::Place Combiner::write(const schemas::Alert& alert, const Understanding& is,
+                                const Key& key) {
+  Place place;
+  place.key = key;
+  place.target = static_cast<std::int32_t>(
+      schemas::entity_partition(is.entity, static_cast<std::uint32_t>(parts_.size())));
+  append(place, [&](std::string& to) {
+    schemas::append_sighting({.finding_key = is.finding_key,
+                              .entity = is.entity,
+                              .rule = is.rule,
+                              .source = is.source,
+                              .shape = is.shape,
+                              .second = key.second,
+                              .heartbeat = is.heartbeat},
+                             sighted(alert, is), to);
+  });
+  return place;
+}
+
+template <typename Write>
+void Combiner::append(Place& place, const Write& write) {
+  Parts& parts = parts_[static_cast<std::size_t>(place.target)];
+  if (parts.empty()) {
+    const std::size_t expected = expected_[static_cast<std::size_t>(place.target)];
+    parts.emplace_back().reserve(std::min(expected, kPartBytes));
+  }
+  std::string* part = &parts.back();
+  place.at = part->size();
+  write(*part);
+  if (place.at > 0 && part->size() > kPartBytes) {
+    std::string next = part->substr(place.at);
+    part->resize(place.at);
+    place.at = 0;
+    part = &parts.emplace_back();
+    part->reserve(kPartBytes);
+    part->append(next);
+  }
+  place.part = parts.size() - 1;
+  place.size = part->size() - place.at;
+}
+
+// Takes out what was written of sightings that were merged since.
+void Combiner::close_gaps() {
+  struct Cursor {
+    std::size_t read = 0;
+    std::size_t written = 0;
+  };
+  std::vector<std::vector<Cursor>> cursors;
+  for (const Parts& parts : parts_) cursors.emplace_back(parts.size());
+  const auto keep_to = [](std::string& part, Cursor& cursor, std::size_t end) {
+    std::memmove(part.data() + cursor.written, part.data() + cursor.read, end - cursor.read);
+    cursor.written += end - cursor.read;
+  };
+  for (const Place& place : places_) {
+    if (!place.merged) continue;
+    const auto target = static_cast<std::size_t>(place.target);
+    Cursor& cursor = cursors[target][place.part];
+    keep_to(parts_[target][place.part], cursor, place.at);
+    cursor.read = place.at + place.size;
+  }
+  for (std::size_t target = 0; target < parts_.size(); ++target) {
+    for (std::size_t i = 0; i < parts_[target].size(); ++i) {
+      std::string& part = parts_[target][i];
+      if (cursors[target][i].read == 0) continue;
+      keep_to(part, cursors[target][i], part.size());
+      part.resize(cursors[target][i].written);
     }
-    schemas::summarise(alert, is.time, is.duplicate_id, is.outcome.outcome, *sighting.merged);
+    std::erase_if(parts_[target], [](const std::string& part) { return part.empty(); });
   }
-  schemas::append_alert_entry(sighting.alerts,
-                              {view(is.duplicate_id), alert.time, is.outcome.outcome});
-  ++sighting.arrivals;
-  return sighting;
 }
 
-Combined& Combiner::open(const Understanding& is, Second second) {
-  Combined& sighting = sightings_.emplace_back();
-  sighting.target = static_cast<std::int32_t>(
-      schemas::entity_partition(is.entity, static_cast<std::uint32_t>(targets_)));
-  sighting.rule = is.rule;
-  sighting.cluster = is.entity.cluster();
-  sighting.heartbeat = is.heartbeat;
-  schemas::WireWriter head(sighting.head);
-  head.text(Sighting::kFindingKeyFieldNumber, view(is.finding_key));
-  head.message(Sighting::kEntityFieldNumber, is.entity);
-  head.text(Sighting::kRuleFieldNumber, is.rule);
-  head.text(Sighting::kSourceFieldNumber, is.source);
-  head.text(Sighting::kShapeFieldNumber, is.shape);
-  head.number(Sighting::kShapeVersionFieldNumber, schemas::kShapeVersion);
-  head.number(Sighting::kSecondFieldNumber, static_cast<std::uint64_t>(second));
-  return sighting;
-}
-
-std::string_view Combiner::encoded(Combined& sighting) {
-  if (sighting.merged) {
-    sighting.summary.clear();
-    sighting.merged->AppendToString(&sighting.summary);
+std::vector<Combiner::Parts> Combiner::finish() {
+  close_gaps();
+  for (Place& place : places_) {
+    if (!place.merged) continue;
+    append(place, [&](std::string& to) { place.merged->append_to(to); });
   }
-  sort_by_id(sighting.alerts);
-  schemas::WireWriter tail(sighting.head);
-  tail.begin(Sighting::kSummaryFieldNumber, sighting.summary.size());
-  sighting.head += sighting.summary;
-  tail.text(Sighting::kAlertsFieldNumber, sighting.alerts);
-  tail.number(Sighting::kArrivalsFieldNumber, sighting.arrivals);
-  tail.number(Sighting::kHeartbeatFieldNumber, sighting.heartbeat ? 1 : 0);
-  buffer_.clear();
-  schemas::WireWriter(buffer_).begin(Bundle::kSightingsFieldNumber, sighting.head.size());
-  return buffer_ += sighting.head;
+  for (std::size_t target = 0; target < parts_.size(); ++target) {
+    expected_[target] = 0;
+    for (const std::string& part : parts_[target]) expected_[target] += part.size() + kRest;
+  }
+  auto finished = std::exchange(parts_, std::vector<Parts>(parts_.size()));
+  clear();
+  return finished;
 }
 
 void Combiner::clear() {
-  index_.clear();
-  sightings_.clear();
+  places_.clear();
+  memory_.release();
+  std::fill(slots_.begin(), slots_.end(), 0);
+  for (Parts& parts : parts_) parts.clear();
 }
 
 }  // namespace gyre::stages

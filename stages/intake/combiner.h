@@ -3,50 +3,34 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
+#include <memory_resource>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/time.h"
 #include "schemas/alert.h"
-#include "schemas/records.pb.h"
+#include "schemas/sighting_draft.h"
 #include "stages/intake/understand.h"
 
 namespace gyre::stages {
 
-/// A sighting in the making. As long as it is of one alert it is bytes only.
-struct Combined {
-  std::int32_t target = 0;  ///< partition of by-container
-  std::string rule;
-  std::string cluster;
-  std::uint64_t arrivals = 0;
-
-  std::string head;                          ///< encoded: what all its alerts have in common
-  std::string summary;                       ///< encoded, of the first alert
-  std::unique_ptr<records::Summary> merged;  ///< once there is another; then that counts
-  std::string alerts;
-  bool heartbeat = false;
-};
-
 /// Merges a batch's alerts by entity, rule, shape and second of event time (DESIGN 3): what a flood
-/// costs further on is one sighting a second.
+/// costs further on is one sighting a second. The first alert of a sighting is written where it
+/// will be sent from; only where a second one comes, there is a draft for a while.
 class Combiner {
  public:
-  explicit Combiner(std::int32_t targets) : targets_(targets) {}
+  /// Sightings as elements of a Bundle's `sightings`; a part stays below 512 KiB, unless it holds
+  /// one sighting only.
+  using Parts = std::vector<std::string>;
 
-  /// The sighting that the alert went into.
-  const Combined& add(const schemas::Alert& alert, const Understanding& is);
-  /// All of them, encoded as a Bundle's `sightings`, and forgets them. `each(sighting, bytes)`
-  /// takes one whole field of a Bundle.
-  template <typename Each>
-  void finish(Each each) {
-    for (Combined& sighting : sightings_) each(sighting, encoded(sighting));
-    clear();
-  }
+  explicit Combiner(std::int32_t targets);
+
+  /// The target, a partition of by-container, whose sighting the alert went into.
+  std::int32_t add(const schemas::Alert& alert, const Understanding& is);
+  /// All sightings since the last call, by target, and forgets them.
+  std::vector<Parts> finish();
   void clear();
 
  private:
@@ -55,22 +39,28 @@ class Combiner {
     Second second;
     bool operator==(const Key&) const = default;
   };
-  // A finding key is a hash already.
-  struct Hash {
-    std::size_t operator()(const Key& key) const {
-      std::size_t hash = 0;
-      std::memcpy(&hash, key.finding_key.data(), sizeof hash);
-      return hash ^ static_cast<std::size_t>(key.second);
-    }
+  // Where the sighting is written, or, once it has another alert, what it is.
+  struct Place {
+    Key key;
+    std::int32_t target = 0;
+    std::size_t part = 0;
+    std::size_t at = 0;
+    std::size_t size = 0;
+    std::unique_ptr<schemas::SightingDraft> merged;
   };
 
-  Combined& open(const Understanding& is, Second second);
-  std::string_view encoded(Combined& sighting);
+  Place write(const schemas::Alert& alert, const Understanding& is, const Key& key);
+  template <typename Write>
+  void append(Place& place, const Write& write);
+  void close_gaps();
 
-  std::int32_t targets_;
-  std::unordered_map<Key, std::size_t, Hash> index_;  ///< position in sightings_
-  std::vector<Combined> sightings_;
-  std::string buffer_;
+  std::uint32_t& slot_of(const Key& key);
+
+  std::pmr::monotonic_buffer_resource memory_;  ///< of the drafts
+  std::vector<Place> places_;
+  std::vector<std::uint32_t> slots_;  ///< open addressing: position in places_ from 1; 0: none
+  std::vector<Parts> parts_;
+  std::vector<std::size_t> expected_;  ///< bytes of a target, as many as the batch before had
 };
 
 }  // namespace gyre::stages

@@ -9,8 +9,6 @@ namespace gyre::stages {
 
 namespace {
 
-constexpr std::size_t kBundleBytes = 512 << 10;
-
 std::string_view element_of(schemas::RecordHeaders headers) {
   for (const auto& [name, value] : headers)
     if (name == kElementHeader) return value;
@@ -73,7 +71,10 @@ void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& 
   understand(alert, record_time, {record.tenant, record.cluster, tenant_, cluster_}, hasher_, is_);
   source.progress = std::max(source.progress, is_.time);
   if (is_.entity.cluster() == schemas::kUnnamed) ++seen_.without_cluster;
-  ++range.arrivals[combiner_.add(alert, is_).target];
+  ++in_hand_.rules[is_.rule];
+  ++in_hand_.clusters[is_.entity.cluster()];
+  range.arrivals.resize(static_cast<std::size_t>(targets_));
+  ++range.arrivals[static_cast<std::size_t>(combiner_.add(alert, is_))];
 }
 
 void Intake::tick(std::int32_t partition, Nanos progress, SourceState& source) {
@@ -95,14 +96,10 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
 
   IntakeOutput output;
   output.dead_letters = std::move(dead_letters_);
-  std::vector<std::vector<std::string>> by_target(static_cast<std::size_t>(targets_));
-  combiner_.finish([&](const Combined& sighting, std::string_view bytes) {
-    seen_.rules[sighting.rule] += sighting.arrivals;
-    seen_.clusters[sighting.cluster] += sighting.arrivals;
-    auto& parts = by_target[static_cast<std::size_t>(sighting.target)];
-    if (parts.empty() || parts.back().size() + bytes.size() > kBundleBytes) parts.emplace_back();
-    parts.back() += bytes;
-  });
+  for (const auto& [rule, alerts] : in_hand_.rules) seen_.rules[rule] += alerts;
+  for (const auto& [cluster, alerts] : in_hand_.clusters) seen_.clusters[cluster] += alerts;
+  in_hand_ = {};
+  std::vector<Combiner::Parts> by_target = combiner_.finish();
   for (std::int32_t target = 0; target < targets_; ++target) {
     auto& parts = by_target[static_cast<std::size_t>(target)];
     if (parts.empty() && !tell_all) continue;
@@ -116,12 +113,12 @@ IntakeOutput Intake::finish(std::map<std::int32_t, SourceState>& sources,
       for (const auto& [partition, range] : ranges_) {
         SourceState& source = sources.at(partition);
         records::SourceRange& said = *bundle.add_ranges();
-        const auto arrivals = range.arrivals.find(target);
         said.set_partition(partition);
         said.set_first(range.first);
         said.set_next(range.next);
         said.set_progress(source.progress);
-        said.set_arrivals(arrivals == range.arrivals.end() ? 0 : arrivals->second);
+        said.set_arrivals(
+            range.arrivals.empty() ? 0 : range.arrivals[static_cast<std::size_t>(target)]);
         if (part == 0) source.sent_to[static_cast<std::size_t>(target)] += said.arrivals();
         said.set_sent(source.sent_to[static_cast<std::size_t>(target)]);
       }
@@ -140,6 +137,7 @@ void Intake::reset() {
   dead_letters_.clear();
   told_.clear();  // whatever was told may have been rolled back
   seen_ = {};
+  in_hand_ = {};
 }
 
 Intake::Seen Intake::take_seen() { return std::exchange(seen_, {}); }

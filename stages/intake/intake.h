@@ -96,7 +96,7 @@ class Intake {
   struct Range {
     std::int64_t first;
     std::int64_t next;
-    std::map<std::int32_t, std::uint64_t> arrivals;
+    std::vector<std::uint64_t> arrivals;  ///< by target
   };
 
   void fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,
@@ -113,6 +113,7 @@ class Intake {
   std::map<std::int32_t, Range> ranges_;
   std::map<std::int32_t, Second> told_;  ///< the second of progress last told to every target
   Seen seen_;
+  Seen in_hand_;  ///< of the batch in hand: rules and clusters
 };
 
 }  // namespace gyre::stages

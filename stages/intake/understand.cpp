@@ -24,12 +24,7 @@ Nanos clamp(schemas::Alert& alert, Nanos record_time) {
   return record_time;
 }
 
-void keep_rule(schemas::Alert& alert) {
-  const auto at =
-      std::lower_bound(alert.fields.begin(), alert.fields.end(), std::string_view("rule"),
-                       [](const auto& field, std::string_view name) { return field.first < name; });
-  alert.fields.insert(at, {"rule", schemas::printable(alert.rule)});
-}
+void keep_rule(schemas::Alert& alert) { alert.fields.set("rule", schemas::printable(alert.rule)); }
 
 // Keys are made of the whole names; what state and reports keep of them is bounded.
 std::string bounded(std::string_view name) {

@@ -27,31 +27,6 @@ bool may_be_tuned(const Judgement& judgement, const Playbook& playbook) {
          all_refused(judgement.outcome, judgement.effect_observed, playbook.has_effect());
 }
 
-std::set<Step::Platform> platforms_of(const records::Entity& entity, const Facts& facts) {
-  std::set<Step::Platform> platforms = {Step::ANY};
-  switch (entity.kind()) {
-    case records::Entity::CONTAINER:
-      platforms.insert({Step::CONTAINER, Step::KUBERNETES});
-      // Without a pod it may be either: metadata comes late or never.
-      if (!facts.has("k8s.pod.name")) platforms.insert(Step::DOCKER);
-      break;
-    case records::Entity::HOST:
-      // Not on the host, only nobody knows in which container: commands that name it fall away.
-      if (entity.container_unknown()) {
-        platforms.insert({Step::CONTAINER, Step::KUBERNETES, Step::DOCKER});
-      } else {
-        platforms.insert(Step::HOST);
-      }
-      break;
-    case records::Entity::K8S_OBJECT:
-      platforms.insert(Step::KUBERNETES);
-      break;
-    default:
-      platforms.insert(Step::CLOUD);
-  }
-  return platforms;
-}
-
 std::string utc(Second second) {
   std::string text = format_rfc3339_second(second);  // 2026-03-02T09:00:00Z
   text.replace(text.find('T'), 1, " ");
@@ -115,12 +90,8 @@ class Writer {
 
  private:
   bool applies(const Step& step) const {
-    const auto& wanted = step.platforms();
-    const bool here =
-        wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](int platform) {
-          return platforms_.contains(static_cast<Step::Platform>(platform));
-        });
-    return here && all_proven(step.when(), facts_, judgement_.outcome, judgement_.effect_observed);
+    return is_here(step.platforms(), platforms_) &&
+           all_proven(step.when(), facts_, judgement_.outcome, judgement_.effect_observed);
   }
 
   void add(AdviceKind kind, const Step& step, std::vector<Advice>& into) const {

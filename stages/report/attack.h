@@ -7,35 +7,16 @@
 #include <string>
 #include <string_view>
 
+#include "schemas/tactics.h"
+
 // MITRE ATT&CK v18.1 (mitre/cti): the tactics in the order of the matrix, and to which of them a
 // technique belongs, for the techniques that Falco's rules and the playbooks name. A tag pair that
 // disagrees with ATT&CK is not repeated as if it were right.
 namespace gyre::stages {
 
-inline constexpr std::string_view kAttackVersion = "18.1";
-
-struct Tactic {
-  std::string_view id;
-  std::string_view name;
-  std::string_view tag;  ///< Falco's
-};
-
-inline constexpr std::array<Tactic, 14> kTactics = {{
-    {"TA0043", "Reconnaissance", "mitre_reconnaissance"},
-    {"TA0042", "Resource Development", "mitre_resource_development"},
-    {"TA0001", "Initial Access", "mitre_initial_access"},
-    {"TA0002", "Execution", "mitre_execution"},
-    {"TA0003", "Persistence", "mitre_persistence"},
-    {"TA0004", "Privilege Escalation", "mitre_privilege_escalation"},
-    {"TA0005", "Defense Evasion", "mitre_defense_evasion"},
-    {"TA0006", "Credential Access", "mitre_credential_access"},
-    {"TA0007", "Discovery", "mitre_discovery"},
-    {"TA0008", "Lateral Movement", "mitre_lateral_movement"},
-    {"TA0009", "Collection", "mitre_collection"},
-    {"TA0011", "Command and Control", "mitre_command_and_control"},
-    {"TA0010", "Exfiltration", "mitre_exfiltration"},
-    {"TA0040", "Impact", "mitre_impact"},
-}};
+using schemas::kAttackVersion;
+using schemas::kTactics;
+using schemas::Tactic;
 
 struct TechniqueEntry {
   std::string_view id;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "schemas/playbook.pb.h"
@@ -47,10 +48,19 @@ inline bool is_proven(const playbook::Condition& condition, const Facts& facts,
       return outcome.unknown() > 0;
     case playbook::Condition::EFFECT:
       return effect;
+    case playbook::Condition::NOT_REFUSED:
+      return outcome.succeeded() + outcome.unknown() > 0;
     default:
       break;
   }
   const auto values = facts.values(condition.field());
+  if (!condition.none_of().empty()) {
+    const auto& refused = condition.none_of();
+    return !values.empty() &&
+           std::none_of(values.begin(), values.end(), [&](std::string_view value) {
+             return std::find(refused.begin(), refused.end(), value) != refused.end();
+           });
+  }
   return std::any_of(values.begin(), values.end(),
                      [&](std::string_view value) { return value_fits(condition, value); });
 }
@@ -61,6 +71,42 @@ bool all_proven(const List& conditions, const Facts& facts, const records::Outco
   return std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
     return is_proven(condition, facts, outcome, effect);
   });
+}
+
+/// Which of a playbook's steps and explanations can be about this entity.
+inline std::set<playbook::Step::Platform> platforms_of(const records::Entity& entity,
+                                                       const Facts& facts) {
+  std::set<playbook::Step::Platform> platforms = {playbook::Step::ANY};
+  switch (entity.kind()) {
+    case records::Entity::CONTAINER:
+      platforms.insert({playbook::Step::CONTAINER, playbook::Step::KUBERNETES});
+      // Without a pod it may be either: metadata comes late or never.
+      if (!facts.has("k8s.pod.name")) platforms.insert(playbook::Step::DOCKER);
+      break;
+    case records::Entity::HOST:
+      // Not on the host, only nobody knows in which container: commands that name it fall away.
+      if (entity.container_unknown()) {
+        platforms.insert(
+            {playbook::Step::CONTAINER, playbook::Step::KUBERNETES, playbook::Step::DOCKER});
+      } else {
+        platforms.insert(playbook::Step::HOST);
+      }
+      break;
+    case records::Entity::K8S_OBJECT:
+      platforms.insert(playbook::Step::KUBERNETES);
+      break;
+    default:
+      platforms.insert(playbook::Step::CLOUD);
+  }
+  return platforms;
+}
+
+/// `wanted`: platforms of a step or an explanation; none means everywhere.
+template <typename List>
+bool is_here(const List& wanted, const std::set<playbook::Step::Platform>& here) {
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](int platform) {
+           return here.contains(static_cast<playbook::Step::Platform>(platform));
+         });
 }
 
 }  // namespace gyre::stages

@@ -54,26 +54,32 @@ struct Content {
   std::vector<Because> impact;
   std::vector<Observable> observables;
   std::size_t observables_left_out = 0;
+  std::vector<std::string> samples;  ///< output of an alert or two, clipped
   std::vector<TimelineEntry> timeline;
   std::vector<Advice> advice;  ///< filled
   std::vector<Missing> missing;
   std::string append_output;  ///< the stanza for all of them
 };
 
-inline std::string_view outcome_word(std::uint32_t outcome) {
+/// Of a rule that fires only on success an alert need not name it (ruling 24, 7).
+inline std::string_view outcome_word(std::uint32_t outcome, const Playbook& playbook) {
   if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kSucceeded)) return "succeeded";
   if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kBlocked)) return "blocked";
-  return "unknown";
+  return playbook.fires_on() == Playbook::SUCCESS ? "succeeded" : "unknown";
 }
 
 inline void gather_observables(const Facts& facts, const Limits& limits, Content& content) {
   const std::pair<std::string_view, std::vector<std::string_view>> groups[] = {
-      {"users", {"user.name", "user.loginname", "ka.user.name"}},
+      {"users",
+       {"user.name", "user.loginname", "ka.user.name", "ct.user", "gcp.user", "okta.actor.name",
+        "okta.target.user.name", "github.user"}},
       {"processes", {"proc.name", "proc.pname", "proc.exepath"}},
       {"command_lines", {"proc.cmdline", "proc.pcmdline"}},
       {"files", {"fd.name", "evt.arg.filename"}},
       {"hashes", {"proc.hash.sha256", "file.hash.sha256", "container.image.digest"}},
-      {"ips", {"fd.sip", "fd.cip", "fd.rip", "fd.lip"}},
+      {"ips",
+       {"fd.sip", "fd.cip", "fd.rip", "fd.lip", "ka.sourceips", "ct.srcip", "gcp.callerIP",
+        "okta.client.ip"}},
       {"ports", {"fd.sport", "fd.cport", "fd.rport", "fd.lport"}},
       {"domains", {"fd.sip.name", "fd.rip.name", "fd.cip.name"}},
       {"images", {"container.image.repository"}}};
@@ -97,8 +103,9 @@ inline void gather_observables(const Facts& facts, const Limits& limits, Content
 inline void gather_impact(const Facts& facts, const Judgement& judgement, const Playbook& playbook,
                           bool refused, Content& content) {
   if (refused) {
-    content.impact.push_back({"None seen: no attempt is shown to have got through.", "evt.res",
-                              join_values(facts.values("evt.res"), 64)});
+    const std::string_view field = result_field(facts);
+    content.impact.push_back({"None seen: no attempt is shown to have got through.",
+                              std::string(field), join_values(facts.values(field), 64)});
   }
   if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty()) {
     content.impact.push_back({"The container is privileged: its node is within reach.",
@@ -125,7 +132,7 @@ inline void gather_impact(const Facts& facts, const Judgement& judgement, const 
 }
 
 inline void gather_timeline(const Facts& facts, const Playbook& playbook, const Limits& limits,
-                            Content& content) {
+                            bool sensor, Content& content) {
   const Nanos first = facts.summary().first();
   const Nanos last = facts.summary().last();
   std::map<Nanos, std::string> entries = {{last, "last alert"}};
@@ -134,13 +141,23 @@ inline void gather_timeline(const Facts& facts, const Playbook& playbook, const 
   for (const records::Sample& sample : facts.summary().samples()) {
     if (kept++ == limits.samples) break;
     std::string& text = entries.try_emplace(sample.time(), "alert").first->second;
-    if (text.find(',') != std::string::npos) continue;
-    const std::string_view outcome = outcome_word(sample.outcome());
-    // Of a rule that fires only on success an alert need not name it.
-    const bool proven = outcome == "unknown" && playbook.fires_on() == Playbook::SUCCESS;
-    text += fmt::format(", outcome {}", proven ? "succeeded" : outcome);
+    if (sensor || text.find(',') != std::string::npos) continue;
+    const std::string_view outcome = outcome_word(sample.outcome(), playbook);
+    text += fmt::format(", outcome {}", outcome == "blocked" ? "failed" : outcome);
   }
   for (auto& [time, text] : entries) content.timeline.push_back({time, std::move(text)});
+}
+
+inline void gather_samples(const Facts& facts, const Limits& limits, Content& content) {
+  constexpr std::size_t kPrinted = 2;
+  for (const records::Sample& sample : facts.summary().samples()) {
+    if (content.samples.size() == std::min(limits.samples, kPrinted)) return;
+    const std::string text =
+        shown(sample.output(), std::min<std::size_t>(limits.output_bytes, 400));
+    const auto& printed = content.samples;
+    if (!text.empty() && std::find(printed.begin(), printed.end(), text) == printed.end())
+      content.samples.push_back(text);
+  }
 }
 
 inline void gather_missing(const records::Series& series, const Judgement& judgement,
@@ -149,6 +166,8 @@ inline void gather_missing(const records::Series& series, const Judgement& judge
     Missing missing{field, "", append_output(series.source(), series.rule(), {field})};
     for (const playbook::KeyField& key : playbook.key_fields())
       if (key.field() == field) missing.why = key.look_for();
+    if (field == "evt.res") missing.why = "whether the call succeeded";
+    if (missing.why.empty()) missing.why = meaning_of_field(field);
     content.missing.push_back(std::move(missing));
   }
   if (!content.missing.empty())
@@ -180,9 +199,9 @@ inline void gather_key_fields(const Facts& facts, const Playbook& playbook, cons
       return detail.field == key.field();
     });
     if (shown_already != group.end()) {
-      shown_already->meaning += "; " + key.look_for();
+      shown_already->look_for = key.look_for();
     } else {
-      group.push_back({key.field(), join_values(values, limits.value_bytes), key.look_for()});
+      group.push_back({key.field(), join_values(values, limits.value_bytes), key.look_for(), ""});
     }
   }
 }
@@ -197,8 +216,7 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
   // Falco calls the host a container of that name.
   if (!host) content.object = details_of(facts, kObjectFields, limits.value_bytes);
   const bool sensor = is_about_sensor(series);
-  content.rule.push_back({"rule", shown(series.rule(), 256),
-                          sensor ? "a message about the sensor itself" : playbook.meaning()});
+  content.rule.push_back({"rule", shown(series.rule(), 256), playbook.meaning()});
   if (const std::string why = why_chosen(playbook, series, facts.summary());
       !sensor && !why.empty()) {
     content.rule.push_back({"playbook", playbook.id(),
@@ -212,12 +230,13 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
     content.rule.push_back({"tags", clip(joined, 512), "the rule's own labels"});
   }
   gather_observables(facts, limits, content);
-  gather_timeline(facts, playbook, limits, content);
-  if (sensor) return content;
+  gather_samples(facts, limits, content);
+  gather_timeline(facts, playbook, limits, sensor, content);
+  content.advice = advise(playbook, series, facts, judgement);
   gather_key_fields(facts, playbook, limits, content);
+  if (sensor) return content;
   gather_impact(facts, judgement, playbook, refused, content);
   gather_missing(series, judgement, playbook, content);
-  content.advice = advise(playbook, series, facts, judgement);
   return content;
 }
 

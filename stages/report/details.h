@@ -47,7 +47,7 @@ inline std::string_view meaning_of_result(std::string_view result) {
   return result.starts_with('E') ? "the call failed" : "";
 }
 
-inline constexpr std::array<Named, 12> kEventFields = {{
+inline constexpr std::array<Named, 27> kEventFields = {{
     {"evt.type", "the system call, or the plugin's event"},
     {"evt.res", "its result"},
     {"evt.arg.flags", "flags of the call; for a failed start they describe the caller's program"},
@@ -59,7 +59,22 @@ inline constexpr std::array<Named, 12> kEventFields = {{
     {"fd.rip", "address of the far side"},
     {"fd.rport", "port of the far side"},
     {"ka.verb", "what was asked of the Kubernetes API"},
+    {"ka.uri", "the request's path"},
     {"ka.response.code", "the API's answer"},
+    {"ka.sourceips", "the addresses that the request came from, as the API saw them"},
+    {"ct.name", "what was asked of AWS"},
+    {"ct.error", "why AWS refused it"},
+    {"ct.srcip", "the address that the request came from, or the AWS service"},
+    {"ct.region", "region of the request"},
+    {"gcp.methodName", "what was asked of Google Cloud"},
+    {"gcp.callerIP", "the address that the request came from, as Google saw it"},
+    {"okta.evt.type", "what happened, as Okta names it"},
+    {"okta.result", "Okta's answer"},
+    {"okta.reason", "Okta's reason for it"},
+    {"okta.client.ip", "the address that the request came from, as Okta saw it"},
+    {"github.action", "what happened, as GitHub names it"},
+    {"github.type", "kind of GitHub's event"},
+    {"github.webhook.type", "of whom GitHub's webhook told it"},
 }};
 inline constexpr std::array<Named, 9> kProcessFields = {{
     {"proc.name", "name of the process; the process can choose it"},
@@ -72,7 +87,7 @@ inline constexpr std::array<Named, 9> kProcessFields = {{
     {"proc.cwd", "working directory"},
     {"proc.tty", "terminal; 0 is none, anything else hints at a person"},
 }};
-inline constexpr std::array<Named, 7> kUserFields = {{
+inline constexpr std::array<Named, 13> kUserFields = {{
     {"user.name", "user the process ran as, by the container's own table where it has one"},
     {"user.uid", "its number; 0 in a container is not by itself root of the host"},
     {"user.loginuid",
@@ -82,8 +97,15 @@ inline constexpr std::array<Named, 7> kUserFields = {{
     {"group.name", "group the process ran as"},
     {"group.gid", "its number"},
     {"ka.user.name", "who asked the Kubernetes API"},
+    {"ct.user", "who asked AWS"},
+    {"ct.user.arn", "the full name of who asked AWS"},
+    {"ct.user.identitytype", "what kind of account asked: Root, IAMUser, AssumedRole"},
+    {"gcp.user", "who asked Google Cloud"},
+    {"okta.actor.name", "who did it"},
+    {"github.user", "who did it"},
 }};
-inline constexpr std::array<Named, 9> kObjectFields = {{
+inline constexpr std::array<Named, 18> kObjectFields = {{
+    {"container.id", "whether it happened in a container, and in which"},
     {"container.name", "the container's name in its runtime"},
     {"container.image.repository", "image, without tag"},
     {"container.image.tag", "tag; it can be moved to another image"},
@@ -92,14 +114,37 @@ inline constexpr std::array<Named, 9> kObjectFields = {{
     {"k8s.ns.name", "namespace"},
     {"k8s.pod.name", "pod"},
     {"ka.target.resource", "kind of the object"},
+    {"ka.target.subresource", "what of the object was asked for: exec is a session in a pod"},
     {"ka.target.name", "name of the object"},
+    {"ka.target.namespace", "its namespace"},
+    {"ct.request.name", "what it was asked of"},
+    {"s3.bucket", "bucket"},
+    {"gcp.resourceName", "resource"},
+    {"okta.target.user.name", "whom it was done to"},
+    {"github.repo.name", "repository"},
+    {"github.org", "organisation"},
 }};
 
 struct Detail {
   std::string field;
   std::string value;
   std::string meaning;
+  std::string look_for = {};  ///< what of it decides, by the playbook
 };
+
+/// What a well-known field says; empty for others.
+inline std::string_view meaning_of_field(std::string_view field) {
+  const auto find = [&](const auto& fields) -> std::string_view {
+    for (const Named& entry : fields)
+      if (entry.name == field) return entry.meaning;
+    return {};
+  };
+  for (const std::string_view meaning :
+       {find(kEventFields), find(kProcessFields), find(kUserFields), find(kObjectFields)}) {
+    if (!meaning.empty()) return meaning;
+  }
+  return {};
+}
 
 /// At most `bytes`, cut at a character, the cut marked.
 inline std::string clip(std::string_view text, std::size_t bytes) {
@@ -109,8 +154,12 @@ inline std::string clip(std::string_view text, std::size_t bytes) {
   return std::string(text.substr(0, end)) + "…";
 }
 
+/// One line. Where a line ended in it, a sign says so: two commands do not look like one.
 inline std::string shown(std::string_view text, std::size_t bytes) {
-  return clip(one_line(schemas::printable(text)), bytes);
+  std::string marked(text);
+  for (std::size_t at = marked.find('\n'); at != std::string::npos; at = marked.find('\n', at + 1))
+    marked.replace(at, 1, "␤");
+  return clip(one_line(schemas::printable(marked)), bytes);
 }
 
 /// Up to three values in one text; all of them stand under evidence.
@@ -136,7 +185,8 @@ std::vector<Detail> details_of(const Facts& facts, const std::array<Named, N>& f
     if (entry.name == "evt.res" && values.size() == 1) {
       meaning += ": " + std::string(meaning_of_result(values.front()));
     }
-    details.push_back({std::string(entry.name), join_values(values, bytes), std::move(meaning)});
+    details.push_back(
+        {std::string(entry.name), join_values(values, bytes), std::move(meaning), ""});
   }
   return details;
 }

@@ -22,17 +22,34 @@ struct DocumentHead {
   std::string blind_spots = {};  ///< a section, or nothing
 };
 
-inline std::string bullet(std::string_view field, std::string_view value,
-                          std::string_view meaning) {
-  return fmt::format("- {}: {}{}{}\n", markdown_code(field), markdown_code(value),
-                     meaning.empty() ? "" : " — ", markdown_text(meaning));
+inline std::string bullet(const Detail& detail) {
+  // `where`, `from where`: what the field is says as much.
+  const auto words = std::count(detail.look_for.begin(), detail.look_for.end(), ' ');
+  const std::string look_for =
+      words < 3 ? "" : fmt::format(" (look for: {})", markdown_text(detail.look_for));
+  return fmt::format("- {}: {}{}{}{}\n", markdown_code(detail.field), markdown_code(detail.value),
+                     detail.meaning.empty() ? "" : " — ", markdown_text(detail.meaning), look_for);
 }
 
 inline void append_details(std::string& out, std::string_view heading,
                            const std::vector<Detail>& details) {
   if (details.empty()) return;
   out += fmt::format("\n### {}\n\n", heading);
-  for (const Detail& detail : details) out += bullet(detail.field, detail.value, detail.meaning);
+  for (const Detail& detail : details) out += bullet(detail);
+}
+
+/// What it means stands in the summary; the sensor's has none.
+inline std::vector<Detail> about_rule(const Content& content, bool sensor) {
+  std::vector<Detail> rule = content.rule;
+  if (!sensor && !rule.empty()) rule.front().meaning.clear();
+  return rule;
+}
+
+/// What Falco printed, to be found again in its own log.
+inline void append_samples(std::string& out, const std::vector<std::string>& samples) {
+  if (samples.empty()) return;
+  out += "\n### Evidence, as Falco printed it\n\n";
+  for (const std::string& sample : samples) out += fmt::format("- {}\n", markdown_code(sample));
 }
 
 inline void append_source(std::string& out, const Because& because) {
@@ -73,8 +90,9 @@ inline void append_attack(std::string& out, const std::vector<Technique>& attack
   for (const Technique& entry : attack) {
     std::string text = fmt::format("{} {}", entry.tactic, tactic_name(entry.tactic));
     if (!entry.technique.empty()) text += fmt::format(" · {} {}", entry.technique, entry.name);
-    out += fmt::format("- {} ({})\n", markdown_text(text),
-                       entry.source == "mapping" ? "playbook" : "tag of the rule");
+    if (entry.source != "findings")
+      text += entry.source == "mapping" ? " (playbook)" : " (tag of the rule)";
+    out += fmt::format("- {}\n", markdown_text(text));
   }
 }
 
@@ -157,22 +175,23 @@ inline void append_advice(std::string& out, const std::vector<Advice>& advice) {
 }
 
 inline std::string document(const DocumentHead& head, const Content& content,
-                            const Judgement& judgement, bool sensor) {
+                            const Judgement& judgement, bool container, bool sensor) {
   std::string out = "# Alert Analysis Report: " + head.title + "\n\n## Summary\n\n";
   out += head.summary;
   out += "\n\n## Detailed Analysis\n";
-  append_details(out, "Rule", content.rule);
   append_details(out, "Event", content.event);
   append_details(out, "Process", content.process);
-  append_details(out, "User", content.user);
-  append_details(out, "Container or object", content.object);
+  append_details(out, "User and group", content.user);
+  append_details(out, container ? "Container" : "Object", content.object);
+  append_details(out, "Falco rule", about_rule(content, sensor));
+  append_samples(out, content.samples);
   out += "\n### Timeline (UTC)\n\n";
   for (const TimelineEntry& entry : content.timeline) {
     out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)), entry.text);
   }
   out += head.blind_spots;
   if (!content.impact.empty()) {
-    out += "\n### Impact\n\n";
+    out += "\n### Potential impact\n\n";
     for (const Because& impact : content.impact) append_because(out, impact);
   }
   if (!sensor) append_assessment(out, content, judgement);

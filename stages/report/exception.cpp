@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "schemas/identity.h"
+#include "schemas/normalise.h"
 #include "stages/report/falco_yaml.h"
 #include "stages/report/playbook_falco_rules.h"
 
@@ -21,6 +22,7 @@ constexpr std::string_view kImage = "container.image.repository";
 constexpr std::size_t kMostValues = 4;
 constexpr std::size_t kLongestValue = 200;
 constexpr std::size_t kShortestPrefix = 24;
+constexpr std::size_t kShortestName = 4;
 
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -64,6 +66,30 @@ std::string common_prefix(const std::vector<std::string_view>& values) {
   return std::string(prefix);
 }
 
+// What of a value comes again: all of it, or what stands before its first random part; empty where
+// nothing does. The ends of a connection never come again together.
+std::string_view lasting(std::string_view field, std::string_view value) {
+  // A pod's name without what its controller drew: letters and digits that make no word.
+  static const RE2 pod(
+      "([-.a-z0-9]*-)(?:(?:[bcdfghjklmnpqrstvwxz2456789]{6,10}|[0-9]{8,10})-)?"
+      "[bcdfghjklmnpqrstvwxz2456789]{5}");
+  if (value.find("->") != std::string_view::npos) return {};
+  if (field == "k8s.pod.name" || field == "ka.target.name" || field == "ka.resp.name") {
+    re2::StringPiece owner;
+    // The shortest owner: what could be a drawn part is taken for one.
+    if (RE2::FullMatch(piece(value), pod, &owner)) {
+      std::string_view front = value.substr(0, owner.size());
+      static const RE2 drawn("(.*-)(?:[bcdfghjklmnpqrstvwxz2456789]{6,10}|[0-9]{8,10})-");
+      re2::StringPiece shorter;
+      if (RE2::FullMatch(piece(front), drawn, &shorter)) front = front.substr(0, shorter.size());
+      return front;
+    }
+  }
+  const std::string normal = schemas::normalise(value);
+  const auto end = std::mismatch(value.begin(), value.end(), normal.begin(), normal.end()).first;
+  return value.substr(0, static_cast<std::size_t>(end - value.begin()));
+}
+
 // Docker Hub's images are written with and without its name.
 std::vector<std::string> spellings(std::string_view image) {
   constexpr std::string_view kHub = "docker.io/";
@@ -89,6 +115,26 @@ std::optional<Part> image_part(const Facts& facts) {
   return part.values.empty() ? std::nullopt : std::optional(part);
 }
 
+// Where the exception holds: an image in its namespace, a host by name; nothing where that is not
+// known.
+std::optional<std::vector<Part>> place_of(const records::Entity& entity, const Facts& facts) {
+  std::vector<Part> parts;
+  if (entity.container_unknown()) return std::nullopt;
+  if (entity.kind() == records::Entity::CONTAINER) {
+    auto image = image_part(facts);
+    if (!image) return std::nullopt;
+    parts.push_back(std::move(*image));
+    const std::string_view space = facts.single("k8s.ns.name");
+    if (space == "kube-system") return std::nullopt;
+    if (const auto value = filter_value(space)) parts.push_back({"k8s.ns.name", "=", {*value}});
+  } else if (entity.kind() == records::Entity::HOST) {
+    const auto host = filter_value(entity.hostname());
+    if (!host) return std::nullopt;
+    parts.push_back({"evt.hostname", "=", {*host}});
+  }
+  return parts;
+}
+
 bool is_refused(const playbook::Exception& exception, std::string_view value) {
   return std::any_of(
       exception.never().begin(), exception.never().end(),
@@ -99,20 +145,27 @@ std::optional<Part> field_part(const playbook::Exception& exception, const std::
                                const Facts& facts) {
   const auto values = facts.values(field);
   if (values.empty()) return std::nullopt;
+  std::vector<std::string_view> fronts;
+  bool whole = !facts.capped(field) && values.size() <= kMostValues;
+  for (const std::string_view value : values) {
+    if (is_refused(exception, value)) return std::nullopt;
+    fronts.push_back(lasting(field, value));
+    whole = whole && fronts.back().size() == value.size();
+  }
   Part part{field, values.size() == 1 ? "=" : "in", {}};
-  if (facts.capped(field) || values.size() > kMostValues) {
-    const std::string prefix = common_prefix(values);
-    if (prefix.size() < kShortestPrefix) return std::nullopt;
+  if (!whole) {
+    // A name is short, and so is what is left of it; the other fields hold it in its place.
+    const std::string prefix = common_prefix(fronts);
+    const bool name = field.ends_with(".name") && field.starts_with('k') && prefix.ends_with('-');
+    if (prefix.size() < (name ? kShortestName : kShortestPrefix)) return std::nullopt;
     part.comp = "startswith";
     if (const auto value = filter_value(prefix)) part.values.push_back(*value);
-  } else {
-    for (const std::string_view value : values) {
-      if (is_refused(exception, value)) return std::nullopt;
-      if (const auto filtered = filter_value(value)) part.values.push_back(*filtered);
-    }
-    if (part.values.size() != values.size()) return std::nullopt;
+    return part.values.empty() ? std::nullopt : std::optional(part);
   }
-  return part.values.empty() ? std::nullopt : std::optional(part);
+  for (const std::string_view value : values) {
+    if (const auto filtered = filter_value(value)) part.values.push_back(*filtered);
+  }
+  return part.values.size() == values.size() ? std::optional(part) : std::nullopt;
 }
 
 bool any_refused(const playbook::Exception& exception, const Facts& facts) {
@@ -180,20 +233,21 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
     if (!known) return std::nullopt;
     snippet = *known;
   } else {
-    std::vector<Part> parts;
-    if (series.entity().kind() == records::Entity::CONTAINER) {
-      const auto image = image_part(facts);
-      if (!image) return std::nullopt;
-      parts.push_back(*image);
-    }
+    auto parts = place_of(series.entity(), facts);
+    if (!parts) return std::nullopt;
+    std::size_t narrowing = 0;
     for (const std::string& field : exception.fields()) {
-      if (field == kImage) continue;
-      if (auto part = field_part(exception, field, facts)) parts.push_back(std::move(*part));
+      if (field == kImage || field == "k8s.ns.name") continue;
+      auto part = field_part(exception, field, facts);
+      if (!part) continue;
+      parts->push_back(std::move(*part));
+      ++narrowing;
     }
-    if (parts.size() < 2) return std::nullopt;
+    const bool container = series.entity().kind() == records::Entity::CONTAINER;
+    if (narrowing < (container ? 1U : 2U)) return std::nullopt;
     const std::string name =
         "gyre_" + to_hex(view(schemas::shape_key(series.rule(), series.shape()))).substr(0, 12);
-    snippet = new_exception(rule, name, parts);
+    snippet = new_exception(rule, name, *parts);
   }
   if (!wrong_in_falco_rules(snippet).empty()) return std::nullopt;
   return snippet;

@@ -72,6 +72,15 @@ class Facts {
   const records::EntityState& entity_;
 };
 
+/// The field that says how a call ended, in the order of ruling 24; empty where none does.
+inline std::string_view result_field(const Facts& facts) {
+  for (const std::string_view field :
+       {"evt.res", "evt.failed", "evt.rawres", "ka.response.code", "ct.error", "okta.result"}) {
+    if (facts.has(field)) return field;
+  }
+  return {};
+}
+
 /// About the sensor, not about a workload (ruling 2).
 inline bool is_about_sensor(const records::Series& series) {
   return series.source() == "internal" || series.rule() == "Test rule";

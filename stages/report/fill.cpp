@@ -53,9 +53,9 @@ const std::map<std::string_view, RE2>& bare_patterns() {
 constexpr std::array<std::string_view, 12> kNever = {
     "proc.cmdline",  "proc.args",  "proc.pcmdline", "proc.acmdline", "proc.env",  "evt.args",
     "proc.cmdnargs", "evt.buffer", "proc.sname",    "proc.pvpid",    "proc.aenv", "proc.exeline"};
-constexpr std::array<std::string_view, 12> kClasses = {"evt.",   "proc.",      "fd.",   "user.",
-                                                       "group.", "container.", "k8s.",  "ka.",
-                                                       "ct.",    "gcp.",       "okta.", "github."};
+constexpr std::array<std::string_view, 13> kClasses = {
+    "evt.", "proc.", "fd.", "user.", "group.", "container.", "k8s.",
+    "ka.",  "ct.",   "s3.", "gcp.",  "okta.",  "github."};
 constexpr std::array<std::string_view, 11> kPaths = {
     "fd.name",         "fd.nameraw",      "fd.directory",     "proc.exepath",
     "proc.pexepath",   "proc.cwd",        "evt.arg.filename", "evt.arg.path",

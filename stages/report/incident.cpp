@@ -30,7 +30,7 @@ std::vector<Technique> tactics_of(const records::Incident& incident) {
   std::vector<Technique> tactics;
   for (const Tactic& tactic : kTactics) {
     if (ids.contains(tactic.id))
-      tactics.push_back({std::string(tactic.id), "", std::string(tactic.name), "mapping"});
+      tactics.push_back({std::string(tactic.id), "", std::string(tactic.name), "findings"});
   }
   return tactics;
 }
@@ -52,11 +52,11 @@ void apply_risk(const records::Incident& incident, Judgement& judgement) {
     const int points = -rules[i].first * kWeights[i] / 1000;
     if (points == 0) break;
     sum += points;
-    judgement.terms.push_back({points,
-                               {fmt::format("its riskiest finding, {}, weighted with 0.{:03}",
-                                            -rules[i].first, kWeights[i]),
-                                "rule", std::string(rules[i].second)}});
-    if (i == 0) judgement.terms.back().because.text = "the risk of the riskiest finding";
+    std::string text =
+        i == 0 ? std::string("the riskiest finding")
+               : fmt::format("another rule's riskiest finding, {}, weighted with 0.{:03}",
+                             -rules[i].first, kWeights[i]);
+    judgement.terms.push_back({points, {std::move(text), "rule", std::string(rules[i].second)}});
   }
   if (sum > 100)
     judgement.terms.push_back({100 - sum, {"no risk is above 100", "risk", std::to_string(sum)}});
@@ -67,6 +67,38 @@ bool is_known(const records::Member& member) {
   const auto verdict = static_cast<Verdict>(std::min<std::uint32_t>(member.verdict(), 3));
   return (verdict == Verdict::kTest || verdict == Verdict::kLikelyBenign) &&
          member.confidence() >= static_cast<std::uint32_t>(Confidence::kMedium);
+}
+
+Severity severity_of(const records::Member& member) {
+  return static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4));
+}
+
+// What an incident asks for beyond its findings (docs/decisions/0012-one-page.md). What asked for
+// somebody once asks on, unless the verdict changes.
+void apply_attention(const records::Incident& incident, Judgement& judgement) {
+  auto asked = Attention::kRecord;
+  for (const records::Member& member : incident.members())
+    asked = std::max(asked,
+                     attention_of(severity_of(member), member.effect_observed(), is_known(member)));
+  const Attention own = attention_of(judgement.severity, judgement.effect_observed, false);
+  const bool paged = incident.peak_attention() == static_cast<std::uint32_t>(Attention::kPage);
+  const bool page = own == Attention::kPage;
+  if (page && (asked < Attention::kPage || paged)) {
+    judgement.attention = Attention::kPage;
+    judgement.attention_because =
+        fmt::format("severity {}, and it happened", to_string(judgement.severity));
+  } else if (incident.members_size() + static_cast<int>(incident.left_out().findings()) > 1) {
+    judgement.attention = Attention::kTicket;
+    judgement.attention_because =
+        asked == Attention::kPage ? "findings of one entity that belong together; one of them pages"
+                                  : "findings of one entity that belong together";
+  } else {
+    judgement.attention = asked == Attention::kRecord ? Attention::kTicket : Attention::kRecord;
+    judgement.attention_because =
+        asked == Attention::kRecord
+            ? "one finding, riskier than its severity says"
+            : fmt::format("one finding so far, whose own report is a {}", to_string(asked));
+  }
 }
 
 // Tactics that this member is the first of.
@@ -109,8 +141,20 @@ struct Writing {
   std::string title;
   std::string heading;  ///< the title, as Markdown
   std::string next;
+  std::vector<Advice> advice;  ///< on the entity; of one finding none: its report has it
   std::size_t shown_members;
 };
+
+// What can be done with the entity, whatever the findings are about.
+std::vector<Advice> advice_for(const records::EntityState& entity, const Facts& facts,
+                               const Judgement& judgement, const Playbooks& playbooks) {
+  records::Series series;
+  series.set_rule("(incident)");
+  *series.mutable_entity() = entity.entity();
+  auto advice = advise(playbooks.of(series, facts.summary()), series, facts, judgement);
+  std::erase_if(advice, [](const Advice& one) { return one.kind == AdviceKind::kHarden; });
+  return advice;
+}
 
 void append_findings(std::string& out, const Writing& writing) {
   const auto& members = writing.incident.members();
@@ -153,13 +197,15 @@ std::string summary_of(const Writing& writing) {
     if (!begins.empty()) tactics += (tactics.empty() ? "" : ", ") + begins;
   }
   std::string text =
-      fmt::format("{}, {}, from {} to {}.", counted(findings, "finding"), counted(alerts, "alert"),
-                  format_rfc3339_second(second_of(members[0].first())),
-                  format_rfc3339_second(second_of(writing.incident.last())));
+      fmt::format("{}, {}, {}.", counted(findings, "finding"), counted(alerts, "alert"),
+                  span_text(second_of(members[0].first()), second_of(writing.incident.last())));
   if (!tactics.empty()) text += fmt::format(" Tactics as they came up: {}.", tactics);
-  return fmt::format("{}\n\nFirst read report {} ({}): it has the highest risk.",
-                     markdown_text(text), markdown_code(worst->id()),
-                     markdown_text(shown(worst->rule(), 120)));
+  std::string why = "Why this verdict:";
+  for (const Because& because : writing.judgement.because) why += " " + because.text;
+  return fmt::format("{}\n\n{}\n\n{} report {} ({}){}", markdown_text(text), markdown_text(why),
+                     findings == 1 ? "What to do stands in" : "First read",
+                     markdown_code(worst->id()), markdown_text(shown(worst->rule(), 120)),
+                     findings == 1 ? "." : ": it has the highest risk.");
 }
 
 std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>& timeline) {
@@ -182,9 +228,15 @@ std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>
   out += blind_spots_markdown(writing.revision.blind_spots);
   append_assessment(out, Content{}, judgement);
   out +=
-      "\n## Mitigation Strategies\n\nThe advice stands in the reports of the findings; verify "
-      "there first, in the order of the list.\n\n## Conclusion\n\n" +
-      markdown_text(writing.next) + "\n";
+      "\n## Mitigation Strategies\n\nThe advice on what happened stands in the reports of the "
+      "findings; verify there first, in the order of the list.";
+  if (!writing.advice.empty()) {
+    out += " Of the entity as a whole:\n";
+    append_advice(out, writing.advice);
+  } else {
+    out += '\n';
+  }
+  out += "\n## Conclusion\n\n" + markdown_text(writing.next) + "\n";
   return out;
 }
 
@@ -199,16 +251,16 @@ void write_members(JsonWriter& json, const Writing& writing,
   }
   json.text("first_seen", format_rfc3339(incident.members(0).first()));
   json.text("last_seen", format_rfc3339(incident.last()));
+  if (incident.left_out().findings() > 0)
+    write_number(json, "findings_left_out", incident.left_out().findings());
+  if (timeline_left_out > 0) write_number(json, "timeline_left_out", timeline_left_out);
   write_counts(json, counts);
   write_outcome(json, counts.outcome());
   write_judgement(json, writing.judgement);
   write_texts(json, "findings", ids);
-  if (incident.left_out().findings() > 0)
-    write_number(json, "findings_left_out", incident.left_out().findings());
   write_texts(json, "context", {incident.context().begin(), incident.context().end()});
   write_blind_spots(json, writing.revision.blind_spots);
   write_timeline(json, timeline);
-  if (timeline_left_out > 0) write_number(json, "timeline_left_out", timeline_left_out);
 }
 
 }  // namespace
@@ -238,43 +290,48 @@ Judgement judge_incident(const records::Incident& incident) {
   judgement.severity = Severity::kInformational;
   judgement.attack = tactics_of(incident);
   apply_risk(incident, judgement);
-  std::string suspicious;
+  const records::Member* suspicious = nullptr;
   for (const records::Member& member : incident.members()) {
     if (is_known(member)) continue;
-    judgement.severity = std::max(
-        judgement.severity, static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4)));
+    judgement.severity = std::max(judgement.severity, severity_of(member));
     judgement.effect_observed = judgement.effect_observed || member.effect_observed();
-    if (suspicious.empty() && member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious))
-      suspicious = member.id();
+    const bool is_suspicious = member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious);
+    if (is_suspicious && (suspicious == nullptr || member.confidence() > suspicious->confidence()))
+      suspicious = &member;
   }
   const std::size_t in_order = tactics_in_order(incident);
   if (in_order >= 3)
     judgement.because.push_back({"Tactics followed each other in the order of the matrix.",
                                  "tactics", std::to_string(in_order)});
-  if (!suspicious.empty())
-    judgement.because.push_back({"A finding in it is suspicious.", "findings", suspicious});
+  if (suspicious != nullptr)
+    judgement.because.push_back({"A finding in it is suspicious.", "findings", suspicious->id()});
   if (judgement.because.empty()) {
-    judgement.because.push_back(
-        {"Several findings of one entity; none of them is conclusive.", "findings", ""});
+    const bool one = incident.members_size() == 1 && incident.left_out().findings() == 0;
+    judgement.because.push_back({one ? "Its one finding does not decide it."
+                                     : "Several findings of one entity; none of them decides it.",
+                                 "findings", one ? incident.members(0).id() : ""});
     judgement.would_change.emplace_back("three tactics in the order of the matrix");
   } else {
     judgement.verdict = Verdict::kSuspicious;
     judgement.confidence = Confidence::kMedium;
+    if (suspicious != nullptr)
+      judgement.confidence =
+          std::max(judgement.confidence,
+                   static_cast<Confidence>(std::min<std::uint32_t>(suspicious->confidence(), 2)));
     judgement.severity = std::max(judgement.severity, Severity::kHigh);
   }
-  const bool page = judgement.severity >= Severity::kHigh && judgement.effect_observed;
-  judgement.attention = page ? Attention::kPage : Attention::kTicket;
-  judgement.attention_because =
-      page ? fmt::format("severity {}, and it happened", to_string(judgement.severity))
-           : "findings of one entity that belong together";
+  apply_attention(incident, judgement);
   return judgement;
 }
 
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
-                               const Revision& revision, const Producer& producer) {
-  const records::Summary none;
-  const Facts facts(none, entity);
+                               const Playbooks& playbooks, const Revision& revision,
+                               const Producer& producer) {
+  records::Summary span;
+  span.set_first(incident.members(0).first());
+  span.set_last(incident.last());
+  const Facts facts(span, entity);
   const bool closed = revision.reason == "closed";
   // Before its quiet time is over, only its age closes an incident.
   const std::string closed_because = revision.decided > revision.closes_after ? "quiet" : "max_age";
@@ -289,6 +346,8 @@ schemas::Report write_incident(const records::EntityState& entity,
       .heading = fmt::format("{} — {}", counted(findings, "finding"),
                              entity_markdown(entity.entity(), &facts)),
       .next = next_text(closed ? closed_because : "", revision.closes_after, "findings"),
+      .advice =
+          findings > 1 ? advice_for(entity, facts, judgement, playbooks) : std::vector<Advice>{},
       .shown_members = 0};
   schemas::Report report{incident.id(), revision.decided, revision.number, "incident", {}};
   for (const std::size_t most : kShown) {
@@ -308,6 +367,7 @@ schemas::Report write_incident(const records::EntityState& entity,
     write_entity(json, entity.entity(), facts);
     write_members(json, writing, timeline, left_out);
     write_producer(json, producer, 0);
+    if (!writing.advice.empty()) write_advice(json, writing.advice);
     json.text("markdown", markdown_of(writing, timeline));
     json.end_object();
     report.json = json.take();

@@ -24,6 +24,7 @@ std::size_t tactics_in_order(const records::Incident& incident);
 /// `incident.members` are sorted by (first, id). The order of keys and their names are DESIGN 8.1.
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
-                               const Revision& revision, const Producer& producer);
+                               const Playbooks& playbooks, const Revision& revision,
+                               const Producer& producer);
 
 }  // namespace gyre::stages

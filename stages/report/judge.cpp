@@ -2,7 +2,6 @@
 #include "stages/report/judge.h"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
@@ -11,145 +10,16 @@
 #include <tuple>
 
 #include "schemas/alert.h"
+#include "schemas/sensor.h"
 #include "stages/report/attack.h"
 #include "stages/report/conditions.h"
 #include "stages/report/facts.h"
 #include "stages/report/field_scope.h"
+#include "stages/report/recognise.h"
 
 namespace gyre::stages {
 
 namespace {
-
-constexpr std::string_view kImage = "container.image.repository";
-constexpr std::string_view kDigest = "container.image.digest";
-
-template <typename List>
-bool contains(const List& list, std::string_view text) {
-  return std::find(list.begin(), list.end(), text) != list.end();
-}
-
-bool names_match(const KnownSource& source, const Facts& facts) {
-  for (std::size_t i = 0; i < source.names.size(); ++i) {
-    // What was capped has the same shape as what was kept, so the same pattern.
-    const auto values = facts.values(source.entry.names(static_cast<int>(i)).field());
-    const bool all = std::all_of(values.begin(), values.end(), [&](std::string_view value) {
-      return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *source.names[i]);
-    });
-    if (values.empty() || !all) return false;
-  }
-  return true;
-}
-
-enum class Match { kUnknown, kYes, kNo };
-
-template <typename Accepts>
-Match match_all(const Facts& facts, std::string_view field, const Accepts& accepts) {
-  const auto values = facts.values(field);
-  if (values.empty()) return Match::kUnknown;
-  if (facts.capped(field) || !std::all_of(values.begin(), values.end(), accepts)) return Match::kNo;
-  return Match::kYes;
-}
-
-void note_missing(Judgement& judgement, std::string_view field) {
-  if (!contains(judgement.missing, field)) judgement.missing.emplace_back(field);
-}
-
-std::string first_value(const Facts& facts, std::string_view field) {
-  const auto values = facts.values(field);
-  return values.empty() ? std::string() : std::string(values.front());
-}
-
-// Holds the catalogue of known sources against a finding (rulings 11, 26, 27).
-class Recogniser {
- public:
-  Recogniser(const Playbooks& playbooks, const records::Series& series, const Facts& facts,
-             Judgement& judgement)
-      : playbooks_(playbooks), series_(series), facts_(facts), judgement_(judgement) {}
-
-  bool recognise() {
-    const auto& sources = playbooks_.sources();
-    return std::any_of(sources.begin(), sources.end(),
-                       [&](const KnownSource& source) { return is(source); });
-  }
-
- private:
-  void because(std::string text, std::string_view field) {
-    judgement_.because.push_back({std::move(text), std::string(field), first_value(facts_, field)});
-  }
-
-  // True when it decided the class.
-  bool is(const KnownSource& source) {
-    const playbook::Source& entry = source.entry;
-    if (!entry.rules().empty() && !contains(entry.rules(), series_.rule())) return false;
-    if (!names_match(source, facts_)) return false;
-    const Match image = match_all(facts_, kImage, [&](std::string_view value) {
-      return std::any_of(entry.images().begin(), entry.images().end(),
-                         [&](const auto& known) { return playbooks_.is_image(value, known); });
-    });
-    const Match parent = entry.parents().empty()
-                             ? Match::kYes
-                             : match_all(facts_, "proc.pname", [&](std::string_view value) {
-                                 return contains(entry.parents(), value);
-                               });
-    because(fmt::format("It looks as {} does; whoever runs a program chooses these names, so they "
-                        "prove nothing alone.",
-                        entry.name()),
-            entry.names(0).field());
-    if ((image == Match::kNo && !entry.images().empty()) || parent == Match::kNo) {
-      because(fmt::format("It is not {}: this value is another one.", entry.name()),
-              image == Match::kNo ? kImage : "proc.pname");
-      return false;
-    }
-    if (image == Match::kUnknown && !entry.images().empty() && can_hold(series_, facts_, kImage))
-      note_missing(judgement_, kImage);
-    if (parent == Match::kUnknown) note_missing(judgement_, "proc.pname");
-    const bool announced = is_announced(entry);
-    const bool proven = image == Match::kYes && parent == Match::kYes;
-    if (!proven && !announced && (entry.images_required() || parent == Match::kUnknown))
-      return false;
-    label(entry, proven, announced);
-    return true;
-  }
-
-  bool is_announced(const playbook::Source& entry) {
-    const playbook::Window* window = playbooks_.window_of(entry, series_.entity(), facts_.summary(),
-                                                          facts_.single("k8s.ns.name"));
-    if (window == nullptr) return false;
-    judgement_.because.push_back(
-        {"A test was announced for this time and place.", "test_windows", window->name()});
-    return true;
-  }
-
-  void label(const playbook::Source& entry, bool proven, bool announced) {
-    judgement_.verdict =
-        entry.verdict() == playbook::Source::TEST ? Verdict::kTest : Verdict::kLikelyBenign;
-    judgement_.would_change.push_back(entry.confirm());
-    if (!proven) {
-      judgement_.confidence = announced ? Confidence::kHigh : Confidence::kLow;
-      if (!entry.images().empty())
-        judgement_.would_change.emplace_back(
-            "the container's image: another one excludes this reading");
-      return;
-    }
-    because(fmt::format("The image is exactly that of {}.", entry.name()), kImage);
-    if (!entry.parents().empty())
-      because("The parent process is the one it has there.", "proc.pname");
-    const Match digest = match_all(
-        facts_, kDigest, [&](std::string_view value) { return contains(entry.digests(), value); });
-    if (digest == Match::kYes) {
-      because("The image's digest is in the catalogue of known sources.", kDigest);
-    } else {
-      judgement_.would_change.emplace_back("an image digest that its publisher does not know");
-    }
-    judgement_.confidence =
-        digest == Match::kYes || announced ? Confidence::kHigh : Confidence::kMedium;
-  }
-
-  const Playbooks& playbooks_;
-  const records::Series& series_;
-  const Facts& facts_;
-  Judgement& judgement_;
-};
 
 Technique named(std::string_view tactic, std::string_view technique, std::string_view source) {
   const TechniqueEntry* entry = find_technique(technique);
@@ -214,17 +84,25 @@ Severity severity_of(schemas::Priority priority, bool effect, bool refused, Verd
   return verdict == Verdict::kSuspicious ? std::max(severity, Severity::kHigh) : severity;
 }
 
-void apply_risk(const Facts& facts, schemas::Priority priority, bool refused, bool strong,
-                Verdict scored, Judgement& judgement) {
+void apply_risk(const Facts& facts, const std::map<std::string, playbook::Sign>& signs,
+                const std::set<playbook::Step::Platform>& here, schemas::Priority priority,
+                bool refused, bool strong, Verdict scored, Judgement& judgement) {
   constexpr std::array<int, 8> kPoints = {70, 60, 50, 35, 25, 12, 6, 3};
   const auto term = [&](int points, std::string text, std::string field, std::string_view value) {
     judgement.terms.push_back({points, {std::move(text), std::move(field), std::string(value)}});
   };
-  term(kPoints.at(static_cast<std::size_t>(priority)), "the rule's priority", "priority",
-       schemas::to_string(priority));
+  const bool no_priority = (facts.summary().flags() & schemas::kPriorityUnknown) != 0;
+  term(kPoints.at(static_cast<std::size_t>(priority)),
+       no_priority ? "the rule's priority; an alert whose own is none of Falco's counts as Warning"
+                   : "the rule's priority",
+       "priority", schemas::to_string(priority));
   if (judgement.effect_observed)
     term(20, "what the rule is about happened", "outcome", "succeeded");
-  if (refused) term(-10, "no attempt is seen to have got through", "outcome", "blocked");
+  if (refused) {
+    const std::string_view field = result_field(facts);
+    term(-10, "no attempt is seen to have got through", std::string(field),
+         first_value(facts, field));
+  }
   if (strong) term(25, "the rule's pattern has hardly any innocent use", "rule", "");
   if (const auto root = facts.any_of("user.uid", {"0"}); !root.empty()) {
     term(5, "ran as root", "user.uid", root);
@@ -233,6 +111,17 @@ void apply_risk(const Facts& facts, schemas::Priority priority, bool refused, bo
   }
   if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty()) {
     term(15, "the container is privileged", "container.privileged", yes);
+  }
+  for (const auto& [id, sign] : signs) {
+    if (!is_here(sign.platforms(), here) ||
+        !all_proven(sign.when(), facts, judgement.outcome, judgement.effect_observed))
+      continue;
+    const auto values = facts.values(sign.when(0).field());
+    const auto seen = std::find_if(values.begin(), values.end(), [&](std::string_view value) {
+      return value_fits(sign.when(0), value);
+    });
+    term(static_cast<int>(sign.points()), sign.text(), sign.when(0).field(),
+         seen == values.end() ? std::string_view() : *seen);
   }
   const auto sum = [&] {
     return std::accumulate(judgement.terms.begin(), judgement.terms.end(), 0,
@@ -245,32 +134,43 @@ void apply_risk(const Facts& facts, schemas::Priority priority, bool refused, bo
 }
 
 void apply_attention(Verdict scored, Judgement& judgement) {
-  if (scored == Verdict::kTest || scored == Verdict::kLikelyBenign) {
-    judgement.attention = Attention::kRecord;
+  const bool known = scored == Verdict::kTest || scored == Verdict::kLikelyBenign;
+  judgement.attention = attention_of(judgement.severity, judgement.effect_observed, known);
+  if (known) {
     judgement.attention_because = "recognised as known activity by more than names";
-  } else if (judgement.severity >= Severity::kHigh && judgement.effect_observed) {
-    judgement.attention = Attention::kPage;
-    judgement.attention_because =
-        fmt::format("severity {}, and it happened", to_string(judgement.severity));
-  } else if (judgement.severity >= Severity::kMedium) {
-    judgement.attention = Attention::kTicket;
-    judgement.attention_because =
-        fmt::format("severity {}", to_string(judgement.severity)) +
-        (judgement.severity >= Severity::kHigh ? ", but no alert shows that it happened" : "");
-  } else {
-    judgement.attention = Attention::kRecord;
-    judgement.attention_because = fmt::format("severity {}", to_string(judgement.severity));
+    return;
   }
+  judgement.attention_because = fmt::format("severity {}", to_string(judgement.severity));
+  if (judgement.attention == Attention::kPage) {
+    judgement.attention_because += ", and it happened";
+  } else if (judgement.severity >= Severity::kHigh) {
+    judgement.attention_because += ", but no alert shows that it happened";
+  }
+}
+
+// How much of what happened may be missing, and with it from every other report of the host.
+Severity severity_of_loss(const records::Loss& loss) {
+  const auto share = schemas::share_of(loss);
+  if (loss.silent() || (share && *share >= 100)) return Severity::kHigh;
+  return share && *share >= 10 ? Severity::kMedium : Severity::kLow;
 }
 
 Judgement judge_sensor(const records::Episode& episode) {
   Judgement judgement;
   const bool test = schemas::single(episode.summary(), "rule") == "Test rule";
+  // A sensor on a busy node loses a little now and then; nobody can do anything about that. What
+  // it missed stands in the reports of what it watches all the same.
+  constexpr std::uint32_t kSmallLoss = 10;  // thousandths
+  const auto share = schemas::share_of(episode.summary().loss());
+  const bool small = episode.summary().has_loss() && !episode.summary().loss().silent() && share &&
+                     *share <= kSmallLoss;
   judgement.counts_for_incidents = false;
-  judgement.severity = test ? Severity::kInformational : Severity::kLow;
-  judgement.attention = test ? Attention::kRecord : Attention::kTicket;
-  judgement.attention_because = test
-                                    ? "a test alert of the sensor's own chain"
+  judgement.severity =
+      test || small ? Severity::kInformational : severity_of_loss(episode.summary().loss());
+  judgement.attention = test || small ? Attention::kRecord : Attention::kTicket;
+  judgement.attention_because = test ? "a test alert of the sensor's own chain"
+                                : small
+                                    ? "the sensor lost no more than 1 % of what it watched"
                                     : "the sensor reports a problem of its own: it may not see all";
   return judgement;
 }
@@ -278,10 +178,19 @@ Judgement judge_sensor(const records::Episode& episode) {
 bool effect_of(const records::OutcomeCounts& outcome, const Facts& facts,
                const Playbook& playbook) {
   if (!playbook.has_effect()) return outcome.succeeded() > 0;
-  return all_proven(playbook.effect().when(), facts, outcome, false);
+  const auto& any = playbook.effect().any();
+  const auto proven = [&](const auto& one) { return is_proven(one, facts, outcome, false); };
+  return all_proven(playbook.effect().when(), facts, outcome, false) &&
+         (any.empty() || std::any_of(any.begin(), any.end(), proven));
 }
 
 }  // namespace
+
+Attention attention_of(Severity severity, bool effect, bool known) {
+  if (known) return Attention::kRecord;
+  if (severity >= Severity::kHigh && effect) return Attention::kPage;
+  return severity >= Severity::kMedium ? Attention::kTicket : Attention::kRecord;
+}
 
 std::string_view to_string(Severity severity) {
   constexpr std::array<std::string_view, 5> kNames = {"informational", "low", "medium", "high",
@@ -345,11 +254,15 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
     if (!facts.has(key.field()) && key.field() != "evt.res" && can_hold(series, facts, key.field()))
       note_missing(judgement, key.field());
   }
+  if (series.entity().container_unknown()) note_missing(judgement, "container.id");
   const bool no_result = outcome.unknown() > 0 && !facts.has("evt.res");
   if (no_result && series.source().starts_with("syscall")) note_missing(judgement, "evt.res");
   if (judgement.verdict == Verdict::kUndetermined || judgement.verdict == Verdict::kSuspicious) {
-    for (const playbook::Benign& benign : playbook.benign())
-      judgement.explanations.push_back({benign.cause(), benign.proof()});
+    const auto here = platforms_of(series.entity(), facts);
+    for (const playbook::Benign& benign : playbook.benign()) {
+      if (is_here(benign.platforms(), here))
+        judgement.explanations.push_back({benign.cause(), benign.proof()});
+    }
   }
   if (judgement.verdict == Verdict::kUndetermined) {
     judgement.would_change.emplace_back("what the checks find");
@@ -360,7 +273,8 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
 
   const Verdict scored = scored_verdict(judgement, suspicious);
   judgement.severity = severity_of(priority, judgement.effect_observed, refused, scored);
-  apply_risk(facts, priority, refused, playbook.strong(), scored, judgement);
+  apply_risk(facts, playbooks.signs(), platforms_of(series.entity(), facts), priority, refused,
+             playbook.strong(), scored, judgement);
   apply_attention(scored, judgement);
   apply_attack(episode.summary(), playbook, judgement);
   judgement.counts_for_incidents = scored != Verdict::kTest && scored != Verdict::kLikelyBenign;

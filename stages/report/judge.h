@@ -42,7 +42,7 @@ struct Technique {
   std::string tactic;     ///< `TA0002`
   std::string technique;  ///< `T1059.004`; may be empty
   std::string name;       ///< of the technique, of the tactic where there is none: `Unix Shell`
-  std::string source;     ///< `rule_tag` | `mapping`
+  std::string source;     ///< `rule_tag` | `mapping`; of an incident `findings`
 };
 
 /// What we think of a finding. A pure function of its episode, card and playbook; the ledger says
@@ -68,6 +68,10 @@ struct Judgement {
   /// 28).
   bool counts_for_incidents = true;
 };
+
+/// Whom a report of this severity asks for; `effect`: what it is about was seen to happen; `known`:
+/// recognised by more than names.
+Attention attention_of(Severity severity, bool effect, bool known);
 
 /// Test or likely benign by more than names.
 inline bool is_known(const Judgement& judgement) {

@@ -144,6 +144,20 @@ std::vector<std::string> simple_commands(std::string_view line) {
   return found;
 }
 
+// Does the shell redirect anything? What stands in quotes is an argument.
+bool redirects(std::string_view command) {
+  char open = 0;
+  for (const char byte : command) {
+    if (open == 0 && byte == '>') return true;
+    if (open == 0 && (byte == '\'' || byte == '"')) {
+      open = byte;
+    } else if (byte == open) {
+      open = 0;
+    }
+  }
+  return false;
+}
+
 // A result may go to a file in the current directory; `2>/dev/null` is no file.
 std::string without_redirection(const std::string& command) {
   static const RE2 redirection(R"( *(2>/dev/null|> *[A-Za-z0-9_{}.-]+$))");
@@ -164,8 +178,7 @@ void lint_read_only(std::string_view text, std::vector<std::string>& problems) {
     });
     const bool api = plain.starts_with("gh api") || plain.starts_with("find ") ||
                      plain.starts_with("journalctl");
-    if (!known || plain.find('>') != std::string::npos ||
-        (api && RE2::PartialMatch(piece(plain), writes))) {
+    if (!known || redirects(plain) || (api && RE2::PartialMatch(piece(plain), writes))) {
       problems.push_back(fmt::format("I0: `{}` is not known to change nothing", plain));
     }
   }

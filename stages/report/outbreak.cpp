@@ -97,6 +97,25 @@ std::string what_it_means(Pattern pattern) {
          "image is not in the alerts.";
 }
 
+// What is done to one member does not stop the others.
+std::string_view where_to_act(Pattern pattern) {
+  switch (pattern) {
+    case Pattern::kRollout:
+      return "If nobody rolled this image out, stop the owner that starts it (deployment, daemon "
+             "set, job) before single containers: it replaces them.";
+    case Pattern::kSpread:
+      return "Look for what the members share, such as an image, a credential, a peer or a way in, "
+             "and contain that before single members.";
+    case Pattern::kRecurring:
+      return "Look at the workload's image and definition: a container that is removed comes back "
+             "the same.";
+    case Pattern::kUnknown:
+      break;
+  }
+  return "Find out first whether one owner starts all of them: what is done to one member does not "
+         "stop the others.";
+}
+
 std::string names_line(std::string_view what, const std::set<std::string>& names) {
   if (names.empty()) return {};
   std::string line = fmt::format("- {}:", what);
@@ -138,10 +157,12 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
   append_attack(out, judgement.attack);
   out += "\n### Assessment\n\n";
   for (const Because& because : judgement.because) append_because(out, because);
-  out +=
-      "\n## Mitigation Strategies\n\nThe advice stands in the reports of the members: verify in "
-      "the earliest of them first, then in one of each cluster.\n\n## Conclusion\n\n" +
-      markdown_text(next) + "\n";
+  out += fmt::format(
+      "\n## Mitigation Strategies\n\nChecks and commands stand in the reports of the members: "
+      "verify in the earliest of them first{}, then in one of each cluster. {}\n\n## "
+      "Conclusion\n\n{}\n",
+      content.earliest.empty() ? "" : ", report " + markdown_code(content.earliest.front().finding),
+      where_to_act(content.pattern), markdown_text(next));
   return out;
 }
 

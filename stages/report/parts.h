@@ -25,14 +25,46 @@ inline std::string hash_of(std::string_view kind, std::string_view key) {
   return to_hex(view(IdHasher().add(kind).add(key).finish()));
 }
 
+/// The next part of an object's key, as it was before it became one.
+inline std::string next_part(std::string_view& rest) {
+  const std::size_t slash = rest.find('/');
+  std::string part(rest.substr(0, slash));
+  rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
+  for (const auto& [code, byte] : {std::pair("%2F", "/"), std::pair("%25", "%")}) {
+    for (std::size_t at = part.find(code); at != std::string::npos; at = part.find(code, at + 1))
+      part.replace(at, 3, byte);
+  }
+  return part;
+}
+
+/// NAMESPACE/RESOURCE/NAME of Kubernetes, SOURCE/ACCOUNT/OBJECT of a cloud (docs/identity.md).
+template <typename Quote>
+std::string object_text(const records::Entity& entity, const Quote& quote) {
+  std::string_view rest = entity.id();
+  const auto said = [&](std::string_view text) { return quote(shown(text, 128)); };
+  const std::string first = next_part(rest);
+  if (entity.kind() == records::Entity::K8S_OBJECT) {
+    if (rest.empty()) return said(first);
+    return said(rest) + (first.empty() ? "" : " in namespace " + said(first));
+  }
+  const std::string account = next_part(rest);
+  constexpr std::string_view kHub = "https://github.com/";
+  if (rest.starts_with(kHub)) rest.remove_prefix(kHub.size());
+  if (rest.empty()) return said(first) + (account.empty() ? "" : " on " + said(account));
+  if (account.empty() || rest.find(account) != std::string_view::npos)
+    return fmt::format("{} ({})", said(rest), said(first));
+  return fmt::format("{} in {} ({})", said(rest), said(account), said(first));
+}
+
 /// For people: `container web (0a1b2c3d4e5f) on node-7`. `quote` is put on each name of the alert.
 template <typename Quote>
 std::string entity_text(const records::Entity& entity, const Facts* facts, const Quote& quote) {
   const std::string hostname = quote(shown(entity.hostname(), 128));
-  if (entity.container_unknown()) return "an unknown container on " + hostname;
+  if (entity.container_unknown())
+    return hostname + ", in a container or not: the alerts do not say";
   if (entity.kind() == records::Entity::HOST) return "host " + hostname;
+  if (entity.kind() != records::Entity::CONTAINER) return object_text(entity, quote);
   const std::string id = quote(shown(entity.id(), 128));
-  if (entity.kind() != records::Entity::CONTAINER) return id;
   const std::string_view name =
       facts == nullptr ? std::string_view{} : facts->single("container.name");
   if (name.empty()) return fmt::format("container {} on {}", id, hostname);
@@ -58,6 +90,12 @@ inline std::string title_of(std::string text) {
 
 inline std::string counted(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+/// `at T`, or `from T to T`: to the second.
+inline std::string span_text(Second first, Second last) {
+  if (first == last) return "at " + format_rfc3339_second(first);
+  return fmt::format("from {} to {}", format_rfc3339_second(first), format_rfc3339_second(last));
 }
 
 struct Head {
@@ -214,7 +252,7 @@ inline void write_details(JsonWriter& json, const Content& content, bool contain
     json.key(name).begin_array();
     for (const Detail& detail : *details) {
       json.begin_object().text("field", detail.field).text("value", detail.value);
-      json.text("meaning", detail.meaning).end_object();
+      json.text("meaning", detail.meaning).text("look_for", detail.look_for).end_object();
     }
     json.end_array();
   }
@@ -222,7 +260,7 @@ inline void write_details(JsonWriter& json, const Content& content, bool contain
 }
 
 inline void write_evidence(JsonWriter& json, const records::Summary& summary,
-                           const Limits& limits) {
+                           const Playbook& playbook, const Limits& limits) {
   std::vector<std::string> capped;
   json.key("evidence").begin_object().key("fields").begin_object();
   std::size_t written = 0;
@@ -246,7 +284,7 @@ inline void write_evidence(JsonWriter& json, const records::Summary& summary,
         .text("time", format_rfc3339(sample.time()))
         .text("uuid", shown(sample.uuid(), 64));
     json.text("output", shown(sample.output(), limits.output_bytes));
-    json.text("outcome", outcome_word(sample.outcome())).end_object();
+    json.text("outcome", outcome_word(sample.outcome(), playbook)).end_object();
   }
   json.end_array();
   write_texts(json, "capped", capped);

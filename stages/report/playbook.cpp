@@ -115,6 +115,7 @@ struct Playbooks::Impl {
   std::map<std::string, playbook::Step> checks, containment, hardening, tuning;
   std::map<std::string, playbook::Source> sources_by_id;
   std::vector<KnownSource> sources;
+  std::map<std::string, playbook::Sign> signs;
   std::vector<playbook::Window> windows;
   std::vector<std::string> mirrors;
 
@@ -137,6 +138,7 @@ struct Playbooks::Impl {
       name_all(content.hardening(), file, "hardening", hardening, seen, problems);
       name_all(content.tuning(), file, "tuning", tuning, seen, problems);
       name_all(content.sources(), file, "sources", sources_by_id, seen, problems);
+      name_all(content.signs(), file, "signs", signs, seen, problems);
       windows.insert(windows.end(), content.test_windows().begin(), content.test_windows().end());
       mirrors.insert(mirrors.end(), content.mirrors().begin(), content.mirrors().end());
     }
@@ -284,6 +286,8 @@ const Playbook& Playbooks::of(const records::Series& series,
 }
 
 const std::vector<KnownSource>& Playbooks::sources() const { return impl_->sources; }
+
+const std::map<std::string, playbook::Sign>& Playbooks::signs() const { return impl_->signs; }
 
 const playbook::Window* Playbooks::window_of(const playbook::Source& source,
                                              const records::Entity& entity,

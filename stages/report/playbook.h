@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ struct KnownSource {
 };
 
 /// The built-in playbooks, overridden by the files of a directory: a playbook there wins for the
-/// rules it names, a named step or source for its id. Constant after construction; any thread.
+/// rules it names, a named step, source or sign for its id. Constant after construction; any
+/// thread.
 class Playbooks {
  public:
   /// Throws ConfigError naming file, line and column of every problem. `directory` (searched with
@@ -36,6 +38,8 @@ class Playbooks {
   /// then its source, lead to.
   const Playbook& of(const records::Series& series, const records::Summary& summary) const;
   const std::vector<KnownSource>& sources() const;
+  /// By id: what raises the risk of any finding.
+  const std::map<std::string, playbook::Sign>& signs() const;
   /// The window in which all alerts of the finding lie, if a test of this source was announced
   /// there; else nullptr.
   const playbook::Window* window_of(const playbook::Source& source, const records::Entity& entity,

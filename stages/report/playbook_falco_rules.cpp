@@ -78,8 +78,8 @@ void check_tuple(const YAML::Node& tuple, const YAML::Node& fields, const YAML::
 // Exceptions that would blind the rule: everything in a namespace, of a user, of a process name.
 void check_scope(const std::string& name, const std::vector<std::string>& fields,
                  const YAML::Node& values, Problems& problems) {
-  const Keys kTooWide = {"proc.name", "proc.pname", "user.name",      "user.uid", "k8s.ns.name",
-                         "proc.tty",  "evt.type",   "container.name", "hostname"};
+  const Keys kTooWide = {"proc.name", "proc.pname", "user.name",      "user.uid",    "k8s.ns.name",
+                         "proc.tty",  "evt.type",   "container.name", "evt.hostname"};
   const bool narrow = std::any_of(fields.begin(), fields.end(), [&](const std::string& field) {
     return !kTooWide.contains(field);
   });

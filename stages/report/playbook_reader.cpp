@@ -95,6 +95,15 @@ class Reader {
       problem(node, fmt::format("`{}` must be a text", field.name()));
     } else if (field.enum_type() != nullptr) {
       word(node, field, into);
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32) {
+      const std::string& digits = node.Scalar();
+      const bool number =
+          digits.size() <= 4 &&
+          std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+      if (!number) problem(node, fmt::format("`{}` must be a number", field.name()));
+      if (number)
+        into.GetReflection()->SetUInt32(&into, &field,
+                                        static_cast<std::uint32_t>(std::stoul(digits)));
     } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
       if (node.Scalar() != "true" && node.Scalar() != "false")
         problem(node, fmt::format("`{}` must be true or false", field.name()));

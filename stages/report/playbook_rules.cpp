@@ -50,6 +50,7 @@ class Checker {
     each(file.tuning(), "tuning", [&](const Step& step) { named(step, &Checker::tuning); });
     each(file.sources(), "sources", [&](const playbook::Source& item) { source(item); });
     each(file.test_windows(), "test_windows", [&](const playbook::Window& item) { window(item); });
+    each(file.signs(), "signs", [&](const playbook::Sign& item) { sign(item); });
     each(file.mirrors(), "mirrors", [&](const std::string& mirror) {
       if (mirror.find('/') == std::string::npos && mirror.find('.') == std::string::npos)
         problem("a mirror is a registry, with or without a path: registry.example.com/hub");
@@ -99,14 +100,18 @@ class Checker {
     });
   }
 
-  void conditions(const google::protobuf::RepeatedPtrField<playbook::Condition>& list) {
-    each(list, "when", [&](const playbook::Condition& condition) {
-      const bool by_value =
-          condition.one_of_size() + condition.starts_with_size() + condition.contains_size() > 0;
+  void conditions(const google::protobuf::RepeatedPtrField<playbook::Condition>& list,
+                  const char* key) {
+    each(list, key, [&](const playbook::Condition& condition) {
+      const int wanted =
+          condition.one_of_size() + condition.starts_with_size() + condition.contains_size();
+      const bool by_value = wanted + condition.none_of_size() > 0;
       const bool by_outcome = condition.outcome() != playbook::Condition::NONE;
       if (condition.field().empty() != by_outcome)
         problem("a condition has either `field` or `outcome`");
       if (by_outcome && by_value) problem("`outcome` has no values");
+      if (wanted > 0 && condition.none_of_size() > 0)
+        problem("`none_of` goes with no other values; write two conditions");
     });
   }
 
@@ -149,10 +154,11 @@ class Checker {
     words(book.unknown(), "unknown", LintOf::kClaim);
     if (book.has_effect()) {
       path_.push_back({"effect"});
-      demand(!book.effect().when().empty(), "when");
+      demand(book.effect().when_size() + book.effect().any_size() > 0, "when");
       demand(!book.effect().text().empty(), "text");
       words(book.effect().text(), "text", LintOf::kClaim);
-      conditions(book.effect().when());
+      conditions(book.effect().when(), "when");
+      conditions(book.effect().any(), "any");
       path_.pop_back();
     }
     each(book.benign(), "benign", [&](const playbook::Benign& benign) {
@@ -170,7 +176,7 @@ class Checker {
       demand(!impact.text().empty(), "text");
       demand(!impact.when().empty(), "when");
       words(impact.text(), "text", LintOf::kClaim);
-      conditions(impact.when());
+      conditions(impact.when(), "when");
     });
   }
 
@@ -200,7 +206,7 @@ class Checker {
     demand(!step.title().empty(), "title");
     demand(!step.text().empty(), "text");
     if (step.title().size() > 80) problem("title", "a title has at most 80 bytes");
-    conditions(step.when());
+    conditions(step.when(), "when");
     for (const auto& [text, key] : {std::pair(&step.title(), "title"),
                                     {&step.text(), "text"},
                                     {&step.if_benign(), "if_benign"},
@@ -317,6 +323,17 @@ class Checker {
       }
     });
     if (source.images_required()) demand(!source.images().empty(), "images");
+  }
+
+  void sign(const playbook::Sign& sign) {
+    demand(!sign.id().empty(), "id");
+    demand(!sign.text().empty(), "text");
+    demand(!sign.when().empty(), "when");
+    words(sign.text(), "text", LintOf::kClaim);
+    conditions(sign.when(), "when");
+    if (sign.points() < 1 || sign.points() > 30) problem("points", "`points` are 1 to 30");
+    if (!sign.when().empty() && sign.when(0).field().empty())
+      problem("when", "the first condition of a sign names a field");
   }
 
   void window(const playbook::Window& window) {

@@ -18,11 +18,17 @@ namespace {
 // every failure is a refusal).
 std::string outcome_text(const Facts& facts, const Judgement& judgement, const Playbook& playbook) {
   const records::OutcomeCounts& outcome = judgement.outcome;
-  std::string text = fmt::format("Results: {} succeeded, {} failed, {} unknown.",
-                                 outcome.succeeded(), outcome.blocked(), outcome.unknown());
+  // Where the rule is about more than the call, its success is not yet what the rule is about.
+  const bool of_the_call =
+      playbook.has_effect() && !judgement.effect_observed && outcome.succeeded() > 0;
+  std::string text = fmt::format("Results{}: {} succeeded, {} failed, {} unknown.",
+                                 of_the_call ? " of the call" : "", outcome.succeeded(),
+                                 outcome.blocked(), outcome.unknown());
   const bool refusal = !facts.any_of("evt.res", {"EACCES", "EPERM", "EROFS"}).empty() ||
                        (!facts.has("evt.res") && outcome.blocked() > 0);
-  if (outcome.blocked() > 0 && refusal) text += " " + playbook.blocked();
+  if (outcome.blocked() > 0 && refusal)
+    text +=
+        " " + (playbook.blocked().empty() ? std::string("It was refused.") : playbook.blocked());
   for (const std::string_view result : facts.values("evt.res")) {
     const std::string_view meaning = meaning_of_result(result);
     if (result == "SUCCESS" || (refusal && result == "EACCES") || meaning.empty()) continue;
@@ -32,7 +38,8 @@ std::string outcome_text(const Facts& facts, const Judgement& judgement, const P
     text += " " + playbook.effect().text();
   } else if (outcome.succeeded() > 0) {
     text += " " + playbook.succeeded();
-  } else if (outcome.unknown() > 0) {
+  } else if (outcome.unknown() > 0 &&
+             facts.any_of("evt.res", {"EINPROGRESS", "EAGAIN", "EINTR"}).empty()) {
     text += " " + playbook.unknown();
   }
   return text;
@@ -58,6 +65,10 @@ constexpr std::string_view kLateRestText =
     "More late episodes than a finding keeps apart: late alerts further from each other than the "
     "gap between episodes are counted here, exactly.";
 
+constexpr std::string_view kLossText =
+    "What happened then may have raised no alert, and other reports about this host may be "
+    "incomplete: they name these times under Blind spots of the sensor.";
+
 std::string finding_title(const Finding& finding) {
   return title_of(fmt::format("{} — {}", shown(finding.series.rule(), 120),
                               entity_name(finding.series.entity(), &finding.facts)));
@@ -65,17 +76,15 @@ std::string finding_title(const Finding& finding) {
 
 // To the second; the nanoseconds stand in the timeline.
 std::string when_text(const records::Summary& summary, const records::Counts& counts) {
-  const std::string first = format_rfc3339_second(second_of(summary.first()));
-  const std::string last = format_rfc3339_second(second_of(summary.last()));
-  std::string text = counted(counts.alerts(), "alert");
-  text += first == last ? " at " + first : fmt::format(" from {} to {}", first, last);
+  std::string text = fmt::format("{} {}", counted(counts.alerts(), "alert"),
+                                 span_text(second_of(summary.first()), second_of(summary.last())));
   if (counts.duplicates() > 0)
     text += fmt::format(" ({} removed)", counted(counts.duplicates(), "duplicate"));
   return text + ".";
 }
 
 std::string_view preposition(const records::Entity& entity) {
-  if (entity.kind() == records::Entity::CONTAINER || entity.container_unknown()) return "in";
+  if (entity.kind() == records::Entity::CONTAINER) return "in";
   return entity.kind() == records::Entity::HOST ? "on" : "about";
 }
 
@@ -137,7 +146,11 @@ DocumentHead finding_text(const Finding& finding, const Content& content) {
   if (finding.sensor) {
     head.summary = fmt::format("The sensor reported on itself: {}. {}", where, markdown_text(when));
     const records::Summary& said = finding.facts.summary();
-    if (said.has_loss()) head.summary += "\n\n" + markdown_text(loss_text(said.loss()) + ".");
+    if (said.has_loss()) {
+      head.summary += fmt::format("\n\n**Severity {}**: {}.\n\n{}", to_string(judgement.severity),
+                                  markdown_text(loss_text(said.loss())), markdown_text(kLossText));
+      head.summary += " " + markdown_text(to_do(finding, content));
+    }
     head.conclusion = markdown_text("This is about the sensor, not about a workload. " + next);
     return head;
   }
@@ -154,6 +167,7 @@ DocumentHead finding_text(const Finding& finding, const Content& content) {
   head.summary +=
       fmt::format("Rule {} fired {} {}. {}\n\n", markdown_code(shown(finding.series.rule(), 256)),
                   preposition(finding.series.entity()), where, markdown_text(when));
+  head.summary += fmt::format("The rule: {}\n\n", markdown_text(finding.playbook.meaning()));
   if (const std::string seen = seen_line(finding.facts); !seen.empty())
     head.summary += "Seen: " + seen + "\n\n";
   head.summary += markdown_text(what);
@@ -226,14 +240,16 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
   write_blind_spots(json, finding.revision.blind_spots);
   write_details(json, content, series.entity().kind() == records::Entity::CONTAINER);
   write_content(json, content);
-  write_evidence(json, finding.facts.summary(), limits);
+  write_evidence(json, finding.facts.summary(), finding.playbook, limits);
   write_timeline(json, content.timeline);
-  write_producer(json, producer, series.shape_version());
+  write_producer(json, producer, finding.episode.shape_version());
   write_advice(json, content.advice);
   write_missing(json, content);
   DocumentHead head = finding_text(finding, content);
   head.blind_spots = blind_spots_markdown(finding.revision.blind_spots);
-  json.text("markdown", document(head, content, judgement, finding.sensor));
+  json.text("markdown",
+            document(head, content, judgement, series.entity().kind() == records::Entity::CONTAINER,
+                     finding.sensor));
   json.end_object();
   return json.take();
 }

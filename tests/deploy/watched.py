@@ -42,8 +42,8 @@ def write_configs(folder, brokers, gyre_port, name):
 name: {name}
 instance: one
 kafka: {{brokers: "{brokers}"}}
-input: {{topic: {name}.alerts, cluster: lab}}
-output: {{topic: {name}.reports, dead_letter_topic: {name}.dead}}
+input: {{topic: {name}.alerts, cluster: lab, dead_letter_topic: {name}.dead}}
+outputs: [{{topic: {name}.reports}}]
 inner: {{replication_factor: 1, partitions: 4}}
 state: {{directory: "{folder}/state"}}
 admin: {{listen: "127.0.0.1:{gyre_port}"}}

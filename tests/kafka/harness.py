@@ -66,8 +66,8 @@ class Place:
             "name": self.name,
             "instance": instance,
             "kafka": {"brokers": self.brokers},
-            "input": {"topic": self.input},
-            "output": {"topic": self.reports, "dead_letter_topic": self.dead},
+            "input": {"topic": self.input, "dead_letter_topic": self.dead},
+            "outputs": [{"topic": self.reports}],
             "inner": {"partitions": self.inner_partitions, "replication_factor": 1},
             "state": {"directory": str(self.directory / instance)},
             "batch": {"records": 1000},
@@ -135,7 +135,7 @@ class Instance:
         """What /status says of the tasks that this instance holds."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=10) as answer:
             tasks = json.load(answer)["tasks"]
-        return {task["partition"]: task["next_offset"] for task in tasks if task["stage"] == stage}
+        return {task["partition"]: task["next_offset"] for task in tasks if task["stage"] == stage and task["recovered"]}
 
     def lags(self, stage):
         return {labels["partition"]: value for labels, value in self.metrics.get("gyre_consumer_lag_records", [])

@@ -32,8 +32,8 @@ TEST_F(KafkaBrokerTest, CopiesInATransactionWithOffsets) {
                                 testing::Pair(TopicPartition(name("out"), 2), 0)));
   EXPECT_EQ(broker->committed(0), 3);
   EXPECT_THAT(values("out"), UnorderedElementsAre("v0", "v1", "v2", "(none)"));
-  EXPECT_EQ(broker->high_watermark(name("out"), 1), 4);
-  EXPECT_EQ(broker->low_watermark(name("out"), 1), 0);
+  EXPECT_EQ(broker->range(name("out"), 1).high, 4);
+  EXPECT_EQ(broker->range(name("out"), 1).low, 0);
 
   broker->restore(name("out"), 1, 2, [&](const Record& record) {
     EXPECT_EQ(record.offset, 2);
@@ -93,8 +93,8 @@ TEST_F(KafkaBrokerTest, RestoresPastAbortsAndMarkersUpToTheHighWatermark) {
   }
   // Two records kept, two aborted, a marker after each; the last may come after its abort's answer.
   const auto until = kafka::Clock::now() + std::chrono::seconds(20);
-  while (broker->high_watermark(name("out"), 0) < 8 && kafka::left(until) > 0) continue;
-  EXPECT_EQ(broker->high_watermark(name("out"), 0), 8);
+  while (broker->range(name("out"), 0).high < 8 && kafka::left(until) > 0) continue;
+  EXPECT_EQ(broker->range(name("out"), 0).high, 8);
   std::vector<std::string> seen;
   const auto reached = broker->restore(
       name("out"), 0, 0, [&](const Record& record) { seen.push_back(*record.value); });
@@ -110,7 +110,7 @@ TEST_F(KafkaBrokerTest, RestoreWaitsForTheTransactionBelowTheHighWatermark) {
   Foreign other(name("other"));
   other.begin();
   other.write(name("out"), "late");
-  EXPECT_EQ(broker->high_watermark(name("out"), 0), 1);
+  EXPECT_EQ(broker->range(name("out"), 0).high, 1);
   std::vector<std::string> seen;
   auto reached = std::async(std::launch::async, [&] {
     return broker->restore(name("out"), 0, 0,
@@ -225,8 +225,8 @@ TEST_F(KafkaBrokerTest, DeletesWhatWasReadAndSaysWhyItCannot) {
   const std::vector<PartitionOffset> done{{0, 3}};
   EXPECT_EQ(broker->delete_before(done), "");
   const auto until = kafka::Clock::now() + std::chrono::seconds(20);
-  while (broker->low_watermark(name("in"), 0) < 3 && kafka::left(until) > 0) continue;
-  EXPECT_EQ(broker->low_watermark(name("in"), 0), 3);
+  while (broker->range(name("in"), 0).low < 3 && kafka::left(until) > 0) continue;
+  EXPECT_EQ(broker->range(name("in"), 0).low, 3);
 
   const std::vector<PartitionOffset> beyond{{0, 50}};
   std::string problem = broker->delete_before(beyond);
@@ -240,15 +240,15 @@ TEST_F(KafkaBrokerTest, FindsARecordByItsOffset) {
   fill("in", 0, 3);
   const auto broker = make_kafka_broker(client(), stage());
   start(*broker, 1);
-  const auto range = broker->input_range(0);
-  ASSERT_TRUE(range);
-  EXPECT_EQ(range->low, 0);
-  EXPECT_EQ(range->high, 3);
-  const auto record = broker->record_at(0, 1);
-  ASSERT_TRUE(record);
-  EXPECT_EQ(record->value, "v1");
-  EXPECT_EQ(record->timestamp, read(*broker, 3)[1].timestamp);
-  EXPECT_FALSE(broker->record_at(0, 3));
+  const auto ranges = broker->input_ranges(std::vector{0});
+  ASSERT_EQ(ranges.size(), 1U);
+  EXPECT_EQ(ranges.at(0).low, 0);
+  EXPECT_EQ(ranges.at(0).high, 3);
+  const auto records = broker->records_at(std::vector<PartitionOffset>{{0, 1}});
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records.at(0).value, "v1");
+  EXPECT_EQ(records.at(0).timestamp, read(*broker, 3)[1].timestamp);
+  EXPECT_TRUE(broker->records_at(std::vector<PartitionOffset>{{0, 3}}).empty());
 }
 
 TEST_F(KafkaBrokerTest, FindsOffsetsByTime) {

@@ -63,25 +63,34 @@ def restarts(instance, count):
 
 def fail_over(place, session):
     settings = {"kafka": {"properties": {"session.timeout.ms": session * 1000}}}
-    pair = [Instance(place, f"{name}{session}", None, settings) for name in ("x", "y")]
-    for instance in pair:
-        instance.start()
-    wait_for("both hold some partitions of each stage and work", lambda: all(
-        instance.sample() and all(instance.next_offsets(stage) and committed(instance, stage) for stage in
-                                  ("intake", "by_container", "by_rule")) for instance in pair))
-    dead, alive = pair
-    held = dead.next_offsets("by_container")
-    dead.end(signal.SIGKILL)
-    began = time.monotonic()
+    with contextlib.ExitStack() as ending:
+        pair = [ending.enter_context(running(Instance(place, f"{name}{session}", None, settings))) for name in ("x", "y")]
+        wait_for("both hold some partitions of each stage and work", lambda: all(
+            instance.sample() and all(instance.next_offsets(stage) and committed(instance, stage) for stage in
+                                      ("intake", "by_container", "by_rule")) for instance in pair))
+        dead, alive = pair
+        held = dead.next_offsets("by_container")
+        dead.end(signal.SIGKILL)
+        began = time.monotonic()
 
-    def taken():
-        now = alive.next_offsets("by_container")
-        return all(now.get(partition, 0) > offset for partition, offset in held.items())
+        def taken():
+            now = alive.next_offsets("by_container")
+            return all(now.get(partition, 0) > offset for partition, offset in held.items())
 
-    wait_for("the other works on all of them", taken)
-    say(f"fail-over of {len(held)} partitions after SIGKILL: {time.monotonic() - began:.1f} s with a session of {session} s")
-    alive.end(signal.SIGTERM)
+        wait_for("the other works on all of them", taken)
+        say(f"fail-over of {len(held)} partitions after SIGKILL: {time.monotonic() - began:.1f} s with a session of {session} s")
+        alive.end(signal.SIGTERM)
     time.sleep(session + 2)   # static members stay in the group for so long
+
+
+@contextlib.contextmanager
+def running(instance):
+    instance.start()
+    try:
+        yield instance
+    finally:
+        if instance.process:
+            instance.end(signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -127,7 +136,7 @@ def main():
         return 64
     with tempfile.TemporaryDirectory(prefix="gyre-restart.") as directory:
         place = Place(os.path.abspath(sys.argv[1]), os.environ["GYRE_KAFKA"], pathlib.Path(directory),
-                      settings={"findings": {"gap": "6h", "incident_gap": "6h"}, "batch": {"records": 10_000}})
+                      settings={"findings": {"gap": "6h", "incident_gap": "6h", "keep_closed": "6h"}, "batch": {"records": 10_000}})
         measure(place, int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) == 4 else 20)
     return 0
 

@@ -173,6 +173,12 @@ def test(gyre, directory):
         status, said = heard.run(place, "topics", "-c", certified, TEST_KEY_PASSWORD=WRONG_PASSWORD)
         problems.expect(status != 0, f"with a wrong password of the key: {said[-300:]!r}")
 
+        status, said = heard.run(place, "check", "--connect", "-c", known, **right)
+        problems.expect(status == 1 and "authori" in said.lower(), f"the check finds no rights: {said[-300:]!r}")
+        status, said = heard.run(place, "check", "--connect", "-c", known, "--set", "kafka.brokers=127.0.0.1:1",
+                                 **right)
+        problems.expect(status == 1 and "no answer from Kafka at 127.0.0.1:1" in said, f"the check finds no broker: {said[-300:]!r}")
+
         grant(place, 0)
         status, said = heard.run(place, "run", "-c", known, **right)
         problems.expect(status == 1 and "create it with sufficient rights: kafka-topics" in said, f"without Create: {said[-300:]!r}")
@@ -180,6 +186,11 @@ def test(gyre, directory):
         instance.start(**right)
         wait_for("the engine works over TLS with a password, with the rights of the page",
                  lambda: instance.sample() and instance.value("gyre_ready") == 1, 120)
+        status, said = heard.run(place, "check", "--connect", "-c", known, **right)
+        problems.expect(status == 0 and f"ok write {place.reports}" in said and f"ok read {place.input}" in said,
+                        f"the check finds every right of the page: {said[-600:]!r}")
+        problems.expect(not any([*kafka_log.read(place.brokers, place.reports), *kafka_log.read(place.brokers, place.dead)]),
+                        "the check has written nothing")
         status, said = heard.run(place, "generate", "-c", known, "--kafka", "--count", "10", **right)
         problems.expect(status == 1 and "authori" in said.lower(), f"it may not write its input: {said[-200:]!r}")
 

@@ -108,7 +108,7 @@ class AlignedReadingTest : public testing::Test {
   std::map<std::string, Said> findings() const {
     std::map<std::string, Said> newest;
     simdjson::dom::parser parser;
-    for (const auto& [id, json] : content(cluster_, config_.output.topic)) {
+    for (const auto& [id, json] : content(cluster_, config_.outputs.front().topic)) {
       const simdjson::dom::element report = parser.parse(json);
       if (std::string_view(report["kind"].get_string().value()) != "finding") continue;
       const Said said{.state = std::string(report["state"].get_string().value()),

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -66,7 +69,7 @@ kafka:
   brokers: "a:9092, b:9093,c"
   properties: {security.protocol: SSL, fetch.min.bytes: 10, enable.ssl.certificate.verification: true}
 input: {start: 2026-01-02T03:04:05Z, tenant: blue, cluster: west}
-output:
+admin:
 inner: {partitions: 4, replication_factor: 1}
 state: {directory: /tmp/edge, cache: 1GiB}
 batch: {linger: 5ms, bytes: 100000}
@@ -161,8 +164,25 @@ TEST(Config, WrongValuesAreRefused) {
                            "name: a\nname: b",
                            "{a: 1}: 2",
                            "name: a\n---\nname: b",
-                           "input: {topic: t}\noutput: {topic: t}",
-                           "output: {topic: gyre.by-container}"}) {
+                           "input: {topic: t}\noutputs: [{topic: t}]",
+                           "outputs: [{topic: gyre.by-container}]",
+                           "outputs: [{topic: a}, {topic: a}]",
+                           "outputs: []",
+                           "outputs: {topic: a}",
+                           "outputs: [a]",
+                           "outputs: [{encoding: ecs}]",
+                           "outputs: [{topic: a b}]",
+                           "outputs: [{topic: a, encoding: cef}]",
+                           "outputs: [{topic: a, markdown: some}]",
+                           "outputs: [{topic: a, encoding: falco, markdown: always}]",
+                           "outputs: [{topic: a, filter: [page]}]",
+                           "outputs: [{topic: a, filter: {attention: page}}]",
+                           "outputs: [{topic: a, filter: {attention: [pager]}}]",
+                           "outputs: [{topic: a, filter: {severity: []}}]",
+                           "outputs: [{topic: a, filter: {kind: [alert]}}]",
+                           "outputs: [{topic: a, topic: b}]",
+                           "log: {format: xml}",
+                           "log: {level: trace}"}) {
     EXPECT_THAT(refusal(yaml), StartsWith("gyre.yaml")) << yaml;
   }
 }
@@ -238,8 +258,8 @@ TEST(Config, AValueThatAnAliasDoesNotTakeIsRefusedByTheNameThatWasWritten) {
 }
 
 TEST(Config, AProblemOfTheWholeNamesALineToo) {
-  EXPECT_EQ(refusal("input: {topic: a}\noutput:\n  topic: a\n"),
-            "gyre.yaml:3:3: output.topic and input.topic are the same topic, a");
+  EXPECT_EQ(refusal("input: {topic: a}\noutputs:\n  - topic: a\n"),
+            "gyre.yaml:3:5: outputs[0].topic and input.topic are the same topic, a");
   EXPECT_THAT(refusal("findings:\n  gap: 60s\n"),
               StartsWith("gyre.yaml:2:3: findings.gap must be at least findings.lateness"));
 }
@@ -292,13 +312,138 @@ TEST(Config, TheEnginesPropertiesWinHoweverTheUsersAreSpelled) {
   EXPECT_EQ(value("acks"), "0");
 }
 
-TEST(Config, TheInstanceIsTheFilesThenTheEnvironmentsThenTheHosts) {
+TEST(Config, TheInstanceIsTheHostsUnlessSomethingSaysOtherwise) {
   EXPECT_FALSE(read("").instance.empty());
   const Environment given("GYRE_INSTANCE", "from-environment");
   EXPECT_EQ(read("").instance, "from-environment");
-  EXPECT_EQ(read("instance: from-file").instance, "from-file");
   const Environment bad("GYRE_INSTANCE", "a b");
-  EXPECT_THAT(refusal("workers: 1"), HasSubstr("GYRE_INSTANCE"));
+  EXPECT_THAT(refusal("workers: 1"),
+              StartsWith("GYRE_INSTANCE: instance: its value is not a name"));
+}
+
+Config with_flags(const std::string& yaml, const std::vector<std::string>& flags) {
+  return parse_config(yaml, "gyre.yaml", {}, Checked::kAlone, flags);
+}
+
+TEST(Config, AFlagWinsOverTheEnvironmentThatOverTheFileAndThatOverTheDefault) {
+  const std::string yaml = "findings: {gap: 20m}\nworkers: 2\nname: file\n";
+  const Environment gap("GYRE_FINDINGS_GAP", "30m");
+  const Environment workers("GYRE_WORKERS", "3");
+  const Environment nothing("GYRE_NAME", "");  // says nothing
+  const Config config = with_flags(yaml, {"findings.gap=40m", "input.cluster=a=b"});
+  EXPECT_EQ(config.findings.gap, 2400);
+  EXPECT_EQ(config.workers, 3);
+  EXPECT_EQ(config.name, "file");
+  EXPECT_EQ(config.input.cluster, "a=b");
+  EXPECT_EQ(config.input.topic, "falco.alerts");
+}
+
+TEST(Config, ListsAndMapsOutsideOfTheFileAreYaml) {
+  const Environment stages("GYRE_STAGES", "[intake, by_rule]");
+  const Environment outputs("GYRE_OUTPUTS", "[{topic: siem, encoding: ocsf}]");
+  const Environment properties("GYRE_KAFKA_PROPERTIES", "{sasl.mechanism: PLAIN}");
+  const Config config = with_flags("kafka: {properties: {sasl.mechanisms: GSSAPI, linger.ms: 7}}",
+                                   {"kafka.properties.security.protocol=SASL_SSL"});
+  EXPECT_THAT(config.stages, ElementsAre("intake", "by_rule"));
+  EXPECT_EQ(config.outputs.at(0).encoding, schemas::Encoding::kOcsf);
+  // One property under two names: who comes later says it.
+  EXPECT_EQ(
+      config.kafka.properties,
+      (std::map<std::string, std::string>{
+          {"sasl.mechanism", "PLAIN"}, {"linger.ms", "7"}, {"security.protocol", "SASL_SSL"}}));
+  const Environment broken("GYRE_STAGES", "[intake");
+  EXPECT_THAT(refusal(""), StartsWith("GYRE_STAGES: stages must be YAML of one line"));
+}
+
+TEST(Config, WhatStandsOutsideOfTheFileIsTakenAsItIsAndNeverQuoted) {
+  const Environment name("GYRE_PLAYBOOKS", "${HOME} # x");
+  EXPECT_EQ(read("").playbooks, "${HOME} # x");
+  const Environment workers("GYRE_WORKERS", "hunter2");
+  const Environment properties("GYRE_KAFKA_PROPERTIES", "{security.protocol: hunter2}");
+  EXPECT_THAT(refusal(""), AllOf(HasSubstr("GYRE_WORKERS: workers: its value is not a whole"),
+                                 HasSubstr("because of its value"), Not(HasSubstr("hunter2"))));
+}
+
+TEST(Config, AWrongFlagIsRefusedWithTheNearestKey) {
+  EXPECT_THROW(with_flags("", {"workers"}), ConfigError);
+  try {
+    with_flags("workers: 0", {"findings.gapp=1h", "workers=-1"});
+    FAIL() << "taken";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "gyre.yaml:1:10: workers: \"0\" is not a whole number from 1 to 256\n"
+                 "--set: unknown key findings.gapp; the nearest known one is findings.gap\n"
+                 "--set: workers: \"-1\" is not a whole number from 1 to 256");
+  }
+}
+
+TEST(Config, APropertyMayStandInAFile) {
+  const auto file = std::filesystem::path(testing::TempDir()) / fmt::format("secret{}", getpid());
+  std::ofstream(file) << "hunter2\r\n";
+  const Config config =
+      read(fmt::format("kafka: {{properties: {{sasl.password_file: '{}'}}}}", file.string()));
+  EXPECT_TRUE(config.kafka.properties.empty());
+  EXPECT_EQ(kafka_client(config).properties.at("sasl.password"), "hunter2");
+  std::ofstream(file) << "";
+  EXPECT_THROW(kafka_client(config), ConfigError);  // it is empty
+  std::filesystem::remove(file);
+  EXPECT_THROW(kafka_client(config), ConfigError);
+  // Whoever gives it anew, gives it another way.
+  EXPECT_TRUE(
+      with_flags(fmt::format("kafka: {{properties: {{sasl.password_file: '{}'}}}}", file.string()),
+                 {"kafka.properties.sasl.password=x"})
+          .kafka.property_files.empty());
+  EXPECT_THAT(refusal("kafka: {properties: {group.id_file: x}}"), HasSubstr("set by the engine"));
+  EXPECT_THAT(refusal("kafka: {properties: {sasl.pass_file: x}}"),
+              HasSubstr("sasl.pass is no property of librdkafka"));
+  EXPECT_THAT(refusal("kafka: {properties: {sasl.password: x, sasl.password_file: y}}"),
+              HasSubstr("stands here twice"));
+}
+
+TEST(Config, TheDumpReadsTheSameSaysWhereFromAndHoldsNoSecret) {
+  const Environment workers("GYRE_WORKERS", "3");
+  const std::string yaml = R"(
+name: edge
+kafka: {properties: {sasl.password: hunter2, ssl.key.pem: hunter2, ssl.ca.location: '/a "b"'}}
+input: {cluster: "west, 2"}
+outputs:
+  - topic: a
+  - {topic: b, encoding: ecs, markdown: ends, filter: {attention: [page, ticket], tenant: ["x, y"]}}
+findings: {backoff_record: [90s, 2h]}
+)";
+  ConfigOrigins origins;
+  const Config config =
+      parse_config(yaml, "gyre.yaml", {}, Checked::kAlone, {"batch.linger=5ms"}, &origins);
+  const std::string dump = config_dump(config, origins);
+  EXPECT_THAT(
+      dump,
+      AllOf(HasSubstr("name: edge  # gyre.yaml:2\n"), HasSubstr("workers: 3  # GYRE_WORKERS\n"),
+            HasSubstr("batch:\n  linger: 5ms  # --set\n"), HasSubstr("sasl.password: \"****\""),
+            Not(HasSubstr("hunter2")), HasSubstr("\nplaybooks: \"\"\n")));
+  const Config again = parse_config(dump, "dump");
+  auto values = config_values(config);
+  EXPECT_EQ(config_values(again), values);
+  EXPECT_EQ(again.kafka.properties.at("ssl.ca.location"), "/a \"b\"");
+}
+
+TEST(Config, ReadsOutputs) {
+  EXPECT_EQ(read("").outputs.at(0).topic, "falco.reports");
+  const Config config = read(R"(
+outputs:
+  - topic: falco.reports
+  - topic: pager
+    encoding: falco
+    filter: {attention: [page], severity: [high, critical], kind: [finding], tenant: [blue]}
+  - {topic: siem, encoding: ocsf, markdown: never}
+)");
+  ASSERT_EQ(config.outputs.size(), 3U);
+  EXPECT_EQ(config.outputs[1].encoding, schemas::Encoding::kFalco);
+  EXPECT_THAT(config.outputs[1].filter.attention, ElementsAre("page"));
+  EXPECT_THAT(config.outputs[1].filter.severity, ElementsAre("high", "critical"));
+  EXPECT_EQ(config.outputs[2].markdown, Output::Markdown::kNever);
+  EXPECT_EQ(refusal("outputs:\n  - topik: a\n"),
+            "gyre.yaml:2:5: unknown key outputs[0].topik; the nearest known one is topic\n"
+            "gyre.yaml:2:5: outputs[0] names no topic");
 }
 
 TEST(Config, TheHashCoversWhatDecisionsDependOnAndNothingElse) {
@@ -361,7 +506,6 @@ TEST(Topics, InnerTopicsHaveThePartitionsAndKeepWhatIsNotRead) {
   };
   EXPECT_EQ(named("gyre.by-container").config.at("retention.ms"), "-1");
   EXPECT_EQ(named("gyre.by-container").config.at("cleanup.policy"), "delete");
-  EXPECT_EQ(named("gyre.intake.changelog").config.at("segment.bytes"), "16777216");
   EXPECT_EQ(named("gyre.by-rule").config.at("retention.ms"), "-1");
   EXPECT_EQ(named("gyre.by-rule.changelog").config.at("cleanup.policy"), "compact");
   EXPECT_EQ(named("gyre.by-container.changelog").config.at("cleanup.policy"), "compact");
@@ -371,6 +515,7 @@ TEST(Topics, InnerTopicsHaveThePartitionsAndKeepWhatIsNotRead) {
     const bool inner = spec.name.starts_with("gyre.");
     EXPECT_EQ(spec.exact, inner) << spec.name;
     EXPECT_EQ(spec.partitions, inner ? 4 : spec.partitions) << spec.name;
+    EXPECT_EQ(spec.config.contains("segment.bytes"), inner) << spec.name;
   }
   for (const char* output : {"falco.reports", "falco.alerts.dead-letter"})
     EXPECT_EQ(named(output).config.at("message.timestamp.type"), "LogAppendTime");

@@ -107,6 +107,32 @@ std::size_t count(const Result& result, std::string_view truth, std::string_view
       [&](const Found& one) { return one.truth == truth && one.verdict.starts_with(verdict); }));
 }
 
+// How many of the undetermined rank at least as high as each attack among them; ties count against.
+std::vector<std::size_t> ranks_of_attacks(const Result& result, std::size_t& undetermined) {
+  std::vector<std::size_t> ranks;
+  undetermined = 0;
+  for (const Found& attack : result.findings) {
+    if (attack.verdict != "undetermined") continue;
+    ++undetermined;
+    if (attack.truth != "attack") continue;
+    ranks.push_back(static_cast<std::size_t>(
+        std::count_if(result.findings.begin(), result.findings.end(), [&](const Found& other) {
+          return other.verdict == "undetermined" && other.risk >= attack.risk;
+        })));
+  }
+  std::sort(ranks.begin(), ranks.end());
+  return ranks;
+}
+
+std::string ranking(const Result& result) {
+  std::size_t undetermined = 0;
+  const auto ranks = ranks_of_attacks(result, undetermined);
+  return fmt::format(
+      "By risk, the {} attacks among the {} undetermined hold the places {} (of equal risk the "
+      "last).\n",
+      ranks.size(), undetermined, fmt::join(ranks, ", "));
+}
+
 std::string table(const Result& result) {
   std::string text = "| truth |";
   for (const char* verdict : kVerdicts) text += fmt::format(" {} |", verdict);
@@ -175,6 +201,12 @@ TEST_F(Corpus, NoAttackPassesForATestOrForBenign) {
         0U);
   }
   EXPECT_EQ(count(plain, "test", "test, more"), 0U) << "names alone prove nothing";
+  for (const Result* result : {&added, &plain}) {
+    std::size_t undetermined = 0;
+    const auto ranks = ranks_of_attacks(*result, undetermined);
+    ASSERT_FALSE(ranks.empty());
+    EXPECT_LE(ranks.back(), (undetermined + 9) / 10) << "risk ranks attacks in the top tenth";
+  }
 
   const std::string text =
       "# Verdicts on real alerts\n\nMade by `tests/pipeline/corpus_test.cpp` from some 1,000 "
@@ -185,8 +217,12 @@ TEST_F(Corpus, NoAttackPassesForATestOrForBenign) {
       "somebody did by hand as an intruder would. *low* labels are\nmade of names alone: they "
       "lower neither severity, nor risk, nor attention. *more* is medium or high confidence.\n\n"
       "## As the alerts came, most with the image's name\n\n" +
-      table(added) +
-      "\n## The same alerts with Falco's default fields only (no image, no pod)\n\n" + table(plain);
+      table(added) + "\n" + ranking(added) +
+      "\n## The same alerts with Falco's default fields only (no image, no pod)\n\n" +
+      table(plain) + "\n" + ranking(plain) +
+      "\nThe weights of `playbooks/signs.yaml` were chosen with these labels at hand: the ranking "
+      "is a "
+      "check against falling back,\nnot a measurement on alerts nobody had seen.\n";
   const auto file = kSource / "docs/corpus.md";
   if (std::getenv("GYRE_WRITE_GOLDEN") != nullptr) std::ofstream(file) << text;
   EXPECT_EQ(read(file), text) << "docs/corpus.md; if that is meant: GYRE_WRITE_GOLDEN=1";

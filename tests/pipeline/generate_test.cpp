@@ -248,6 +248,53 @@ TEST(Generate, StartsOneContainerOfTheNewVersionOnEveryMachine) {
   EXPECT_LT(std::stoll(started["node-05"]) - std::stoll(started["node-01"]), 600 * kNanosPerSecond);
 }
 
+TEST(Generate, ReachesTheSizeOfAFleetOfFiveThousandNodes) {
+  const auto of_fleet = [](const std::string& profile, std::uint64_t count) {
+    GenerateOptions made = options(profile, count);
+    made.hosts = 5'000;
+    made.event_rate = 120;
+    std::map<std::string, std::set<std::string>> seen;
+    for (const std::string& line : lines_of(made)) {
+      seen["findings"].insert(member(line, "container.id") + member(line, "rule") +
+                              member(line, "proc.name"));
+      seen["hosts"].insert(member(line, "hostname"));
+      seen["rules"].insert(member(line, "rule"));
+      if (member(line, "container.image.tag") == "4.13.0")
+        seen["released"].insert(member(line, "container.id"));
+    }
+    return seen;
+  };
+  auto wide = of_fleet("wide", 50'000);
+  EXPECT_EQ(wide["findings"].size(), 50'000U);
+  EXPECT_GT(wide["hosts"].size(), 4'900U);
+  auto mixed = of_fleet("mixed", 30'000);
+  EXPECT_GT(mixed["hosts"].size(), 1'000U);
+  EXPECT_GT(mixed["rules"].size(), 30U);
+  auto attack = of_fleet("attack", 5'000);
+  EXPECT_EQ(attack["hosts"].size(), 1U);
+  EXPECT_GT(attack["rules"].size(), 15U);
+  EXPECT_GT(of_fleet("rollout", 50'000)["released"].size(), 4'000U);
+}
+
+TEST(Generate, FewContainersMakeMostOfTheNoise) {
+  GenerateOptions made = options("mixed", 30'000);
+  made.hosts = 5'000;
+  std::map<std::string, std::size_t> alerts;
+  for (const std::string& line : lines_of(made)) ++alerts[member(line, "container.id")];
+  alerts.erase("host");
+  std::vector<std::size_t> counts;
+  std::size_t all = 0;
+  for (const auto& [container, count] : alerts) {
+    counts.push_back(count);
+    all += count;
+  }
+  std::sort(counts.rbegin(), counts.rend());
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < 600; ++i) first += counts.at(i);  // 1 % of the containers
+  EXPECT_GT(first, all / 2);
+  EXPECT_GT(counts.size(), 2'000U) << "the others have something to say, too";
+}
+
 TEST(Generate, TellsWhoseContainersWereBrokenInto) {
   GenerateOptions made = options("mixed", 20'000);
   made.attacks = 3;

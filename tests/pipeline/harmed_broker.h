@@ -47,30 +47,32 @@ class HarmedBroker : public Broker {
     harm_("recover");
     broker_->recover();
   }
-  std::optional<std::int64_t> committed(std::int32_t partition) override {
-    harm_("ask for the committed offset");
-    return broker_->committed(partition);
+  using Broker::committed;
+  using Broker::restore;
+  std::map<std::int32_t, std::int64_t> committed(
+      std::span<const std::int32_t> partitions) override {
+    harm_("ask for the committed offsets");
+    return broker_->committed(partitions);
   }
-  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override {
-    return broker_->high_watermark(topic, partition);
+  std::map<TopicPartition, LogRange> ranges(std::span<const TopicPartition> logs) override {
+    harm_("ask for ranges");
+    return broker_->ranges(logs);
   }
-  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override {
-    return broker_->low_watermark(topic, partition);
-  }
-  std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
-                       const std::function<void(const Record&)>& apply) override {
+  std::optional<std::vector<std::int64_t>> restore(
+      std::span<const LogPart> parts,
+      const std::function<void(std::size_t, const Record&)>& apply) override {
     harm_("restore");
-    return broker_->restore(topic, partition, from, [&](const Record& record) {
-      apply(record);
+    return broker_->restore(parts, [&](std::size_t part, const Record& record) {
+      apply(part, record);
       harm_("restored a record");
     });
   }
   std::int32_t input_partitions() override { return broker_->input_partitions(); }
-  std::optional<LogRange> input_range(std::int32_t partition) override {
-    return broker_->input_range(partition);
+  std::map<std::int32_t, LogRange> input_ranges(std::span<const std::int32_t> partitions) override {
+    return broker_->input_ranges(partitions);
   }
-  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override {
-    return broker_->record_at(partition, offset);
+  std::map<std::int32_t, Record> records_at(std::span<const PartitionOffset> offsets) override {
+    return broker_->records_at(offsets);
   }
   std::string cluster_id() override { return broker_->cluster_id(); }
   Nanos time() override { return broker_->time(); }

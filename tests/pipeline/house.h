@@ -26,8 +26,8 @@ inline void create_topics(MemoryCluster& cluster, const Config& config, std::int
        {config.by_container_topic(), config.intake_changelog(), config.by_container_changelog(),
         config.by_container_ids(), config.by_rule_topic(), config.by_rule_changelog()})
     cluster.create_topic(topic, config.inner.partitions);
-  cluster.create_topic(config.output.topic, 2);
-  cluster.create_topic(config.output.dead_letter_topic, 2, kLargestDeadLetter);
+  for (const Output& output : config.outputs) cluster.create_topic(output.topic, 2);
+  cluster.create_topic(config.input.dead_letter_topic, 2, kLargestDeadLetter);
 }
 
 /// An alert of container `container` of `host`. Its text differs by time alone.

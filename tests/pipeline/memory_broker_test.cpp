@@ -117,7 +117,7 @@ TEST_F(MemoryBrokerTest, T2_RestoreReachesTheHighWatermarkNotTheLastStableOffset
 
   auto next = polled(connect("b"));
   ASSERT_EQ(next->committed(0), 2) << "the offsets are stable before the changelog is";
-  const std::int64_t high = next->high_watermark(kLog, 0);
+  const std::int64_t high = next->range(kLog, 0).high;
   ASSERT_LT(cluster_.last_stable_offset(kLog, 0), high);
   ASSERT_THAT(seen(kLog), ElementsAre("early")) << "a reader that stops here misses a record";
 
@@ -138,9 +138,18 @@ TEST_F(MemoryBrokerTest, T2_RestoreWaitsForATransactionAndFailsIfNobodyDecidesIt
   EXPECT_THROW(reader->restore(kLog, 0, 0, apply), Failure);
   cluster_.on_wait([] {});
   EXPECT_THROW(reader->restore(kLog, 0, 0, apply), Failure);
-  cluster_.on_wait([&] { cluster_.expire(kGroup, "a"); });
+  cluster_.on_wait([&] { cluster_.time_out("a"); });
   EXPECT_EQ(reader->restore(kLog, 0, 0, apply), 2);
   EXPECT_THAT(values(restored), ElementsAre("kept"));
+}
+
+TEST_F(MemoryBrokerTest, ARestoreThatWaitsEndsWhenTheGroupGivesItsMemberOthers) {
+  auto other = polled(connect("a"));
+  start(*other, out(kLog, "given up"));
+  auto reader = polled(connect("b"));
+  cluster_.on_wait([&] { cluster_.expire(kGroup, "a"); });
+  EXPECT_EQ(reader->restore(kLog, 0, 0, [](const Record&) {}), std::nullopt);
+  EXPECT_TRUE(reader->poll({}).assignment);
 }
 
 TEST_F(MemoryBrokerTest, T3_CommittedWaitsForPendingOffsets) {
@@ -240,7 +249,7 @@ TEST_F(MemoryBrokerTest, MarkersTakeOffsets) {
   std::vector<std::int64_t> offsets;
   for (const Record& record : cluster_.read(kOut, 0)) offsets.push_back(record.offset);
   EXPECT_THAT(offsets, ElementsAre(0, 1, 3, 4));
-  EXPECT_EQ(broker->high_watermark(kOut, 0), 6);
+  EXPECT_EQ(broker->range(kOut, 0).high, 6);
 }
 
 TEST_F(MemoryBrokerTest, AnOpenTransactionHoldsTheLastStableOffset) {
@@ -249,7 +258,7 @@ TEST_F(MemoryBrokerTest, AnOpenTransactionHoldsTheLastStableOffset) {
   start(*broker, out(kOut, "within"));
   cluster_.append(kOut, 0, "after", kNoTime);
   EXPECT_EQ(cluster_.last_stable_offset(kOut, 0), 1);
-  EXPECT_EQ(broker->high_watermark(kOut, 0), 3);
+  EXPECT_EQ(broker->range(kOut, 0).high, 3);
   EXPECT_THAT(seen(kOut), ElementsAre("before"));
   commit(*broker, 1);
   EXPECT_EQ(cluster_.last_stable_offset(kOut, 0), 4);
@@ -330,7 +339,7 @@ TEST_F(MemoryBrokerTest, ExpireGivesPartitionsAwayAndAbortsItsTransaction) {
   start(*a, out(kOut, "lost"));
   cluster_.expire(kGroup, "a");
   EXPECT_EQ(assigned(*b), (Partitions{0, 1, 2, 3}));
-  EXPECT_EQ(cluster_.last_stable_offset(kOut, 0), b->high_watermark(kOut, 0));
+  EXPECT_EQ(cluster_.last_stable_offset(kOut, 0), b->range(kOut, 0).high);
   EXPECT_THAT(seen(kOut), IsEmpty());
 
   EXPECT_THROW(commit(*a, 1), Failure);
@@ -393,13 +402,13 @@ TEST_F(MemoryBrokerTest, WhatLiesOutsideTheLogFails) {
   auto broker = polled(connect("a"));
   for (int i = 0; i < 4; ++i) cluster_.append(kIn, 0, "v" + std::to_string(i), 0);
   cluster_.delete_records(kIn, 0, 3);
-  EXPECT_EQ(broker->low_watermark(kIn, 0), 3);
-  EXPECT_EQ(broker->high_watermark(kIn, 0), 4);
+  EXPECT_EQ(broker->range(kIn, 0).low, 3);
+  EXPECT_EQ(broker->range(kIn, 0).high, 4);
   EXPECT_THROW(broker->resume(Offsets{{0, 2}}), Failure);
   EXPECT_THROW(broker->resume(Offsets{{0, 5}}), Failure);
   EXPECT_THROW(broker->restore(kIn, 0, 2, [](const Record&) {}), Failure);
-  EXPECT_THROW(broker->high_watermark("nowhere", 0), Failure);
-  EXPECT_THROW(broker->high_watermark(kIn, broker->input_partitions()), Failure);
+  EXPECT_THROW(broker->range("nowhere", 0).high, Failure);
+  EXPECT_THROW(broker->range(kIn, broker->input_partitions()).high, Failure);
   broker->resume(Offsets{{0, 3}});
   EXPECT_THAT(values(broker->poll({}).records), ElementsAre("v3"));
 }

@@ -39,7 +39,7 @@ std::vector<std::pair<std::string, std::string>> records_of(const MemoryCluster&
 std::map<std::string, Last> newest(const MemoryCluster& cluster, const Config& config) {
   std::map<std::string, Last> last;
   simdjson::dom::parser parser;
-  for (auto& [id, json] : records_of(cluster, config.output.topic)) {
+  for (auto& [id, json] : records_of(cluster, config.outputs.front().topic)) {
     const std::uint64_t revision = parser.parse(json)["revision"].get_uint64().value();
     if (Last& known = last[id]; revision > known.revision) known = {revision, json};
   }
@@ -161,7 +161,7 @@ struct Input {
 void judge_revisions(const MemoryCluster& cluster, const Config& config, Wrong& wrong) {
   simdjson::dom::parser parser;
   std::map<std::string, std::multiset<std::uint64_t>> revisions;
-  for (auto& [id, json] : records_of(cluster, config.output.topic))
+  for (auto& [id, json] : records_of(cluster, config.outputs.front().topic))
     revisions[id].insert(parser.parse(json)["revision"].get_uint64().value());
   for (const auto& [id, seen] : revisions) {
     std::uint64_t next = 1;
@@ -202,8 +202,7 @@ std::vector<std::string> misreported(const MemoryCluster& cluster, const Config&
   Wrong wrong;
   const Input input(sent);
   std::multiset<std::string> dead;
-  for (auto& [key, value] : records_of(cluster, config.output.dead_letter_topic))
-    dead.insert(value);
+  for (auto& [key, value] : records_of(cluster, config.input.dead_letter_topic)) dead.insert(value);
   if (dead != input.garbage)
     wrong.push_back(fmt::format("{} dead letters, not the {} that were sent", dead.size(),
                                 input.garbage.size()));

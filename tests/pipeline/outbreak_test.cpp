@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "pipeline/commands.h"
+#include "tests/contract/contract.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -85,7 +86,9 @@ class OutbreakTest : public testing::Test {
     std::vector<std::string> lines;
     simdjson::dom::parser parser;
     std::istringstream in(expected);
+    tests::ReportStream stream;
     for (std::string line; std::getline(in, line);) {
+      EXPECT_THAT(stream.violations(line), IsEmpty()) << line;
       const simdjson::dom::element json = parser.parse(line);
       if (json["kind"].get_string().value() != "outbreak") continue;
       EXPECT_LT(line.size(), 60U * 1024);

@@ -11,11 +11,13 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import planted  # noqa: E402
+
 SEEDS = 1000
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-COPY = ROOT / "build" / "planted"
 WORKER, INTAKE = "pipeline/worker.cpp", "pipeline/intake_tasks.cpp"
-BUNDLE, CONTAINER = "pipeline/bundle_tasks.cpp", "pipeline/container_tasks.cpp"
+BUNDLE, BUNDLE_HEADER = "pipeline/bundle_tasks.cpp", "pipeline/bundle_tasks.h"
+CONTAINER = "pipeline/container_tasks.cpp"
 TASK, BROKER = "pipeline/task.cpp", "pipeline/memory_broker.cpp"
 CONTRIBUTION, TRANSACTION = "stages/by_container/contribution.cpp", "state/transaction.cpp"
 
@@ -48,7 +50,8 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
      (BROKER, "if (session_->generation < 0 || session_->member.empty()) {",
       "if (session_->generation < -1) {")),
     ("T2: restores end at the last stable offset",
-     (BROKER, "  const std::int64_t high = log.high();\n", "  const std::int64_t high = log.stable();\n")),
+     (BROKER, "= {log.low, log.high()};\n  }\n  return ranges;\n}\n\nstd::optional<std::vector",
+      "= {log.low, log.stable()};\n  }\n  return ranges;\n}\n\nstd::optional<std::vector")),
     ("T3: pending offsets are not waited for",
      (BROKER, "if (pending() && (!cluster_->waited() || pending())) {", "if (pending() && false) {")),
     ("T4: the producer is kept after a commit without an answer",
@@ -65,11 +68,15 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
     ("K lies beyond the last record",
      (BUNDLE, "sent.at({stage_.changelog, partition}) + 1,", "sent.at({stage_.changelog, partition}) + 4,")),
     ("tasks that are kept over an assignment are not restored",
-     (BUNDLE, "    if (!task) task = std::make_unique<Task>(open(partition));\n",
-      "    const bool kept = task != nullptr;\n    if (!task) task = std::make_unique<Task>(open(partition));\n"),
-     (BUNDLE, "offsets.push_back({partition, recover(partition, *task, broker)});",
-      "offsets.push_back({partition, kept ? task->transaction.checkpoint().next_offset()"
-      " : recover(partition, *task, broker)});")),
+     (BUNDLE_HEADER, "bool restore(Broker& broker);", "bool restore(Broker& broker, std::span<const std::int32_t> added);"),
+     (BUNDLE, "bool BundleTasks::restore(Broker& broker) {",
+      "bool BundleTasks::restore(Broker& broker, std::span<const std::int32_t> added) {"),
+     (BUNDLE, "  if (!restore(broker)) return std::nullopt;", "  if (!restore(broker, added)) return std::nullopt;"),
+     (BUNDLE, "    following.push_back({.partition = partition,",
+      "    if (std::ranges::find(added, partition) == added.end()) continue;\n    following.push_back({.partition = partition,"),
+     (BUNDLE, "    const auto committed = find(all_committed, partition);\n",
+      "    auto committed = find(all_committed, partition);\n"
+      "    if (std::ranges::find(added, partition) == added.end()) committed = task.transaction.checkpoint().next_offset();\n")),
     ("a transaction stays open over a poll",
      (WORKER, "bool Worker::run_once() {\n",
       "static std::map<const Worker*, std::vector<PartitionOffset>> open_batches;\n\nbool Worker::run_once() {\n"),
@@ -103,8 +110,8 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
     ("the checkpoint is that of the batch before",
      (BUNDLE, "  checkpoint.set_next_offset(next_offset);\n", "")),
     ("a restore begins one record too late",
-     (TASK, "std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition));",
-      "std::max(remembered, broker.low_watermark(changelog.topic, changelog.partition)) + 1;")),
+     (TASK, "        all += range(changelog).high - from;\n", "        all += range(changelog).high - from;\n        if (from < range(changelog).high) ++from;\n"),
+     (TASK, "        const std::int64_t from =\n", "        std::int64_t from =\n")),
     ("a restore arms no timers",
      (TRANSACTION, "    if (auto timer = timer_of(changes[i].key, *changes[i].value))",
       "    if (auto timer = timer_of(changes[i].key, *changes[i].value); timer && false)")),
@@ -125,82 +132,16 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
 )
 
 
-def plant(edits, source, target):
-    """Writes the edited files below `target`. Raises ValueError if a place is not there once."""
-    texts = {}
-    for path, old, new in edits:
-        text = texts.get(path) or (source / path).read_text()
-        if text.count(old) != 1:
-            raise ValueError(f"{path} has {text.count(old)} times, not once: {old.strip()}")
-        texts[path] = text.replace(old, new)
-    if target:
-        for path, text in texts.items():
-            (target / path).write_text(text)
-
-
-def check():
-    stale = 0
-    for name, *edits in BUGS:
-        try:
-            plant(edits, ROOT, None)
-        except ValueError as error:
-            print(f"cannot be planted any more: {name}: {error}")
-            stale += 1
-    print(f"{len(BUGS) - stale} of {len(BUGS)} bugs can be planted")
-    return stale > 0
-
-
-def copy_sources():
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for path in tracked.split("\0"):
-        if path and (ROOT / path).is_file():
-            target = COPY / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists() or target.read_bytes() != (ROOT / path).read_bytes():
-                target.write_bytes((ROOT / path).read_bytes())
-                target.chmod((ROOT / path).stat().st_mode)
-
-
-def build():
-    subprocess.run(["ninja", "-C", "build/release", "simulate"], cwd=COPY, check=True, stdout=subprocess.DEVNULL)
-
-
 def find():
     """The first seed that notices, and what it says; None: none does."""
-    run = subprocess.run([COPY / "build/release/tests/simulate", str(SEEDS)], capture_output=True, text=True)
+    run = subprocess.run([planted.COPY / "build/release/tests/simulate", str(SEEDS)], capture_output=True, text=True)
     said = run.stdout + run.stderr
     if run.returncode == 0:
         return None
     seed = re.search(r"^(?:aborted in )?seed (\d+)$", said, re.M)
     wrong = re.search(r"^WRONG: (.*)$", said, re.M) or re.search(r"^(.*CHECK.*|.*what\(\).*)$", said, re.M)
-    return int(seed.group(1)) if seed else -1, wrong.group(1)[:100] if wrong else f"ended with {run.returncode}"
-
-
-def main():
-    if sys.argv[1:] == ["--check"]:
-        return check()
-    if sys.argv[1:]:
-        print(__doc__, file=sys.stderr)
-        return 64
-    copy_sources()
-    subprocess.run(["cmake", "--preset", "release"], cwd=COPY, check=True, stdout=subprocess.DEVNULL)
-    build()
-    if find():
-        sys.exit("the simulation finds something wrong with the engine as it is: ./dev simulate 1000")
-    missed = 0
-    print("| bug | found by seed | as |\n| --- | --- | --- |", flush=True)
-    for name, *edits in BUGS:
-        before = {path: (COPY / path).read_bytes() for path, _, _ in edits}
-        plant(edits, COPY, COPY)
-        build()
-        found = find()
-        missed += found is None
-        seed, wrong = found or (f"not in {SEEDS}", "")
-        print(f"| {name} | {seed} | {wrong} |", flush=True)
-        for path, bytes_before in before.items():
-            (COPY / path).write_bytes(bytes_before)
-    return missed > 0
+    return f"seed {seed.group(1) if seed else '?'}", wrong.group(1)[:100] if wrong else f"ended with {run.returncode}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(planted.main(BUGS, "simulate", find, __doc__))

@@ -43,8 +43,8 @@ class RecoveryTest : public testing::Test {
     for (const std::string& topic : {config_.by_container_topic(), config_.intake_changelog(),
                                      config_.by_container_changelog(), config_.by_container_ids()})
       cluster_.create_topic(topic, config_.inner.partitions);
-    cluster_.create_topic(config_.output.topic, 1);
-    cluster_.create_topic(config_.output.dead_letter_topic, 1, kLargestDeadLetter);
+    cluster_.create_topic(config_.outputs.front().topic, 1);
+    cluster_.create_topic(config_.input.dead_letter_topic, 1, kLargestDeadLetter);
   }
   ~RecoveryTest() override { std::filesystem::remove_all(config_.state.directory); }
 
@@ -282,11 +282,13 @@ class ChangelogTest : public testing::Test {
     other->commit({});
   }
   std::string_view restore(Nanos now) {
-    const Restored restored = restore_task(
-        *broker_, store_,
-        {{"log", 0, state::kChangelog, [](const std::string& key) { return std::optional(key); }}},
-        now);
-    return restored.wiped;
+    const Following task{.partition = 0,
+                         .store = &store_,
+                         .changelogs = {{"log", 0, state::kChangelog, [](const std::string& key) {
+                                           return std::optional(key);
+                                         }}}};
+    Telemetry telemetry(true);
+    return restore_tasks(*broker_, "test", std::span(&task, 1), now, telemetry)->front().wiped;
   }
 
   MemoryCluster cluster_;

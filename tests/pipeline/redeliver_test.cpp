@@ -24,7 +24,7 @@ class RedeliverTest : public testing::Test {
  protected:
   RedeliverTest() {
     cluster_.create_topic(config_.input.topic, 3);
-    cluster_.create_topic(config_.output.dead_letter_topic, 2);
+    cluster_.create_topic(config_.input.dead_letter_topic, 2);
   }
 
   static stages::DeadLetter letter(const std::string& error, const std::string& value,
@@ -42,13 +42,13 @@ class RedeliverTest : public testing::Test {
 
   void put(stages::DeadLetter dead, std::int32_t partition = 0) {
     OutRecord record =
-        to_dead_letter(config_.output.dead_letter_topic, config_.input.topic, std::move(dead));
+        to_dead_letter(config_.input.dead_letter_topic, config_.input.topic, std::move(dead));
     cluster_.append(record.topic, partition, *record.value, kNoTime, record.headers, record.key);
   }
 
   RedeliveryCounts run(const std::string& error, bool dry_run = false) {
     const auto broker = cluster_.connect(redelivery_group(config_, error),
-                                         config_.output.dead_letter_topic, "gyre-redeliver");
+                                         config_.input.dead_letter_topic, "gyre-redeliver");
     return redeliver_letters(*broker, config_, error, dry_run);
   }
 
@@ -143,7 +143,7 @@ TEST_F(RedeliverTest, ARunThatFailedIsContinuedWithoutACopyOrALoss) {
     MemoryCluster fresh;
     cluster_ = std::move(fresh);
     cluster_.create_topic(config_.input.topic, 3);
-    cluster_.create_topic(config_.output.dead_letter_topic, 2);
+    cluster_.create_topic(config_.input.dead_letter_topic, 2);
     config_.batch.records = 2;
     for (int i = 0; i < 6; ++i) put(letter("no_time", std::to_string(i)));
     int commits = 0;
@@ -162,8 +162,8 @@ TEST_F(RedeliverTest, NobodyElsesLettersAndNothingThatIsNotWhole) {
   put(rest);
   put(letter("no_time", std::string(kLargestDeadLetter + 1, 'x')));
   OutRecord foreign = to_dead_letter("", "other.alerts", letter("no_time", "x"));
-  cluster_.append(config_.output.dead_letter_topic, 0, *foreign.value, kNoTime, foreign.headers);
-  cluster_.append(config_.output.dead_letter_topic, 0, "no headers", kNoTime);
+  cluster_.append(config_.input.dead_letter_topic, 0, *foreign.value, kNoTime, foreign.headers);
+  cluster_.append(config_.input.dead_letter_topic, 0, "no headers", kNoTime);
   const RedeliveryCounts counts = run("no_time");
   EXPECT_EQ(counts.redelivered, 0U);
   EXPECT_EQ(counts.cut, 2U);

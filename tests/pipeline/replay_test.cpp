@@ -50,8 +50,9 @@ class ReplayTest : public testing::Test {
     std::cout.rdbuf(before);
     EXPECT_EQ(code, 0);
     std::istringstream written(out.str());
+    tests::ReportStream stream;
     for (std::string line; std::getline(written, line);)
-      EXPECT_THAT(tests::violations("report", line), testing::IsEmpty()) << line;
+      EXPECT_THAT(stream.violations(line), testing::IsEmpty()) << line;
     if (options.dead_letters) {
       std::ifstream dead(*options.dead_letters);
       for (std::string line; std::getline(dead, line);)

@@ -361,7 +361,7 @@ void Simulation::judge() {
     if (machine->process) judge_disk(*machine);
 
   // Who begins with nothing but the topics arrives at the same state, and has nothing to add.
-  const auto reports = content(cluster_, config_.output.topic);
+  const auto reports = content(cluster_, config_.outputs.front().topic);
   for (const auto& machine : machines_)
     for (std::size_t stage = 0; stage < kStageNames.size(); ++stage)
       cluster_.expire(config_.group(kStageNames.at(stage)), client(*machine, stage));
@@ -369,7 +369,8 @@ void Simulation::judge() {
   const Machine& heir = add_machine("heir");
   settle();
   judge_disk(heir);
-  if (content(cluster_, config_.output.topic) != reports) violation("an heir publishes once more");
+  if (content(cluster_, config_.outputs.front().topic) != reports)
+    violation("an heir publishes once more");
 
   std::string all;
   for (const auto& [id, report] : reports) all += report;

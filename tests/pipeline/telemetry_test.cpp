@@ -60,7 +60,7 @@ TEST(AdminServer, ServesMetricsHealthAndReadiness) {
   telemetry.folded(7, 3, 1, 2);
   const LoopId intake{"intake"};
   telemetry.status().expect(intake);
-  telemetry.status().alive(intake);
+  telemetry.status().waits(intake, false);
   const AdminServer server("127.0.0.1:0", telemetry);
   ASSERT_NE(server.port(), 0);
 
@@ -89,12 +89,16 @@ TEST(Status, ALoopThatWaitsForKafkaLivesButIsNotReady) {
   status.set_ready(loop, true, "");
   status.turned(loop, begin);
   EXPECT_TRUE(status.ready(begin + seconds(15)).first);
-  status.alive(loop, begin + seconds(30));
+  status.waits(loop, false, begin + seconds(30));
   EXPECT_EQ(status.ready(begin + seconds(62)),
             std::pair(false, std::string("by_rule 0: has waited for Kafka for 62 s")));
   EXPECT_TRUE(status.healthy(begin + seconds(62)).first);
   EXPECT_EQ(status.healthy(begin + seconds(91)),
             std::pair(false, std::string("by_rule 0: silent for 61 s")));
+  status.waits(loop, true, begin + seconds(92));
+  EXPECT_TRUE(status.healthy(begin + seconds(900)).first);
+  status.waits(loop, false, begin + seconds(900));
+  EXPECT_FALSE(status.healthy(begin + seconds(961)).first);
   status.turned(loop, begin + seconds(92));
   EXPECT_TRUE(status.ready(begin + seconds(93)).first);
 }
@@ -123,7 +127,7 @@ TEST(Telemetry, WarnsOnceOfAlertsWithoutAClusterAndSaysTheCure) {
   }
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_THAT(text, HasSubstr("gyre_alerts_without_cluster_total{topic=\"falco.alerts\"} 5\n"));
-  EXPECT_THAT(log, HasSubstr("CUSTOMFIELDS=cluster:NAME topic=falco.alerts\n"));
+  EXPECT_THAT(log, HasSubstr("CUSTOMFIELDS=cluster:NAME\" topic=falco.alerts\n"));
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
 }
 
@@ -139,7 +143,7 @@ TEST(Telemetry, CountsByFixedLabelsOnly) {
   telemetry.batch_committed("intake", 10, std::chrono::milliseconds(30),
                             std::chrono::milliseconds(20));
   telemetry.batch_failed("intake", "broker down");
-  telemetry.task_recovered("intake", 0, 12, std::chrono::seconds(1));
+  telemetry.tasks_recovered("intake", 2, 12, std::chrono::seconds(1));
   const std::string text = telemetry.metrics();
   EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"Notice\",source=\"syscall\"} 4\n"));
   EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"other\",source=\"other\"} 2\n"));
@@ -193,7 +197,7 @@ std::string metrics_of_everything() {
   telemetry.report_published("finding", std::chrono::seconds(1));
   telemetry.batch_committed("intake", 1, std::chrono::seconds(1), std::chrono::seconds(1));
   telemetry.assigned(loop, 1);
-  telemetry.task_recovered("intake", 0, 1, std::chrono::seconds(1));
+  telemetry.tasks_recovered("intake", 1, 1, std::chrono::seconds(1));
   telemetry.status().assigned(loop, std::vector{0});
   telemetry.status().task(loop, 0, {.stream_time = 1, .stopped = true});
   telemetry.status().lag(loop, 0, 1);
@@ -389,9 +393,9 @@ TEST(Telemetry, LogsARepeatedWarningOnceWithItsCount) {
     telemetry.batch_failed("intake", "line one\nline \"two\"");
   }
   const std::string text = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(text, HasSubstr("Z warning Broker is away broker=b1\n"));
-  EXPECT_THAT(text, HasSubstr("Broker is away broker=b1 repeated=4\n"));
-  EXPECT_THAT(text, HasSubstr("Broker is away broker=b2\n"));
+  EXPECT_THAT(text, HasSubstr("Z level=warning msg=\"Broker is away\" broker=b1\n"));
+  EXPECT_THAT(text, HasSubstr("msg=\"Broker is away\" broker=b1 repeated=4\n"));
+  EXPECT_THAT(text, HasSubstr("msg=\"Broker is away\" broker=b2\n"));
   EXPECT_THAT(text, HasSubstr(R"(stage=intake what="line one\x0aline \"two\"")"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4);
 }

@@ -26,7 +26,7 @@ class DyingBroker : public Broker {
 
   explicit DyingBroker(std::unique_ptr<Broker> broker) : broker_(std::move(broker)) {}
   Point point = Point::kNever;
-  std::function<void()> before_restore;
+  std::function<void()> before_ranges;
   std::function<void()> before_resume;
 
   Poll poll(const BatchLimits& limits) override { return broker_->poll(limits); }
@@ -49,19 +49,20 @@ class DyingBroker : public Broker {
     return sent;
   }
   void recover() override { broker_->recover(); }
-  std::optional<std::int64_t> committed(std::int32_t partition) override {
-    return broker_->committed(partition);
+  using Broker::committed;
+  using Broker::restore;
+  std::map<std::int32_t, std::int64_t> committed(
+      std::span<const std::int32_t> partitions) override {
+    return broker_->committed(partitions);
   }
-  std::int64_t high_watermark(const std::string& topic, std::int32_t partition) override {
-    return broker_->high_watermark(topic, partition);
+  std::map<TopicPartition, LogRange> ranges(std::span<const TopicPartition> logs) override {
+    if (const auto happens = std::exchange(before_ranges, nullptr)) happens();
+    return broker_->ranges(logs);
   }
-  std::int64_t low_watermark(const std::string& topic, std::int32_t partition) override {
-    return broker_->low_watermark(topic, partition);
-  }
-  std::int64_t restore(const std::string& topic, std::int32_t partition, std::int64_t from,
-                       const std::function<void(const Record&)>& apply) override {
-    if (const auto happens = std::exchange(before_restore, nullptr)) happens();
-    return broker_->restore(topic, partition, from, apply);
+  std::optional<std::vector<std::int64_t>> restore(
+      std::span<const LogPart> parts,
+      const std::function<void(std::size_t, const Record&)>& apply) override {
+    return broker_->restore(parts, apply);
   }
   std::int32_t input_partitions() override { return broker_->input_partitions(); }
   std::int64_t offset_at(std::int32_t partition, Nanos time) override {
@@ -78,11 +79,11 @@ class DyingBroker : public Broker {
               const std::function<void(const Record&)>& each) override {
     broker_->follow(topic, partitions, each);
   }
-  std::optional<LogRange> input_range(std::int32_t partition) override {
-    return broker_->input_range(partition);
+  std::map<std::int32_t, LogRange> input_ranges(std::span<const std::int32_t> partitions) override {
+    return broker_->input_ranges(partitions);
   }
-  std::optional<Record> record_at(std::int32_t partition, std::int64_t offset) override {
-    return broker_->record_at(partition, offset);
+  std::map<std::int32_t, Record> records_at(std::span<const PartitionOffset> offsets) override {
+    return broker_->records_at(offsets);
   }
   std::string cluster_id() override { return broker_->cluster_id(); }
   Nanos time() override { return broker_->time(); }
@@ -195,8 +196,8 @@ using Point = DyingBroker::Point;
 TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
   auto undisturbed = cluster(400);
   finish(*start(*undisturbed));
-  const auto expected = content(*undisturbed, config_.output.topic);
-  const auto expected_dead = content(*undisturbed, config_.output.dead_letter_topic);
+  const auto expected = content(*undisturbed, config_.outputs.front().topic);
+  const auto expected_dead = content(*undisturbed, config_.input.dead_letter_topic);
   ASSERT_GT(expected.size(), 10U);
   ASSERT_GT(expected_dead.size(), 10U);
   ASSERT_TRUE(std::any_of(expected.begin(), expected.end(), [](const auto& report) {
@@ -229,9 +230,9 @@ TEST_F(WorkerTest, AFailureAtAnyStepLosesAndDoublesNothing) {
         }
       }
       finish(*instance);
-      EXPECT_EQ(content(*disturbed, config_.output.topic), expected)
+      EXPECT_EQ(content(*disturbed, config_.outputs.front().topic), expected)
           << "point " << static_cast<int>(point) << " restart " << restart;
-      EXPECT_EQ(content(*disturbed, config_.output.dead_letter_topic), expected_dead);
+      EXPECT_EQ(content(*disturbed, config_.input.dead_letter_topic), expected_dead);
       EXPECT_EQ(instance->container_tasks->counters().replays_dropped(), 0U);
       EXPECT_EQ(instance->rule_tasks->counters().replays_dropped(), 0U);
     }
@@ -250,7 +251,7 @@ TEST_F(WorkerTest, ARecordOfAnySizeBecomesADeadLetterAndHoldsUpNothing) {
   EXPECT_EQ(instance->intake_tasks->counters().dead(), 3U);
   std::map<std::string, Record> dead;
   for (std::int32_t partition = 0; partition < 2; ++partition)
-    for (Record& record : log->read(config_.output.dead_letter_topic, partition))
+    for (Record& record : log->read(config_.input.dead_letter_topic, partition))
       dead.emplace(*record.key, std::move(record));
   ASSERT_EQ(dead.size(), 3U);
   EXPECT_EQ(dead.at("0-0").value, large);
@@ -305,7 +306,7 @@ TEST_F(WorkerTest, ALostDirectoryIsRestoredFromTheChangelog) {
 TEST_F(WorkerTest, WhatWasReadOfAnInnerTopicIsDeletedAndNothingElse) {
   auto undisturbed = cluster(400);
   finish(*start(*undisturbed));
-  const auto expected = content(*undisturbed, config_.output.topic);
+  const auto expected = content(*undisturbed, config_.outputs.front().topic);
 
   std::filesystem::remove_all(config_.state.directory);
   auto log = cluster(400);
@@ -329,7 +330,7 @@ TEST_F(WorkerTest, WhatWasReadOfAnInnerTopicIsDeletedAndNothingElse) {
   finish(*instance);
   instance->by_container.delete_read();
   EXPECT_EQ(left(config_.by_container_topic()), 0U);
-  EXPECT_EQ(content(*log, config_.output.topic), expected);
+  EXPECT_EQ(content(*log, config_.outputs.front().topic), expected);
 }
 
 TEST_F(WorkerTest, ALostChangelogIsRefusedInsteadOfCountingTwice) {
@@ -359,7 +360,7 @@ TEST_F(WorkerTest, AMemberThoughtDeadWhileItRestoresGoesOnWhenItIsBack) {
     sleeper->intake.run_once();
     b->intake.run_once();
   }
-  sleeper->intake_broker.before_restore = [&] {
+  sleeper->intake_broker.before_ranges = [&] {
     log->expire(config_.group("intake"), "a-intake");
     for (int i = 0; i < 3; ++i) b->intake.run_once();
   };
@@ -369,10 +370,46 @@ TEST_F(WorkerTest, AMemberThoughtDeadWhileItRestoresGoesOnWhenItIsBack) {
   std::filesystem::remove_all(other.state.directory);
 }
 
+TEST_F(WorkerTest, ARestoreIsGivenUpWhenPartitionsWentToAnother) {
+  auto undisturbed = cluster(400);
+  finish(*start(*undisturbed));
+  const auto expected = content(*undisturbed, config_.outputs.front().topic);
+
+  std::filesystem::remove_all(config_.state.directory);
+  auto log = cluster(400);
+  auto a = start(*log, "a");
+  for (int i = 0; i < 6; ++i) a->intake.run_once();
+  for (int i = 0; i < 3; ++i) a->by_container.run_once();
+  log->hold_markers([&](const std::string& topic, std::int32_t) {
+    return topic == config_.by_container_changelog();
+  });
+  a->by_container.run_once();
+  a.reset();
+  std::filesystem::remove_all(config_.state.directory);
+  a = start(*log, "a");
+  Config other = config_;
+  other.state.directory += "-b";
+  std::unique_ptr<Instance> b;
+  log->on_wait([&] {  // as a restore does for the markers
+    if (!b) b = std::make_unique<Instance>(*log, other, playbooks_, "b", clock_);
+    log->release_markers();
+  });
+  EXPECT_TRUE(a->by_container.run_once()) << "an assignment";
+  ASSERT_TRUE(b);
+  EXPECT_TRUE(a->by_container.run_once()) << "the next one";
+  log->on_wait(nullptr);
+  b.reset();
+  std::filesystem::remove_all(other.state.directory);
+  for (const char* stage : {"intake", "by_container", "by_rule"})
+    log->expire(config_.group(stage), std::string("b-") + stage);
+  finish(*a);
+  EXPECT_EQ(content(*log, config_.outputs.front().topic), expected);
+}
+
 TEST_F(WorkerTest, AMemberThoughtDeadWhoseInputIsDeletedMeanwhileGoesOnWhenItIsBack) {
   Config other = config_;
   other.state.directory += "-b";
-  for (const auto hook : {&DyingBroker::before_restore, &DyingBroker::before_resume}) {
+  for (const auto hook : {&DyingBroker::before_ranges, &DyingBroker::before_resume}) {
     std::filesystem::remove_all(config_.state.directory);
     std::filesystem::remove_all(other.state.directory);
     auto log = cluster(400);
@@ -398,7 +435,7 @@ TEST_F(WorkerTest, AMemberThoughtDeadWhoseInputIsDeletedMeanwhileGoesOnWhenItIsB
 TEST_F(WorkerTest, TwoInstancesShareTheWorkAndTakeItOver) {
   auto undisturbed = cluster(400);
   finish(*start(*undisturbed));
-  const auto expected = content(*undisturbed, config_.output.topic);
+  const auto expected = content(*undisturbed, config_.outputs.front().topic);
 
   std::filesystem::remove_all(config_.state.directory);
   auto log = cluster(400);
@@ -430,8 +467,40 @@ TEST_F(WorkerTest, TwoInstancesShareTheWorkAndTakeItOver) {
   log->expire(config_.group("by_container"), "b-by_container");
   log->expire(config_.group("by_rule"), "b-by_rule");
   finish(*a);
-  EXPECT_EQ(content(*log, config_.output.topic), expected);
+  EXPECT_EQ(content(*log, config_.outputs.front().topic), expected);
   std::filesystem::remove_all(other.state.directory);
+}
+
+TEST_F(WorkerTest, ACriticalAlertIsReportedByTheBatchThatBringsItAndSettledWithItsSecond) {
+  config_.inner.partitions = 1;
+  config_.findings.flash = true;
+  auto made = std::make_unique<MemoryCluster>();
+  create_topics(*made, config_, 1);
+  auto instance = start(*made);
+  const auto work_until = [&](Nanos tick) {
+    clock_ = kNoTime;
+    while (instance->intake.run_once()) continue;
+    clock_ = tick;
+    instance->intake.run_once();
+    while (instance->by_container.run_once()) continue;
+  };
+  const auto said = [&](const std::string& reason) {
+    const auto reports = content(*made, config_.outputs.front().topic);
+    return std::count_if(reports.begin(), reports.end(), [&](const auto& report) {
+      return report.second.find("\"reason\":\"" + reason + "\"") != std::string::npos;
+    });
+  };
+  const Nanos now = kStart + 100 * kNanosPerSecond;
+  made->append(config_.input.topic, 0, alert(now - 60 * kNanosPerSecond, 1), kNoTime);
+  work_until(now);
+  EXPECT_EQ(said("opened"), 1);
+  made->append(config_.input.topic, 0, alert(now, 2), kNoTime);
+  work_until(kNoTime);
+  EXPECT_EQ(said("opened"), 2) << "nothing has passed its second";
+  EXPECT_EQ(said("settled"), 0);
+  work_until(now + 10 * kNanosPerSecond);
+  EXPECT_EQ(said("opened"), 2);
+  EXPECT_EQ(said("settled"), 1);
 }
 
 TEST_F(WorkerTest, AJumpOfTimeIsDecidedInSeveralTransactionsWithoutInputAndAcrossARestart) {
@@ -454,7 +523,7 @@ TEST_F(WorkerTest, AJumpOfTimeIsDecidedInSeveralTransactionsWithoutInputAndAcros
   clock_ = kStart + 7200 * kNanosPerSecond;
   instance->intake.run_once();
   clock_ = kNoTime;
-  const auto reports = [&] { return content(*made, config_.output.topic).size(); };
+  const auto reports = [&] { return content(*made, config_.outputs.front().topic).size(); };
   std::size_t before = 0;
   int transactions = 0;
   for (bool more = true; more; ++transactions) {

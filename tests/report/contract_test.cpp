@@ -74,7 +74,7 @@ std::string incident() {
     member.set_last(1'700'000'009'000'000'000);
     member.mutable_counts()->set_alerts(3);
   }
-  return write_incident(refused().entity, incident, judge_incident(incident),
+  return write_incident(refused().entity, incident, judge_incident(incident), Story::playbooks(),
                         {2, "tactic", 1'700'000'010, 1'700'003'610}, {"0.1", "c0ffee"})
       .json;
 }

@@ -72,6 +72,61 @@ TEST(FalcoException, TakesTheCommonFrontOfManyValues) {
               HasSubstr("comps: [\"in\", \"startswith\"]"));
 }
 
+Story on_a_host() {
+  Story story("Read sensitive file untrusted");
+  story.series.mutable_entity()->set_kind(records::Entity::HOST);
+  story.series.mutable_entity()->set_id("");
+  story.field("proc.exepath", "/opt/scan").field("proc.cmdline", "scan /etc/shadow");
+  return story;
+}
+
+TEST(FalcoException, HoldsInOnePlaceOnly) {
+  Story pod = health_check();
+  pod.card("k8s.ns.name", "shop");
+  EXPECT_THAT(exception_of(with_fields({"proc.cmdline"}), pod),
+              HasSubstr("fields: [container.image.repository, k8s.ns.name, proc.cmdline]"));
+  Story system = health_check();
+  system.card("k8s.ns.name", "kube-system");
+  EXPECT_EQ(exception_of(with_fields({"proc.cmdline"}), system), "");
+
+  const Playbook playbook = with_fields({"proc.exepath", "proc.cmdline"});
+  EXPECT_THAT(exception_of(playbook, on_a_host()),
+              HasSubstr("fields: [evt.hostname, proc.exepath, proc.cmdline]"));
+  EXPECT_EQ(exception_of(with_fields({"proc.exepath"}), on_a_host()), "")
+      << "every use of a program is more than was seen";
+  Story somewhere = on_a_host();
+  somewhere.series.mutable_entity()->set_container_unknown(true);
+  EXPECT_EQ(exception_of(playbook, somewhere), "") << "in which container is not known";
+}
+
+// A value with a random part comes once: exactly so it would except nothing.
+TEST(FalcoException, TakesWhatComesAgainOfAValueThatIsDrawn) {
+  const auto for_pod = [](const char* name) {
+    Story story("Attach/Exec Pod");
+    story.series.set_source("k8s_audit");
+    story.series.mutable_entity()->set_kind(records::Entity::K8S_OBJECT);
+    story.field("ka.user.name", "alice").field("ka.target.namespace", "shop");
+    story.field("ka.target.name", name);
+    return exception_of(with_fields({"ka.user.name", "ka.target.namespace", "ka.target.name"}),
+                        story);
+  };
+  EXPECT_THAT(for_pod("web-5d9c7b6f48-x2x4z"), HasSubstr("- ['alice', 'shop', 'web-']"));
+  EXPECT_THAT(for_pod("web-5d9c7b6f48-x2x4z"), HasSubstr(R"(comps: ["=", "=", "startswith"])"));
+  EXPECT_THAT(for_pod("agent-b7x2q"), HasSubstr("- ['alice', 'shop', 'agent-']"));
+  EXPECT_THAT(for_pod("backup-28412345-b7x2q"), HasSubstr("- ['alice', 'shop', 'backup-']"));
+  EXPECT_THAT(for_pod("builder-0"), HasSubstr("- ['alice', 'shop', 'builder-0']"));
+  EXPECT_THAT(for_pod("x-b7x2q"), HasSubstr("- ['alice', 'shop']")) << "too short to narrow";
+
+  Story drawn = health_check();
+  drawn.fields.erase("proc.cmdline");
+  drawn.field("proc.cmdline", "sh -c /opt/tool/run-checks-and-more-q7Zt2K9x.sh");
+  EXPECT_THAT(exception_of(with_fields({"proc.cmdline"}), drawn),
+              HasSubstr(R"('"sh -c /opt/tool/run-checks-and-more-"')"));
+  Story connection = health_check();
+  connection.field("fd.name", "10.0.0.1:40000->203.0.113.9:443");
+  EXPECT_EQ(exception_of(with_fields({"fd.name"}), connection), "");
+}
+
 TEST(FalcoException, IsNotMadeWhereItWouldBlindTheRule) {
   Story no_image("Some rule");
   no_image.field("proc.pname", "nginx").field("proc.cmdline", "sh x");

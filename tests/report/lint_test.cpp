@@ -61,7 +61,7 @@ TEST(Lint, TakesOnlyWhatIsKnownToChangeNothingForReadOnly) {
         "ps -o pid,ppid,user,lstart,tty,cmd -p 1", "findmnt -o TARGET,OPTIONS /dev/shm",
         "zgrep -h -e ' install ' /var/log/dpkg.log | tail -n 20", "dpkg -S '/bin/sh'",
         "kubectl -n shop get pod x -o yaml > pod.yaml", "ls -l /proc/1/exe 2>/dev/null",
-        "aws cloudtrail lookup-events --start-time 2026-03-02T09:00:00Z",
+        "grep -c 'a > b' x.log", "aws cloudtrail lookup-events --start-time 2026-03-02T09:00:00Z",
         "grep -h log /var/lib/logrotate/status",
         "kubectl label --dry-run=server --overwrite namespace x a=b", "nsenter -t 1 -n ss -tunap"})
     EXPECT_THAT(lint(command, LintOf::kReadOnly), IsEmpty()) << command;

@@ -199,7 +199,7 @@ TEST(Report, HasItsKeysInOrderAndNoNull) {
 }
 
 TEST(Report, OfTheSensorHasNoVerdictRiskPriorityOrOutcome) {
-  Story story("Falco internal: syscall event drop");
+  Story story("Sensor health");
   story.series.set_source("internal");
   const auto keys = keys_of(story.json());
   for (const char* key : {"verdict", "risk", "priority", "outcome"}) {
@@ -282,8 +282,9 @@ TEST(Incident, SumsItsMembersInTheOrderOfTheMatrix) {
   EXPECT_EQ(judgement.risk, 60) << "50, and 30 weighted with 0.354";
   ASSERT_EQ(judgement.terms.size(), 2U);
   EXPECT_EQ(judgement.terms[0].points + judgement.terms[1].points, 60);
-  const std::string json =
-      write_incident(entity, incident, judgement, {1, "opened", 5, 3605}, {"0.1", "c0ffee"}).json;
+  const std::string json = write_incident(entity, incident, judgement, Story::playbooks(),
+                                          {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
+                               .json;
   EXPECT_THAT(json, HasSubstr(R"("findings":["id-a","id-b"])"));
   EXPECT_THAT(json, HasSubstr(R"("alerts":6)"));
   EXPECT_LT(json.find("TA0002"), json.find("TA0007"));

@@ -20,7 +20,6 @@ struct Story {
     series.set_rule(rule);
     series.set_source("syscall");
     series.set_shape("sh <random>");
-    series.set_shape_version(1);
     records::Entity& who = *series.mutable_entity();
     who.set_kind(records::Entity::CONTAINER);
     who.set_tenant("default");
@@ -28,6 +27,7 @@ struct Story {
     who.set_hostname("node-7");
     who.set_id("0a1b2c3d4e5f");
     *entity.mutable_entity() = who;
+    episode.set_shape_version(1);
     episode.set_id("00112233445566778899aabbccddeeff");
     records::Summary& summary = *episode.mutable_summary();
     summary.set_first(1'700'000'000'000'000'001);

@@ -189,8 +189,8 @@ class Differential : public testing::Test {
   }
 
   // nlohmann keeps no sign of a zero.
-  static std::string plain(const std::string& text) {
-    std::string out = text;
+  static std::string plain(std::string_view text) {
+    std::string out(text);
     for (auto at = out.find("-0"); at != std::string::npos; at = out.find("-0", at + 1))
       out.erase(at, 1);
     return out;

@@ -146,7 +146,7 @@ Alert alert_of(const Case& is) {
   alert.rule = is.rule;
   alert.source = "syscall";
   alert.fields = {{"evt.type", is.type}};
-  if (*is.path != '\0') alert.fields.emplace_back("fd.name", is.path);
+  if (*is.path != '\0') alert.fields.set("fd.name", is.path);
   return alert;
 }
 
@@ -186,8 +186,8 @@ TEST(Family, OfOtherRulesByTheirWords) {
 
 TEST(Family, FlagsAndOutcomeHaveNoSay) {
   Alert alert = alert_of({"Some rule", "openat", "/etc/x", Family::kFile});
-  alert.fields.insert(alert.fields.begin(), {"evt.arg.flags", "O_WRONLY|O_CREAT"});
-  alert.fields.emplace_back("zz", "x");
+  alert.fields.set("evt.arg.flags", "O_WRONLY|O_CREAT");
+  alert.fields.set("zz", "x");
   EXPECT_EQ(to_string(family_of(alert)), "file");
 }
 

@@ -165,7 +165,7 @@ TEST(Entity, KeyPartsCannotBeForged) {
   Alert two = one;
   one.hostname = "a/b\n%";
   two.hostname = "a";
-  two.fields[0].second = "b\n%/x";
+  two.fields.set("container.id", "b\n%/x");
   EXPECT_NE(entity_key(entity(one)), entity_key(entity(two)));
   EXPECT_EQ(entity_key(entity(one)), "container/default/default/a%2Fb%0A%25/x");
 }
@@ -312,11 +312,11 @@ TEST(DuplicateId, OfAMillionRandomAlertsAreAMillion) {
     alert.time = static_cast<Nanos>(random() % 50);
     alert.fields.clear();
     for (std::size_t n = random() % 4; n > 0; --n)
-      alert.fields.emplace_back("proc." + std::to_string(n) + text(), text());
-    std::sort(alert.fields.begin(), alert.fields.end());
+      alert.fields.set("proc." + std::to_string(n) + text(), text());
     std::string whole =
         alert.rule + '\n' + alert.hostname + '\n' + std::to_string(alert.time) + '\n';
-    for (const auto& [name, value] : alert.fields) whole += name + '\t' + value + '\n';
+    for (const auto& [name, value] : alert.fields)
+      whole.append(name).append("\t").append(value) += '\n';
     if (different.insert(std::move(whole)).second) ids.push_back(duplicate_id(alert, hasher));
   }
   std::sort(ids.begin(), ids.end());

@@ -17,7 +17,7 @@ constexpr std::string_view kPlain =
     R"({"hostname":"node-7","output":"10:00:00.000000001: Notice shell | user=eve","output_fields":{"container.id":"0123456789ab","evt.time":1767323045000000006,"proc.aname[2]":"sshd","proc.cmdline":"sh -c id","proc.name":"sh","proc.pname":null,"user.uid":1000},"priority":"Notice","rule":"A shell","source":"syscall","tags":["shell","container"],"time":"2026-01-02T03:04:05.000000006Z"})";
 
 bool valid(const Alert& alert) {
-  const auto utf8 = [](const std::string& text) {
+  const auto utf8 = [](std::string_view text) {
     return simdjson::validate_utf8(text.data(), text.size());
   };
   bool all = utf8(alert.rule) && utf8(alert.source) && utf8(alert.hostname) && utf8(alert.output) &&
@@ -306,6 +306,9 @@ TEST_F(Parse, OutcomeIsSaidNeverGuessed) {
   EXPECT_EQ(outcome(R"("ka.response.code":"201")"), Outcome::kSucceeded);
   EXPECT_EQ(outcome(R"("ka.response.code":"403")"), Outcome::kBlocked);
   EXPECT_EQ(outcome(R"("ct.error":"AccessDenied")"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("okta.result":"ALLOW")"), Outcome::kSucceeded);
+  EXPECT_EQ(outcome(R"("okta.result":"FAILURE")"), Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("okta.result":"CHALLENGE")"), Outcome::kUnknown);
   EXPECT_EQ(outcome(""), Outcome::kUnknown);
 }
 

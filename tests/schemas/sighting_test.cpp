@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "schemas/shape.h"
 #include "schemas/sighting_bytes.h"
 
 namespace gyre::schemas {
@@ -35,8 +36,7 @@ records::Sighting sighting_of(std::uint64_t alert, std::mt19937_64& random) {
   content.output = "output of " + std::to_string(alert);
   for (int i = 0; i < 40; ++i)
     if (own() % 3 == 0)
-      content.fields.emplace_back("field." + std::to_string(10 + i),
-                                  "value " + std::to_string(own() % 12));
+      content.fields.set("field." + std::to_string(10 + i), "value " + std::to_string(own() % 12));
   content.tags = {"tag" + std::to_string(random() % 40)};
   const auto outcome = static_cast<Outcome>(own() % 3);
   const Id128 id = IdHasher().add(static_cast<std::int64_t>(alert)).finish();
@@ -120,26 +120,39 @@ TEST(Sighting, OfOneAlertIsWrittenAsTheMessageWouldBe) {
     alert.uuid = text(random() % 2 == 0 ? 3 : 80);
     alert.output = text(random() % 2 == 0 ? 300 : 2'000);
     for (auto n = random() % 36; n > 0; --n)
-      alert.fields.emplace_back("f." + std::to_string(random() % 1'000) + text(3) +
-                                    (random() % 200 == 0 ? std::string(300, 'y') : ""),
-                                "v" + text(random() % 4 == 0 ? 600 : 20));
-    std::sort(alert.fields.begin(), alert.fields.end());
-    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
-    alert.fields.erase(std::unique(alert.fields.begin(), alert.fields.end(), same),
-                       alert.fields.end());
+      alert.fields.set("f." + std::to_string(random() % 1'000) + text(3) +
+                           (random() % 200 == 0 ? std::string(300, 'y') : ""),
+                       "v" + text(random() % 4 == 0 ? 600 : 20));
     for (auto n = random() % (round % 50 == 0 ? 40 : 5); n > 0; --n)
       alert.tags.push_back(std::to_string(10 + n) + text(round % 70 == 0 ? 300 : 9));
     std::sort(alert.tags.begin(), alert.tags.end());
     const auto outcome = static_cast<Outcome>(random() % 3);
     const Id128 id = IdHasher().add(static_cast<std::int64_t>(random())).finish();
-    records::Summary summary;
-    summarise(alert, alert.time - 1, id, outcome, summary);
-    std::string bytes;
-    append_summary(alert, alert.time - 1, id, outcome, bytes);
-    records::Summary read;
-    ASSERT_TRUE(read.ParseFromString(bytes));
-    ASSERT_EQ(read.SerializeAsString(), summary.SerializeAsString()) << round;
-    ASSERT_EQ(bytes.size(), summary.ByteSizeLong()) << round;
+    records::Bundle bundle;
+    records::Sighting& sighting = *bundle.add_sightings();
+    const Id128 key = IdHasher().add(text(9)).finish();
+    sighting.set_finding_key(std::string(view(key)));
+    sighting.mutable_entity()->set_kind(records::Entity::HOST);
+    sighting.mutable_entity()->set_hostname(text(200));
+    sighting.set_rule(alert.rule);
+    sighting.set_source(alert.source);
+    sighting.set_shape(text(300));
+    sighting.set_shape_version(kShapeVersion);
+    sighting.set_second(random() % 9 == 0 ? -1 : static_cast<Second>(random() % 100));
+    summarise(alert, alert.time - 1, id, outcome, *sighting.mutable_summary());
+    append_alert_entry(*sighting.mutable_alerts(), {view(id), alert.time, outcome});
+    sighting.set_arrivals(1);
+    sighting.set_heartbeat(random() % 2 == 0);
+    std::string bytes = "before";
+    append_sighting({.finding_key = key,
+                     .entity = sighting.entity(),
+                     .rule = sighting.rule(),
+                     .source = sighting.source(),
+                     .shape = sighting.shape(),
+                     .second = sighting.second(),
+                     .heartbeat = sighting.heartbeat()},
+                    {.alert = alert, .time = alert.time - 1, .id = id, .outcome = outcome}, bytes);
+    ASSERT_EQ(bytes, "before" + bundle.SerializeAsString()) << round;
   }
 }
 

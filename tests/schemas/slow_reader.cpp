@@ -221,9 +221,9 @@ std::string with_bracket(const std::string& name) {
   return std::regex_match(name, part, replaced) ? part[1].str() + "[" + part[2].str() + "]" : name;
 }
 
-class Fields {
+class Found {
  public:
-  Fields(const ParseLimits& limits, bool& truncated) : limits_(limits), truncated_(truncated) {}
+  Found(const ParseLimits& limits, bool& truncated) : limits_(limits), truncated_(truncated) {}
 
   std::string cut(const std::string& text) {
     if (text.size() <= limits_.string_bytes) return text;
@@ -260,7 +260,7 @@ class Fields {
         truncated_ = true;
         break;
       }
-      alert.fields.emplace_back(name, text);
+      alert.fields.set(name, text);
     }
   }
 
@@ -280,7 +280,7 @@ class Fields {
   std::map<std::string, std::string> found_;
 };
 
-std::vector<std::string> tags_of(const Value& value, Fields& fields) {
+std::vector<std::string> tags_of(const Value& value, Found& fields) {
   std::set<std::string> tags;
   const auto add = [&](const std::string& text) {
     if (!unknown(trim(text))) tags.insert(fields.cut(trim(text)));
@@ -322,7 +322,7 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
 
   bool truncated = false;
   bool unsure = false;
-  Fields fields(limits, truncated);
+  Found fields(limits, truncated);
   const auto scalar = [&](const char* name) {
     const auto at = top.find(name);
     if (at == top.end() || at->second.kind == Value::kList || at->second.kind == Value::kMap)

@@ -102,7 +102,7 @@ class ByRuleTest : public testing::Test {
     Allowance allowance;
     stage_.process(bundle, state_, allowance, reports_);
     for (std::size_t i = before; i < reports_.size(); ++i)
-      EXPECT_THAT(tests::violations("report", reports_[i].json), IsEmpty());
+      EXPECT_THAT(stream_.violations(reports_[i].json), IsEmpty());
     state_.commit(++offset_, std::nullopt);
   }
 
@@ -130,6 +130,7 @@ class ByRuleTest : public testing::Test {
   state::Transaction state_{store_};
   ByRule stage_{config_, {.version = "test", .config_hash = "0"}};
   std::vector<schemas::Report> reports_;
+  tests::ReportStream stream_;
   simdjson::dom::parser parser_;
   std::int64_t next_ = 0;
   std::uint64_t sent_ = 0;

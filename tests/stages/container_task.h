@@ -12,6 +12,7 @@
 
 #include "schemas/alert.h"
 #include "schemas/identity.h"
+#include "schemas/shape.h"
 #include "schemas/sighting.h"
 #include "stages/by_container/stage.h"
 #include "state/store.h"
@@ -36,6 +37,7 @@ struct Given {
   std::string source = "syscall";
   std::string hostname = "node-1";
   Nanos nanos = 0;  ///< within the second
+  std::uint32_t shape_version = schemas::kShapeVersion;
 };
 
 inline records::Sighting sighting(const Given& given) {
@@ -47,7 +49,6 @@ inline records::Sighting sighting(const Given& given) {
   alert.tags = {given.tag};
   alert.output = "something happened";
   alert.fields = given.fields;
-  std::sort(alert.fields.begin(), alert.fields.end());
   const Id128 id = IdHasher().add(given.id).finish();
   records::Sighting one;
   one.mutable_entity()->set_kind(given.container.empty() ? records::Entity::HOST
@@ -61,6 +62,7 @@ inline records::Sighting sighting(const Given& given) {
   one.set_rule(given.rule);
   one.set_source(given.source);
   one.set_shape(given.shape);
+  one.set_shape_version(given.shape_version);
   one.set_second(kStart + given.at);
   schemas::summarise(alert, alert.time, id, given.outcome, *one.mutable_summary());
   schemas::append_alert_entry(*one.mutable_alerts(), {view(id), alert.time, given.outcome});
@@ -72,8 +74,9 @@ inline records::Sighting sighting(const Given& given) {
 class ContainerTask : public testing::Test {
  protected:
   void TearDown() override {
+    tests::ReportStream stream;
     for (const schemas::Report& report : reports_)
-      EXPECT_THAT(tests::violations("report", report.json), testing::IsEmpty()) << report.json;
+      EXPECT_THAT(stream.violations(report.json), testing::IsEmpty()) << report.json;
   }
 
   // Feeds the sightings and a tick that decides everything up to `decided` seconds after kStart.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "tests/stages/container_task.h"
 
 namespace gyre::stages {
@@ -224,6 +225,54 @@ TEST_F(FindingTest, AnImageThatProvesATestChangesTheVerdictOfAnOpenFinding) {
        21);
   EXPECT_THAT(said(), Contains("finding verdict @21"));
   EXPECT_NE(value_of(newest(), "severity"), before);
+}
+
+TEST_F(FindingTest, AChangedConfigurationAppliesFromTheFirstSecondDecidedWithIt) {
+  feed({{.at = 10, .id = 1}}, 100);
+  const std::string id = newest().id;
+  config_.gap = 1200;
+  config_.settle_warning = 1;
+  feed({{.at = 1100, .id = 2}}, 1150);
+  EXPECT_EQ(last().size(), 1U) << "what is open goes on under its id, with the new gap";
+  EXPECT_EQ(newest().id, id);
+  EXPECT_EQ(number_of(newest(), "alerts"), 2U);
+  feed({{.at = 1200, .id = 3, .shape = "other"}}, 1210);
+  EXPECT_EQ(said().back(), "finding opened @1201");
+  feed({}, 1100 + 1200 + 120);
+  EXPECT_EQ(value_of(last().at(id), "state"), "open");
+  feed({}, 1100 + 1200 + 121);
+  EXPECT_EQ(value_of(last().at(id), "state"), "closed");
+}
+
+TEST_F(FindingTest, ANewerNormaliserEndsWhatIsOpenAndGoesOnUnderAnotherId) {
+  const std::uint32_t older = schemas::kShapeVersion - 1;
+  feed({{.at = 10, .id = 1, .shape_version = older}}, 20);
+  feed({{.at = 30, .id = 2}, {.at = 31, .id = 3}}, 40);
+  EXPECT_EQ(said(), (Lines{"finding opened @15", "finding closed @30", "finding opened @35"}));
+  EXPECT_EQ(value_of(reports_[1], "closed_because"), "upgrade");
+  EXPECT_NE(reports_[2].id, reports_[0].id);
+  EXPECT_EQ(value_of(reports_[2], "previous_id"), reports_[0].id);
+  EXPECT_EQ(number_of(reports_[0], "shape_version"), older);
+  EXPECT_EQ(number_of(reports_[2], "shape_version"), schemas::kShapeVersion);
+  // An intake that is not upgraded yet ends nothing.
+  feed({{.at = 50, .id = 4, .shape_version = older}}, 20'000);
+  EXPECT_EQ(last().size(), 2U);
+  std::uint64_t alerts = 0;
+  for (const auto& [id, report] : last()) alerts += number_of(report, "alerts");
+  EXPECT_EQ(alerts, 4U);
+  EXPECT_EQ(counters().findings_open(), 0);
+}
+
+TEST_F(FindingTest, SightingsOfOneSecondAreOfTheirNewestNormaliser) {
+  const std::uint32_t older = schemas::kShapeVersion - 1;
+  feed({{.at = 10, .id = 1}, {.at = 10, .id = 2, .shape_version = older}}, 20'000);
+  EXPECT_EQ(last().size(), 1U);
+  EXPECT_EQ(number_of(newest(), "shape_version"), schemas::kShapeVersion);
+}
+
+TEST_F(FindingTest, WhatAnUnknownNormaliserMadeIsRefused) {
+  EXPECT_THROW(feed({{.at = 10, .id = 1, .shape_version = schemas::kShapeVersion + 1}}, 20),
+               Refusal);
 }
 
 }  // namespace

@@ -4,6 +4,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+#include <vector>
+
+#include "schemas/sighting.h"
+
 namespace gyre::stages {
 namespace {
 
@@ -49,6 +55,45 @@ TEST_F(IntakeTest, AFloodOfOneSecondIsOneSighting) {
   }
   EXPECT_EQ(sightings, 1);
   EXPECT_EQ(arrivals, 100U);
+}
+
+// Sightings that were written, merged and left out of their parts again, and parts that ran full:
+// what comes is what the one merge makes of alerts that came alone.
+TEST_F(IntakeTest, ABatchIsTheMergeOfItsAlerts) {
+  std::mt19937_64 random(5);
+  std::map<std::pair<std::string, std::int64_t>, records::Sighting> want;
+  std::vector<std::string> alerts;
+  for (int i = 0; i < 4'000; ++i) {
+    const std::size_t place = random() % 40;
+    const auto file = fmt::format("/srv/{}/{}", place, std::string(20 * place, 'x'));
+    const auto second = static_cast<int>(random() % (i < 2'000 ? 60 : 3));
+    alerts.push_back(alert(second, file, fmt::format("{:012x}", random() % 30)));
+  }
+  for (const std::string& one : alerts) {
+    add(one);
+    for (const auto& [target, bytes] : finish().bundles) {
+      const records::Bundle bundle = decoded(bytes);
+      for (const records::Sighting& sighting : bundle.sightings())
+        schemas::merge(want[{sighting.finding_key(), sighting.second()}], sighting);
+    }
+  }
+  for (const std::string& one : alerts) add(one);
+  std::size_t found = 0;
+  std::size_t bundles = 0;
+  for (const auto& [target, bytes] : finish().bundles) {
+    EXPECT_LE(bytes.size(), (512U << 10) + 1'000);
+    ++bundles;
+    const records::Bundle bundle = decoded(bytes);
+    for (const records::Sighting& sighting : bundle.sightings()) {
+      ++found;
+      const std::pair key{sighting.finding_key(), sighting.second()};
+      ASSERT_EQ(want.count(key), 1U);
+      EXPECT_EQ(sighting.SerializeAsString(), want[key].SerializeAsString());
+    }
+  }
+  EXPECT_EQ(found, want.size());
+  EXPECT_LT(found, alerts.size());
+  EXPECT_GT(bundles, 4U);
 }
 
 TEST_F(IntakeTest, EveryAlertIsSentOrDead) {

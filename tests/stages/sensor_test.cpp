@@ -102,6 +102,16 @@ TEST_F(SensorTest, DropsAreAReportOfTheSensorWithItsRateAndWithoutAVerdict) {
   EXPECT_THAT(report.json, Not(HasSubstr("\"outcome\":{")));
 }
 
+TEST_F(SensorTest, ALossOfOnePercentAsksForNobodyAndAGreaterOneDoes) {
+  Given small = drop(10, 1);
+  small.fields = {{"n_drops", "10"}, {"n_evts", "1000"}};
+  feed({small}, 60);
+  ASSERT_FALSE(reports_.empty());
+  EXPECT_THAT(reports_.back().json, HasSubstr(R"("attention":{"level":"record")"));
+  feed({drop(200, 2)}, 2000);
+  EXPECT_THAT(reports_.back().json, HasSubstr(R"("attention":{"level":"ticket")"));
+}
+
 TEST_F(SensorTest, AFindingDuringDropsSaysThatItsSensorWasBlind) {
   feed({{.at = 10, .id = 1}, {.at = 50, .id = 2}, drop(30, 3)}, 60);
   const auto finding = [&] {

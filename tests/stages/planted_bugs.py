@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Plants bugs of merging, timers, caps and ids in a copy of by_container, one at a time, and runs the model test until it
+notices, then the other tests of the stage.
+
+usage: planted_bugs.py            builds and runs each in build/planted, prints a table; 1 if one is not found
+       planted_bugs.py --check    only that each bug can still be planted: its place is found once
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import planted  # noqa: E402
+
+CASES = 2000
+DIRECTORY = "stages/by_container/"
+FINDING, EPISODES = DIRECTORY + "finding.cpp", DIRECTORY + "episodes.cpp"
+SECOND, STAGE = DIRECTORY + "second.cpp", DIRECTORY + "stage.cpp"
+PLACES, INCIDENT = DIRECTORY + "places.cpp", DIRECTORY + "incident.cpp"
+MEMBERS, FLASH = DIRECTORY + "members.cpp", DIRECTORY + "flash.cpp"
+DUPLICATES, SIGHTING = DIRECTORY + "duplicates.cpp", "schemas/sighting.cpp"
+TRANSACTION, CARD = "state/transaction.cpp", DIRECTORY + "card.cpp"
+
+BUGS = (   # what is wrong, and the edits that make it so: file, text, replacement
+    ("merge: the duplicates of merged sightings are those of the last one",
+     (SIGHTING, "into.set_duplicates(into.duplicates() + from.duplicates());",
+      "into.set_duplicates(from.duplicates());")),
+    ("merge: of the samples the first ones to come are kept",
+     (SIGHTING, "  for (const records::Sample& sample : from.samples()) add_sample(into, sample);\n",
+      "  for (const records::Sample& sample : from.samples())\n"
+      "    if (into.samples_size() < 4) add_sample(into, sample);\n")),
+    ("merge: what waits for the same second is replaced",
+     (STAGE, "sighting.second()))\n    schemas::merge(folded, *pending);",
+      "sighting.second());\n      pending && pending->counts().alerts() > 2)\n    schemas::merge(folded, *pending);")),
+    ("merge: a swallowed episode's alerts are not counted",
+     (EPISODES, "    fold(right.summary(), right.counts(), left);\n",
+      "    fold(right.summary(), records::Counts(), left);\n")),
+    ("merge: what copies are of is forgotten when their block is written",
+     (DUPLICATES, "    leaf.changed = true;\n    if", "    leaf.changed = ids.size() > 2 * kIdBytes;\n    if")),
+    ("timers: the gap ends one second early",
+     (FINDING, "  return second_of(episode.summary().last()) + config.gap + config.lateness + 1;",
+      "  return second_of(episode.summary().last()) + config.gap + config.lateness;")),
+    ("timers: the longest age forgets the lateness",
+     (FINDING, "second_of(episode.summary().first()) + config.max_age + config.lateness + 1",
+      "second_of(episode.summary().first()) + config.max_age + 1")),
+    ("timers: an alert exactly one gap later opens another episode",
+     (EPISODES, "summary.first() <= own.last() + gap &&", "summary.first() < own.last() + gap &&")),
+    ("timers: the back-off counts from the opening",
+     (FINDING, "context_.now >= episode.published_second() + backoff",
+      "context_.now >= episode.opened_second() + backoff")),
+    ("timers: one that is armed is never armed earlier",
+     (TRANSACTION, "message.armed() != 0 && message.armed() <= message.due()", "message.armed() != 0")),
+    ("timers: a closed finding is kept one second less",
+     (FINDING, "context_.now >= episode.closed_second() + context_.config.keep_closed",
+      "context_.now + 1 >= episode.closed_second() + context_.config.keep_closed")),
+    ("timers: an incident's quiet forgets what its members had since",
+     (INCIDENT, "      incident().set_last(std::max(incident().last(), newest_of(member, state_)));\n",
+      "      incident().set_last(std::max(incident().last(), member.last()));\n")),
+    ("seconds: what comes for a decided second is decided with the batch",
+     (STAGE, "if (due != now) checkpoint.set_decided(now);", "checkpoint.set_decided(now);")),
+    ("seconds: a second is decided before its disorder is over",
+     (STAGE, "second_of(stream) - 1 - config_.disorder", "second_of(stream) - config_.disorder")),
+    ("seconds: late is what is older than the stream less the disorder",
+     (STAGE, "stream - config.lateness * kNanosPerSecond", "stream - config.disorder * kNanosPerSecond")),
+    ("caps: places go to whoever comes first",
+     (PLACES, "taken.of_rule < config.shapes && taken.of_entity", "taken.of_rule <= config.shapes && taken.of_entity"),
+     ),
+    ("caps: a finding that is forgotten keeps its place",
+     (SECOND, "    free_place(key, of_entity.entity);\n", "")),
+    ("caps: what overflows is not counted as such",
+     (SECOND, "  if (find_place(config_, sighting, known.entity))\n"
+      "    counters.set_overflowed(counters.overflowed() + sighting.counts().alerts());\n",
+      "  find_place(config_, sighting, known.entity);\n")),
+    ("caps: a copy of what overflowed takes a place",
+     (PLACES, "  if (sighting.counts().alerts() == 0) {\n    if (auto", "  if (sighting.arrivals() > 0) {\n    if (auto")),
+    ("caps: an incident forgets what it leaves out",
+     (INCIDENT, "    schemas::merge(*incident().mutable_left_out()->mutable_counts(), evicted.counts());\n", "")),
+    ("caps: late episodes are not limited",
+     (EPISODES, "std::count_if(episodes.begin(), episodes.end(), is_late) >= kLateEpisodes",
+      "std::count_if(episodes.begin(), episodes.end(), is_late) >= 100 * kLateEpisodes")),
+    ("ids: an id is that of the second of its publication",
+     (FINDING, 'hasher.add("finding").add(key_).add(second_of(episode.summary().first()) / config().gap);',
+      'hasher.add("finding").add(key_).add(context_.now / config().gap);')),
+    ("ids: an episode born late has the id of one in time",
+     (FINDING, "    if (episode.born_late()) hasher.add((context_.now - config().lateness) / config().gap);\n", "")),
+    ("ids: the predecessor is the newest episode, be it later in time",
+     (FINDING, "if (!series_.last_id().empty() && series_.last_first() < first)", "if (!series_.last_id().empty())")),
+    ("ids: a forgotten series leaves its last id behind",
+     (SECOND, "  if (series.episodes().empty()) {\n    state_.erase_series(key);",
+      "  if (series.episodes().empty()) {\n    state_.put(key, series);")),
+    ("flash: its finding is not settled",
+     (FINDING, "    if (settles_ && is_flashed(episode)) settle(episode);\n", "")),
+    ("flash: it waits for no undecided second before it",
+     (FLASH, "         (decided + 1) / config.gap == second / config.gap;", "         second > decided;")),
+    ("flash: what its seconds decide is written before it is settled",
+     (FINDING, "    if (!is_flashed(episode)) write(episode, judgement, reason);\n",
+      "    write(episode, judgement, reason);\n")),
+    ("revisions: counts of a revision are those of the one before",
+     (FINDING, "    episode.set_dirty(false);\n    episode.set_card_changed(false);\n",
+      "    episode.set_card_changed(false);\n")),
+    ("card: what is learned wakes nobody",
+     (CARD, "    changed = changed || !same;\n", "    changed = changed && !same;\n")),
+)
+
+
+def run(tests, cases):
+    return subprocess.run([planted.COPY / "build/release/tests/stages_test", f"--gtest_filter={tests}",
+                           "--gtest_brief=1"], capture_output=True, text=True, timeout=3000,
+                          env=os.environ | {"GYRE_MODEL_CASES": str(cases)})
+
+
+def find():
+    """By which seed of the model, or which other test."""
+    model = run("Model.*", CASES)
+    said = model.stdout + model.stderr
+    if model.returncode != 0:
+        seed = re.search(r"GYRE_MODEL_SEED=(\d+)", said)
+        wrong = re.search(r"(CHECK[^\n]*|Actual: [^\n]*|\S+:\d+: Failure\n[^\n]*\n[^\n]*)", said)
+        as_what = " ".join(wrong.group(1).split())[:110] if wrong else f"ended with {model.returncode}"
+        return f"model, seed {seed.group(1) if seed else '?'}", as_what
+    others = run("-Model.*:ByRule*:*Understand*:Intake*", 0)
+    if others.returncode == 0:
+        return None
+    failed = re.findall(r"^\[  FAILED  \] (\w+\.\w+)", others.stdout, re.M)
+    return (failed[0], f"one of {len(set(failed))} tests") if failed else ("tests", f"ended with {others.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(planted.main(BUGS, "stages_test", find, __doc__))
