@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/copy.h"
 
 namespace gyre {
 
@@ -66,8 +65,8 @@ IdHasher& IdHasher::add(std::string_view part) {
   if (!fits) {
     state_->digest(state_->pending.data(), std::exchange(state_->size, 0));
     state_->digest(part.data(), part.size());
-  } else {
-    copy_short(to + kNumberBytes, part.data(), part.size());
+  } else if (!part.empty()) {
+    std::memcpy(to + kNumberBytes, part.data(), part.size());
   }
   return *this;
 }

@@ -67,6 +67,11 @@ std::string why_not_join(const KafkaClient& client, const std::string& group,
   const kafka::List list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), 0);
   const auto code = rd_kafka_committed(handle.get(), list.get(), kAnswerMs);
+  // A coordinator that may not be asked for looks like one that does not answer; why, stands aside.
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (const kafka::Message said(rd_kafka_consumer_poll(handle.get(), 0));
+        said && said->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+      return kafka::text(said->err);
   return refusal(client, code, "asking for the offsets of group " + group);
 }
 

@@ -53,32 +53,6 @@ bool contains(const List& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-// A class as numbers, which compare without a call; longer ones are nobody's.
-struct Class {
-  std::size_t size = 0;
-  std::uint64_t front = 0;
-  std::uint64_t back = 0;
-  auto operator<=>(const Class&) const = default;
-};
-
-constexpr std::size_t kClassBytes = 2 * sizeof(std::uint64_t);
-
-constexpr Class class_of(std::string_view text) {
-  Class packed{.size = text.size()};
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    std::uint64_t& half = i < kClassBytes / 2 ? packed.front : packed.back;
-    half = half << 8 | static_cast<unsigned char>(text[i]);
-  }
-  return packed;
-}
-
-constexpr auto kPackedClasses = [] {
-  std::array<Class, kClasses.size()> packed{};
-  std::transform(kClasses.begin(), kClasses.end(), packed.begin(), class_of);
-  std::sort(packed.begin(), packed.end());
-  return packed;
-}();
-
 // Fields come sorted by name, so those of one class stand together: each is looked up once.
 class IdentityFields {
  public:
@@ -86,25 +60,23 @@ class IdentityFields {
 
   bool contain(std::string_view field) {
     if (begins_with(field, "evt.time") || begins_with(field, "jevt.time")) return false;
-    const bool cluster = begins_with(field, "cluster.") || begins_with(field, "k8s.cluster.");
-    if (cluster && (field == "cluster.name" || field == "k8s.cluster.name"))
-      return false;  // a shipper's
-    std::size_t size = 0;
-    while (size < field.size() && field[size] != '.' && field[size] != '[') ++size;
+    if (field == "cluster.name" || field == "k8s.cluster.name") return false;  // a shipper's
+    const bool same = field.size() > class_.size() && field.starts_with(class_) &&
+                      is_end(field[class_.size()]) && !class_.empty();
+    if (same) return counts_;
+    const auto end = std::find_if(field.begin(), field.end(), is_end);
+    class_ = field.substr(0, static_cast<std::size_t>(end - field.begin()));
     // A plugin that nobody told us of names its fields as all do: with a class.
-    if (!known_source_) return size < field.size();
-    if (size > kClassBytes) return false;
-    const Class found = class_of(field.substr(0, size));
-    if (found != class_) {
-      class_ = found;
-      counts_ = std::binary_search(kPackedClasses.begin(), kPackedClasses.end(), found);
-    }
+    counts_ = known_source_ ? std::binary_search(kClasses.begin(), kClasses.end(), class_)
+                            : end != field.end();
     return counts_;
   }
 
  private:
+  static bool is_end(char c) { return c == '.' || c == '['; }
+
   bool known_source_;
-  Class class_;
+  std::string_view class_;
   bool counts_ = false;
 };
 

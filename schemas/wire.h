@@ -6,11 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
-#include "base/copy.h"
 
 // Protobuf's encoding without its objects, for what is made only to be written.
 namespace gyre::schemas::wire {
@@ -96,7 +96,7 @@ class Writer {
     varint(size);
   }
   void raw(std::string_view bytes) {
-    copy_short(reinterpret_cast<char*>(at_), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();
   }
 

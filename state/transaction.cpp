@@ -315,15 +315,33 @@ void Transaction::commit(std::int64_t changelog_offset, std::optional<std::int64
   if (ids_offset) changes.push_back({meta_key(kIds), std::to_string(*ids_offset)});
   if (now != kNoTime) changes.push_back({meta_key(kFollowed), std::to_string(now)});
   store_.apply(changes);
-  if (forget_before_)
-    store_.drop(from_number(Kind::kIdBlock, std::numeric_limits<std::int64_t>::min()),
-                from_number(Kind::kIdBlock, *forget_before_));
-  rollback();
+  if (forget_before_) forget_ids();
+  overlay_.clear();
+  forget_before_.reset();
+}
+
+// The deletion of a range costs every read until it is flushed, and there is one a minute of event
+// time: where little comes, few keys are deleted by themselves.
+void Transaction::forget_ids() {
+  constexpr std::size_t kFew = 256;
+  const std::string from = from_number(Kind::kIdBlock, forgotten_before_);
+  const std::string to = from_number(Kind::kIdBlock, *forget_before_);
+  std::vector<Change> few;
+  store_.scan(from, to, [&](std::string_view key, std::string_view) {
+    few.push_back({std::string(key), std::nullopt});
+    return few.size() <= kFew;
+  });
+  if (few.size() > kFew)
+    store_.drop(from, to);
+  else if (!few.empty())
+    store_.apply(few);
+  forgotten_before_ = *forget_before_;
 }
 
 void Transaction::rollback() {
   overlay_.clear();
   forget_before_.reset();
+  forgotten_before_ = kNothingForgotten;  // the store may be restored now
 }
 
 std::optional<std::string> timer_of(std::string_view key, std::string_view value) {

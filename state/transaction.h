@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -99,10 +100,13 @@ class Transaction {
                                                          const std::string& to,
                                                          std::size_t most) const;
   std::optional<std::string> first_key(const std::string& from, const std::string& to) const;
+  void forget_ids();
 
   Store& store_;
   std::map<std::string, Entry, std::less<>> overlay_;
+  static constexpr std::int64_t kNothingForgotten = std::numeric_limits<std::int64_t>::min();
   std::optional<std::int64_t> forget_before_;
+  std::int64_t forgotten_before_ = kNothingForgotten;  ///< there are no ids of minutes before
 };
 
 /// A checkpoint as it lies in a changelog. Throws Refusal if a newer version wrote it.

@@ -98,10 +98,10 @@ def rights(table):
             yield resource, name.strip("`"), pattern, operation
 
 
-def grant(place, table):
+def grant(place, table, only=None):
     names = {"falco.alerts": place.input, "falco.reports": place.reports, "falco.alerts.dead-letter": place.dead,
              "gyre.": f"{place.name}.", "gyre-": f"{place.name}-"}
-    rows = list(rights(table))
+    rows = [row for row in rights(table) if only in (None, row[0])]
     body = struct.pack(">i", len(rows))
     for resource, name, pattern, operation in rows:
         body += (struct.pack(">b", RESOURCES[resource]) + kafka_log.wire.text(names[name]) + struct.pack(">b", PATTERNS[pattern]) +
@@ -179,6 +179,10 @@ def test(gyre, directory):
                                  **right)
         problems.expect(status == 1 and "no answer from Kafka at 127.0.0.1:1" in said, f"the check finds no broker: {said[-300:]!r}")
 
+        grant(place, 0, "topic")
+        status, said = heard.run(place, "check", "--connect", "-c", known, **right)
+        problems.expect(status == 1 and f"ok write {place.reports}" not in said and "group" in said and "GROUP_AUTHORIZATION" in said and
+                        "TRANSACTIONAL_ID_AUTHORIZATION" in said, f"the check names the rights that are missing: {said[-600:]!r}")
         grant(place, 0)
         status, said = heard.run(place, "run", "-c", known, **right)
         problems.expect(status == 1 and "create it with sufficient rights: kafka-topics" in said, f"without Create: {said[-300:]!r}")

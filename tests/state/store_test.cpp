@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state/store.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -130,6 +131,24 @@ TEST_F(StateTest, ExpiredIdsLeaveTheDisk) {
   transaction.commit(2, 1);
   EXPECT_FALSE(transaction.id_block(5, kKeyA, ""));
   EXPECT_TRUE(transaction.id_block(6, kKeyA, ""));
+}
+
+TEST_F(StateTest, FewExpiredIdsLeaveTheDiskAsManyDo) {
+  Transaction transaction(store_);
+  records::IdBlock block;
+  block.set_ids(std::string(16, 'x'));
+  for (const int many : {1, 256, 257, 1000, 3}) {
+    for (int i = 0; i < many; ++i)
+      transaction.put(many, fmt::format("{:016}", i), "", block);
+    transaction.put(many + 1, kKeyA, "", block);
+    transaction.commit(1, 1);
+    transaction.rollback();  // 3 is older than what was forgotten: as after a restore
+    transaction.forget_ids_before(many + 1);
+    transaction.commit(2, 1);
+    for (int i = 0; i < many; ++i)
+      EXPECT_FALSE(transaction.id_block(many, fmt::format("{:016}", i), "")) << many << ' ' << i;
+    EXPECT_TRUE(transaction.id_block(many + 1, kKeyA, "")) << many;
+  }
 }
 
 TEST_F(StateTest, AValueOfANewerVersionStopsInsteadOfBeingWiped) {
