@@ -73,7 +73,7 @@ Severity severity_of(const records::Member& member) {
   return static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4));
 }
 
-// What an incident asks for beyond its findings (docs/decisions/0012-one-page.md). What asked for
+// What an incident asks for beyond its findings (docs/decisions/0015-one-page.md). What asked for
 // somebody once asks on, unless the verdict changes.
 void apply_attention(const records::Incident& incident, Judgement& judgement) {
   auto asked = Attention::kRecord;

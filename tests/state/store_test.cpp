@@ -138,8 +138,7 @@ TEST_F(StateTest, FewExpiredIdsLeaveTheDiskAsManyDo) {
   records::IdBlock block;
   block.set_ids(std::string(16, 'x'));
   for (const int many : {1, 256, 257, 1000, 3}) {
-    for (int i = 0; i < many; ++i)
-      transaction.put(many, fmt::format("{:016}", i), "", block);
+    for (int i = 0; i < many; ++i) transaction.put(many, fmt::format("{:016}", i), "", block);
     transaction.put(many + 1, kKeyA, "", block);
     transaction.commit(1, 1);
     transaction.rollback();  // 3 is older than what was forgotten: as after a restore
