@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -58,21 +59,17 @@ records::Bundle BundleTasks::decode(const Record& record) const {
   return bundle;
 }
 
-void BundleTasks::open(std::span<const std::int32_t> partitions) {
-  std::vector<std::int32_t> added;
-  for (const std::int32_t partition : partitions)
-    if (!tasks_.contains(partition)) added.push_back(partition);
-  for (auto& [partition, store] : open_stores(options_, stage_.name, added))
-    tasks_[partition] = std::make_unique<Task>(std::move(store));
-}
-
 std::optional<std::vector<PartitionOffset>> BundleTasks::assign(
     std::span<const std::int32_t> partitions, Broker& broker) {
   rollback();
   std::erase_if(tasks_, [&](const auto& task) {
     return std::ranges::find(partitions, task.first) == partitions.end();
   });
-  open(partitions);
+  std::vector<std::int32_t> added;
+  for (const std::int32_t partition : partitions)
+    if (!tasks_.contains(partition)) added.push_back(partition);
+  for (auto& [partition, store] : stores_.take(added))
+    tasks_[partition] = std::make_unique<Task>(std::move(store));
   const auto all_committed = broker.committed(partitions);
   if (!restore(broker)) return std::nullopt;
   const auto ranges = broker.input_ranges(partitions);
@@ -140,11 +137,19 @@ void BundleTasks::apply(const std::map<TopicPartition, std::int64_t>& sent, Nano
     GYRE_CRASH_POINT("applying");
   }
   touched_.clear();
-  const Nanos clock = options_.clock();
-  for (const auto& [kind, second] : published_)
-    options_.telemetry.report_published(
-        kind, std::chrono::nanoseconds(
-                  clock == kNoTime ? 0 : std::max<Nanos>(0, clock - second * kNanosPerSecond)));
+  const auto since = [clock = options_.clock()](Nanos time) {
+    return std::chrono::nanoseconds(clock == kNoTime ? 0 : std::max<Nanos>(0, clock - time));
+  };
+  for (const schemas::Report& report : published_) {
+    Published published{.kind = report.kind,
+                        .attention = report.attention,
+                        .reason = report.reason,
+                        .delay = since(report.time * kNanosPerSecond),
+                        .caps = report.caps};
+    if (report.kind == "finding" && report.revision == 1)
+      published.opened = {report.priority, since(report.first_alert)};
+    options_.telemetry.report_published(published);
+  }
   published_.clear();
 }
 
@@ -208,7 +213,9 @@ bool BundleTasks::restore(Broker& broker) {
 void BundleTasks::write(std::int32_t partition, std::int64_t next_offset,
                         std::vector<schemas::Report> reports, Outbox& outbox) {
   for (schemas::Report& report : reports) {
-    published_.emplace_back(report.kind, report.time);
+    std::string json = std::exchange(report.json, {});
+    published_.push_back(report);
+    report.json = std::move(json);
     append_records(config().outputs, config().name, std::move(report), outbox.records);
   }
   state::Transaction& transaction = tasks_.at(partition)->transaction;

@@ -27,7 +27,7 @@ class BundleTasks : public StageTasks {
  public:
   BundleTasks(const TaskOptions& options, BundleStage stage);
 
-  void open(std::span<const std::int32_t> partitions) override;
+  void open(std::span<const std::int32_t> partitions) override { stores_.open(partitions); }
   std::optional<std::vector<PartitionOffset>> assign(std::span<const std::int32_t> partitions,
                                                      Broker& broker) override;
   bool owns_input() const override { return true; }
@@ -75,9 +75,10 @@ class BundleTasks : public StageTasks {
 
   TaskOptions options_;
   BundleStage stage_;
+  OpenedStores stores_{options_, stage_.name};
   std::map<std::int32_t, std::unique_ptr<Task>> tasks_;
   std::vector<std::int32_t> touched_;
-  std::vector<std::pair<std::string, Second>> published_;  ///< of the batch: kind, decided second
+  std::vector<schemas::Report> published_;  ///< of the batch, without their JSON
 };
 
 /// The bytes of a bundle as a record of an inner topic.

@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "pipeline/config_keys.h"
 #include "pipeline/config_kinds.h"
+#include "pipeline/config_overrides.h"
 #include "pipeline/config_reader.h"
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_properties.h"
@@ -163,30 +164,7 @@ void check_whole(ConfigReader& reader, const Config& config) {
   }
   if (std::set<string>(config.stages.begin(), config.stages.end()).size() != config.stages.size())
     reader.problem_of({"stages"}, "stages: a stage is named twice");
-  const auto at_least = [&](const string& high, Second value, const string& low, Second least) {
-    if (value < least)
-      reader.problem_of({high, low}, fmt::format("{} must be at least {}", high, low));
-  };
-  const auto& findings = config.findings;
-  at_least("findings.lateness", findings.lateness, "findings.disorder", findings.disorder);
-  at_least("findings.gap", findings.gap, "findings.lateness", findings.lateness);
-  at_least("findings.max_age", findings.max_age, "findings.gap", findings.gap);
-  at_least("findings.keep_closed", findings.keep_closed, "findings.gap", findings.gap);
-  if (findings.keep_closed + findings.gap < findings.duplicate_horizon)
-    reader.problem_of(
-        {"findings.keep_closed", "findings.gap", "findings.duplicate_horizon"},
-        "findings.keep_closed and findings.gap together must be at least "
-        "findings.duplicate_horizon: a copy is counted with the alert that it repeats");
-  at_least("findings.incident_max_age", findings.incident_max_age, "findings.incident_gap",
-           findings.incident_gap);
-  at_least("outbreaks.max_age", config.outbreaks.max_age, "outbreaks.quiet",
-           config.outbreaks.quiet);
-  for (const auto& [key, backoff] :
-       {std::pair("findings.backoff_attention", &findings.backoff_attention),
-        std::pair("findings.backoff_record", &findings.backoff_record)})
-    if (!std::ranges::is_sorted(*backoff))
-      reader.problem_of({key},
-                        fmt::format("{}: no wait may be shorter than the one before it", key));
+  check_semantics(reader, config);
 }
 
 /// What the file names on this machine, and what librdkafka says of the properties together.
@@ -276,6 +254,7 @@ Config parse_config(const string& yaml, const string& origin, const Config& defa
   reader.enter_whole();
   default_instance(reader, config);
   check_whole(reader, config);
+  apply_overrides(reader, config);
   if (checked == Checked::kHere) check_here(reader, config);
   reader.finish();
   if (origins != nullptr) *origins = reader.origins();

@@ -67,6 +67,15 @@ struct Config {
   schemas::ParseLimits limits;
   stages::FindingConfig findings;    ///< gap, lateness, settling, back-off, reports.close ...
   stages::OutbreakConfig outbreaks;  ///< thresholds; reports.close stands in `findings`
+
+  /// What holds for some tenants and rules only; worked out in `findings` and `outbreaks`. Of
+  /// several that say the same of one alert the last one counts.
+  struct Override {
+    std::vector<std::string> tenants;             ///< empty: all
+    std::vector<std::string> rules;               ///< empty: all
+    std::map<std::string, std::string> settings;  ///< by path, as the file spells them
+  };
+  std::vector<Override> overrides;
   std::string playbooks;  ///< a directory whose files override the built-in playbooks; empty: none
 
   // Names derived from `name` (DESIGN 5), said once.
@@ -78,8 +87,8 @@ struct Config {
   std::string by_rule_changelog() const { return name + ".by-rule.changelog"; }
   std::string group(const std::string& stage) const { return name + "." + stage; }
   std::string client_id(const std::string& stage, int worker) const;
-  /// Hash of what decisions depend on (findings, outbreaks, limits, input.tenant, input.cluster),
-  /// 16 hex digits.
+  /// Hash of what decisions depend on (findings, outbreaks, overrides, limits, input.tenant,
+  /// input.cluster), 16 hex digits.
   std::string semantic_hash() const;
 };
 
@@ -105,6 +114,8 @@ Config parse_config(const std::string& yaml, const std::string& origin, const Co
 /// Every key that the file may have, as `findings.gap`, with its value as the file would spell it.
 /// Of kafka.properties only the names: values may be secrets.
 std::map<std::string, std::string> config_values(const Config& config);
+/// For docs/configuration.md: which keys `overrides` takes, as Markdown.
+std::string overridable_keys();
 /// All of it as a file that reads the same, each value with its origin; secrets are masked.
 std::string config_dump(const Config& config, const ConfigOrigins& origins);
 

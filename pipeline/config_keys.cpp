@@ -11,6 +11,7 @@
 
 #include "pipeline/config_kinds.h"
 #include "pipeline/config_outputs.h"
+#include "pipeline/config_overrides.h"
 #include "pipeline/kafka_properties.h"
 
 namespace gyre::pipeline {
@@ -36,8 +37,8 @@ using Read = decltype(ConfigKey::read);
 
 bool is_semantic(const string& path) {
   return path.starts_with("findings.") || path.starts_with("outbreaks.") ||
-         path.starts_with("limits.") || path == "reports.close" || path == "input.tenant" ||
-         path == "input.cluster";
+         path.starts_with("limits.") || path == "overrides" || path == "reports.close" ||
+         path == "input.tenant" || path == "input.cluster";
 }
 
 template <class Get, class T>
@@ -226,6 +227,7 @@ std::vector<Key> table() {
       one("outbreaks.quiet", AT(outbreaks.quiet), seconds(60, kDay)),
       one("outbreaks.max_age", AT(outbreaks.max_age), seconds(60, 30 * kDay)),
       one("reports.close", AT(findings.close_all), choice("changed", "all")),
+      {"overrides", true, true, read_overrides, show_overrides, nullptr},
       one("playbooks", AT(playbooks), any),
   };
 }

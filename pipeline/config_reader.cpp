@@ -52,8 +52,15 @@ string ConfigReader::shown(const string& written, const string& value) const {
   return fmt::format("{}\"{}\"", value != written ? "the value of " : "", written);
 }
 
+void ConfigReader::note(Problem problem) {
+  const auto same = [&](const Problem& known) {
+    return known.text == problem.text && known.place.prefix == problem.place.prefix;
+  };
+  if (std::ranges::none_of(problems_, same)) problems_.push_back(std::move(problem));
+}
+
 void ConfigReader::problem(const YAML::Mark& mark, const string& what) {
-  problems_.push_back({place_of(mark), what});
+  note({place_of(mark), what});
 }
 
 void ConfigReader::found(const string& path, const YAML::Mark& mark) {
@@ -63,7 +70,7 @@ void ConfigReader::found(const string& path, const YAML::Mark& mark) {
 void ConfigReader::problem_of(std::initializer_list<string> paths, const string& what) {
   for (const string& path : paths)
     if (const auto place = places_.find(path); place != places_.end()) {
-      problems_.push_back({place->second, what});
+      note({place->second, what});
       return;
     }
   problem(YAML::Mark::null_mark(), what);

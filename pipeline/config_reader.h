@@ -51,6 +51,7 @@ class ConfigReader {
 
   /// Remembers where a key stands, for problems that are found only in the whole.
   void found(const std::string& path, const YAML::Mark& mark);
+  bool has(const std::string& path) const { return places_.contains(path); }
   /// Of the first of these keys that the file has; without a place if it has none of them.
   void problem_of(std::initializer_list<std::string> paths, const std::string& what);
 
@@ -79,6 +80,8 @@ class ConfigReader {
     std::string text;
   };
 
+  /// Once, if several things lead to the same.
+  void note(Problem problem);
   Place place_of(const YAML::Mark& mark) const;
   /// A value for a message: as it is written, or where it stands.
   std::string shown(const std::string& written, const std::string& value) const;

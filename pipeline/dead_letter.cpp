@@ -106,8 +106,8 @@ Redelivery redelivery_of(const Record& letter, const std::string& input_topic,
   if (!ours || header(letter, kError) != error) return Redelivery::kNotAsked;
   if (times_redelivered(letter) >= kMostRedeliveries) return Redelivery::kGivenUp;
   const auto element = header(letter, kElement);
-  const bool in_part = element && !number<std::uint32_t>(element);
-  return in_part || header(letter, kTruncated) ? Redelivery::kCut : Redelivery::kRedeliver;
+  return element == stages::kRestOfElements || header(letter, kTruncated) ? Redelivery::kCut
+                                                                          : Redelivery::kRedeliver;
 }
 
 OutRecord to_redelivered(const Record& letter, const std::string& input_topic) {

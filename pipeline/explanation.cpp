@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/time.h"
+#include "schemas/printable.h"
 #include "schemas/report.h"
 #include "schemas/shape.h"
 
@@ -100,7 +101,7 @@ class Text {
     if (!envelope.empty()) row("envelope", envelope);
   }
   void row(std::string_view name, std::string_view value) {
-    text_ += fmt::format("  {:<13} {}\n", name, schemas::printable(value));
+    text_ += fmt::format("  {:<13} {}\n", name, schemas::visible(value));
   }
   void more(std::string_view value) { row("", value); }
 

@@ -37,13 +37,7 @@ class IntakeTasks : public StageTasks {
         intake_(config_.limits, config_.input.tenant, config_.input.cluster,
                 config_.inner.partitions) {}
 
-  void open(std::span<const std::int32_t> partitions) override {
-    std::vector<std::int32_t> added;
-    for (const std::int32_t partition : partitions)
-      if (!tasks_.contains(partition)) added.push_back(partition);
-    for (auto& [partition, store] : open_stores(options_, "intake", added))
-      tasks_[partition] = std::make_unique<Task>(std::move(store));
-  }
+  void open(std::span<const std::int32_t> partitions) override { stores_.open(partitions); }
 
   std::optional<std::vector<PartitionOffset>> assign(std::span<const std::int32_t> partitions,
                                                      Broker& broker) override {
@@ -51,7 +45,11 @@ class IntakeTasks : public StageTasks {
     std::erase_if(tasks_, [&](const auto& task) {
       return std::ranges::find(partitions, task.first) == partitions.end();
     });
-    open(partitions);
+    std::vector<std::int32_t> added;
+    for (const std::int32_t partition : partitions)
+      if (!tasks_.contains(partition)) added.push_back(partition);
+    for (auto& [partition, store] : stores_.take(added))
+      tasks_[partition] = std::make_unique<Task>(std::move(store));
     const auto committed = broker.committed(partitions);
     if (!restore(broker)) return std::nullopt;
     const auto ranges = broker.input_ranges(partitions);
@@ -133,7 +131,7 @@ class IntakeTasks : public StageTasks {
     for (const auto& [rule, count] : seen.rules) options_.telemetry.alerts_of_rule(rule, count);
     for (const auto& [cluster, count] : seen.clusters)
       options_.telemetry.alerts_of_cluster(cluster, count);
-    if (seen.without_cluster > 0 && !options_.in_memory)  // a file may well be of one cluster
+    if (seen.without_cluster > 0 && !options_.replay)  // a file may well be of one cluster
       options_.telemetry.alerts_without_cluster(config_.input.topic, seen.without_cluster);
     for (const auto& [error, count] : dead_) options_.telemetry.dead_letter(error, count);
     dead_.clear();
@@ -201,8 +199,8 @@ class IntakeTasks : public StageTasks {
   // No producer's clock ahead of ours may carry event time into the future, nor a record without a
   // usable stamp.
   Nanos record_time(const Record& record, Nanos now) const {
-    if (record.log_append_time || now == kNoTime) return record.timestamp;
-    if (record.timestamp == kNoTime) return options_.in_memory ? kNoTime : now;
+    if (record.log_append_time || now == kNoTime || options_.replay) return record.timestamp;
+    if (record.timestamp == kNoTime) return now;
     return std::min(record.timestamp, now);
   }
 
@@ -381,6 +379,7 @@ class IntakeTasks : public StageTasks {
   TaskOptions options_;
   const Config& config_;
   stages::Intake intake_;
+  OpenedStores stores_{options_, "intake"};
   std::map<std::int32_t, std::unique_ptr<Task>> tasks_;
   std::vector<std::int32_t> touched_;
   std::map<std::string, std::uint64_t> dead_;

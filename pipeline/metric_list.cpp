@@ -36,9 +36,18 @@ constexpr auto kMetrics = std::to_array<Metric>({
     {"gyre_findings_open", "gauge", "", "Findings open on the partitions of this process."},
     {"gyre_outbreaks_open", "gauge", "", "Outbreaks open on the partitions of this process."},
     {"gyre_contributions_total", "counter", "", "Summaries of findings that stage by_rule folded."},
-    {"gyre_reports_total", "counter", "kind", "Report revisions published."},
+    {"gyre_reports_total", "counter", "kind attention reason",
+     "Report revisions published, by whom they call (page, ticket or nobody: record) and why they "
+     "were written."},
+    {"gyre_report_caps_total", "counter", "cap",
+     "Report revisions that say, under caps, that a limit of what is kept or said was reached; no "
+     "count is lost by one."},
     {"gyre_report_delay_seconds", "histogram", "kind",
      "Time from the second of event time whose decision a revision is, to its commit."},
+    {"gyre_finding_delay_seconds", "histogram", "priority",
+     "Time from the first alert of a finding, as the sensor stamped it, to the commit of its first "
+     "report, by Falco's priority: with the way to Gyre, and with the time that its priority waits "
+     "for more alerts."},
     {"gyre_consumer_lag_records", "gauge", "stage partition",
      "Records between the committed offset and the end of the partition."},
     {"gyre_stream_timestamp_seconds", "gauge", "stage partition",

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "base/time.h"
@@ -44,14 +46,33 @@ bool holds(const std::vector<std::string>& list, const std::string& value) {
   return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
 }
 
+constexpr auto kAttentions = std::to_array<std::string_view>({"record", "ticket", "page"});
+constexpr auto kSeverities =
+    std::to_array<std::string_view>({"informational", "low", "medium", "high", "critical"});
+
+// Whether a report that is now `value` may have been something in the list before it rose.
+bool has_outgrown(const std::vector<std::string>& list, std::span<const std::string_view> ranks,
+                  const std::string& value) {
+  return std::any_of(list.begin(), list.end(), [&](const std::string& lower) {
+    return std::ranges::find(ranks, lower) < std::ranges::find(ranks, value);
+  });
+}
+
 bool wants(const Output& output, const Facts& report) {
   const Output::Filter& filter = output.filter;
   const bool alert = output.encoding == Encoding::kFalco;
   if (alert && report.attention == "record") return false;
   if (!holds(filter.kind, report.kind) || !holds(filter.tenant, report.tenant)) return false;
-  const bool taken_back = !alert && report.reason == "verdict" && !report.first;
-  return taken_back ||
-         (holds(filter.attention, report.attention) && holds(filter.severity, report.severity));
+  const bool before = !alert && !report.first;
+  if (before && report.reason == "verdict") return true;
+  const bool rose = before && (report.closed || report.reason == "severity" ||
+                               report.reason == "success" || report.reason == "tactic");
+  const auto passes = [&](const std::vector<std::string>& list,
+                          std::span<const std::string_view> ranks, const std::string& value) {
+    return holds(list, value) || (rose && has_outgrown(list, ranks, value));
+  };
+  return passes(filter.attention, kAttentions, report.attention) &&
+         passes(filter.severity, kSeverities, report.severity);
 }
 
 bool has_markdown(Output::Markdown markdown, const Facts& report) {

@@ -42,7 +42,8 @@ inline constexpr std::string_view kMarkdownWords[] = {"always", "ends", "never"}
 /// `ce_source`.
 ///
 /// A revision that takes a judgement back may have fallen out of a filter of attention or severity
-/// that its predecessor passed; it passes, too, so that nobody is left with what holds no more.
+/// that its predecessor passed; it passes, too, so that nobody is left with what holds no more. So
+/// does one that may have risen out of it, and the closing of a report that may have.
 /// An alert in Falco's shape says that something is to be done: of that encoding only revisions
 /// that page or make a ticket are written.
 void append_records(const std::vector<Output>& outputs, std::string_view name,

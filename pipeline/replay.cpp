@@ -100,7 +100,8 @@ class Replay {
                              .telemetry = telemetry_,
                              .clock = [this] { return clock_; },
                              .client_id = "replay",
-                             .in_memory = !options_.state};
+                             .in_memory = !options_.state,
+                             .replay = true};
     const auto intake_tasks = make_intake_tasks(task_options);
     const auto rule_broker =
         cluster_.connect(config_.group("by_rule"), config_.by_rule_topic(), "by_rule");

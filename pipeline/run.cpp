@@ -14,6 +14,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -158,6 +159,14 @@ std::unique_ptr<StageTasks> make_tasks(const std::string& stage, const TaskOptio
   return make_container_tasks(options, playbooks);
 }
 
+void open_known(StageTasks& tasks, const Config& config, const std::string& stage) {
+  try {
+    tasks.open(stored_partitions(config, stage));
+  } catch (const Failure&) {
+    // The loop meets it again, if it is of a partition that it is given, and tells of it.
+  }
+}
+
 void run_stage(const Shared& shared, const std::string& stage, int worker) {
   GYRE_CRASH_STAGE(stage);
   try {
@@ -172,7 +181,14 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
                               .clock = wall_clock,
                               .client_id = kafka.id};
     const auto tasks = make_tasks(stage, options, shared.playbooks);
+    // A static member that starts again is given what it had: its databases open meanwhile. Of
+    // several, nobody knows yet who is given what.
+    std::future<void> opening;
+    if (config.workers == 1)
+      opening =
+          std::async(std::launch::async, open_known, std::ref(*tasks), std::ref(config), stage);
     const auto broker = make_kafka_broker(shared.client, kafka);
+    if (opening.valid()) opening.wait();
     Worker loop({stage, worker}, *broker, *tasks, shared.telemetry,
                 {.linger = config.batch.linger,
                  .records = config.batch.records,

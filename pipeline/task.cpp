@@ -38,8 +38,8 @@ void refuse_another_cluster(const std::string& known, const std::string& here) {
 
 class Restore {
  public:
-  /// Of all changelogs, in offsets.
-  using Progress = std::function<void(std::int64_t read, std::int64_t of)>;
+  /// More records were read; of all changelogs, in offsets.
+  using Progress = std::function<void(std::uint64_t records, std::int64_t read, std::int64_t of)>;
 
   Restore(Broker& broker, std::span<const Following> tasks, Nanos now, Progress progress)
       : broker_(broker), now_(now), cluster_(broker.cluster_id()), progress_(std::move(progress)) {
@@ -151,7 +151,7 @@ class Restore {
         left += std::max<std::int64_t>(0, range(log.changelog).high - log.next);
       }
       buffered_ = 0;
-      progress_(all - left, all);
+      progress_(std::exchange(records_, 0), all - left, all);
     });
     GYRE_CRASH_POINT("restoring");
     for (std::size_t i = 0; i < logs.size(); ++i) {
@@ -159,12 +159,14 @@ class Restore {
       write(logs[i]);
     }
     buffered_ = 0;
+    progress_(std::exchange(records_, 0), all, all);
     return read.has_value();
   }
 
   void take(Log& log, const Record& record) {
     log.task.newest = std::max(log.task.newest, record.timestamp);
     ++log.task.restored.records;
+    ++records_;
     log.next = record.offset + 1;
     if (!record.key) return;
     auto key = log.changelog.own(*record.key);
@@ -183,7 +185,8 @@ class Restore {
   Progress progress_;
   std::vector<Task> tasks_;
   std::map<TopicPartition, LogRange> ranges_;
-  std::size_t buffered_ = 0;  // bytes
+  std::size_t buffered_ = 0;   // bytes
+  std::uint64_t records_ = 0;  // that progress was not told of
 };
 
 }  // namespace
@@ -192,9 +195,10 @@ std::optional<std::vector<Restored>> restore_tasks(Broker& broker, const std::st
                                                    std::span<const Following> tasks, Nanos now,
                                                    Telemetry& telemetry) {
   const auto began = std::chrono::steady_clock::now();
-  auto restored = Restore(broker, tasks, now, [&](std::int64_t read, std::int64_t of) {
-                    telemetry.restoring(stage, read, of);
-                  }).run();
+  const auto progress = [&](std::uint64_t records, std::int64_t read, std::int64_t of) {
+    telemetry.restoring(stage, records, read, of);
+  };
+  auto restored = Restore(broker, tasks, now, progress).run();
   if (!restored) return restored;
   std::uint64_t records = 0;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -220,30 +224,37 @@ std::vector<std::int32_t> stored_partitions(const Config& config, const std::str
   return partitions;
 }
 
-std::map<std::int32_t, std::unique_ptr<state::Store>> open_stores(
-    const TaskOptions& options, const std::string& stage,
-    std::span<const std::int32_t> partitions) {
-  std::vector<std::unique_ptr<state::Store>> opened(partitions.size());
+// Each waits for the disk some times, and that is nearly all it takes: so all at once.
+void OpenedStores::open(std::span<const std::int32_t> partitions) {
+  std::vector<std::int32_t> missing;
+  for (const std::int32_t partition : partitions)
+    if (!opened_.contains(partition)) missing.push_back(partition);
+  std::vector<std::unique_ptr<state::Store>> opened(missing.size());
   std::atomic<std::size_t> next = 0;
   const auto open = [&] {
     for (std::size_t i = next++; i < opened.size(); i = next++)
       opened[i] = std::make_unique<state::Store>(
-          options.in_memory
+          options_.in_memory
               ? std::string()
-              : fmt::format("{}/{}/{}", options.config.state.directory, stage, partitions[i]),
-          options.memory);
+              : fmt::format("{}/{}/{}", options_.config.state.directory, stage_, missing[i]),
+          options_.memory);
   };
-  // Each waits for the disk some times, and that is all it takes.
   constexpr std::size_t kAtOnce = 32;
   std::vector<std::future<void>> others;
-  if (options.memory.on_disk())
+  if (options_.memory.on_disk())
     while (others.size() + 1 < std::min(kAtOnce, opened.size()))
       others.push_back(std::async(std::launch::async, open));
   open();
   for (std::future<void>& other : others) other.get();
-  std::map<std::int32_t, std::unique_ptr<state::Store>> stores;
-  for (std::size_t i = 0; i < opened.size(); ++i) stores[partitions[i]] = std::move(opened[i]);
-  return stores;
+  for (std::size_t i = 0; i < opened.size(); ++i) opened_[missing[i]] = std::move(opened[i]);
+}
+
+Stores OpenedStores::take(std::span<const std::int32_t> partitions) {
+  open(partitions);
+  Stores taken;
+  for (const std::int32_t partition : partitions) taken.insert(opened_.extract(partition));
+  opened_.clear();
+  return taken;
 }
 
 void refuse_unless_overtaken(Broker& broker, std::int32_t partition,

@@ -40,7 +40,7 @@ class StageTasks {
  public:
   virtual ~StageTasks() = default;
 
-  /// Opens the stores of partitions that are likely to be assigned.
+  /// Opens the stores of partitions that are likely to be assigned first.
   virtual void open(std::span<const std::int32_t> partitions) = 0;
   /// Makes `partitions` the ones held: recovers each (its store equals the changelog afterwards,
   /// and its checkpoint the committed offset, else Refusal) and returns where to read on. None: the
@@ -70,8 +70,9 @@ struct TaskOptions {
   Telemetry& telemetry;
   Clock clock;
   std::string client_id;
-  /// Replay: stores live in memory only, and nothing clamps a record without a time (ruling 7).
-  bool in_memory = false;
+  bool in_memory = false;  ///< stores live in memory only
+  /// The clock is event time itself: it clamps nothing (ruling 7).
+  bool replay = false;
 };
 
 std::unique_ptr<StageTasks> make_intake_tasks(const TaskOptions& options);
@@ -113,9 +114,22 @@ std::optional<std::vector<Restored>> restore_tasks(Broker& broker, const std::st
 
 /// The partitions of which a state directory holds the stage's state.
 std::vector<std::int32_t> stored_partitions(const Config& config, const std::string& stage);
-/// The stores of tasks, by partition, opened at once.
-std::map<std::int32_t, std::unique_ptr<state::Store>> open_stores(
-    const TaskOptions& options, const std::string& stage, std::span<const std::int32_t> partitions);
+using Stores = std::map<std::int32_t, std::unique_ptr<state::Store>>;  ///< by partition
+
+/// The stores of a stage's tasks, opened ahead of their assignment or with it.
+class OpenedStores {
+ public:
+  OpenedStores(const TaskOptions& options, std::string stage)
+      : options_(options), stage_(std::move(stage)) {}
+  void open(std::span<const std::int32_t> partitions);
+  /// Hands out those of `partitions`, and closes all others.
+  Stores take(std::span<const std::int32_t> partitions);
+
+ private:
+  const TaskOptions& options_;
+  std::string stage_;
+  Stores opened_;
+};
 
 /// When a store that is written now will have followed its changelog, by the clock of the brokers
 /// and ours: the earlier one, so that a wrong clock costs a restore and nothing else.

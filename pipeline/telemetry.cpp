@@ -22,6 +22,7 @@
 
 #include "pipeline/gauges.h"
 #include "pipeline/metric_list.h"
+#include "stages/report/caps.h"
 
 namespace gyre::pipeline {
 
@@ -49,6 +50,10 @@ constexpr std::array<std::string_view, 4> kReasons = {"not_json", "not_an_alert"
                                                       "too_large"};
 constexpr std::array<std::string_view, 4> kKinds = {"finding", "incident", "outbreak",
                                                     "sensor_health"};
+constexpr std::array<std::string_view, 3> kAttentions = {"page", "ticket", "record"};
+constexpr std::array<std::string_view, 12> kRevisionReasons = {
+    "opened",    "settled", "periodic", "volume",  "severity",  "success",
+    "new_actor", "tactic",  "members",  "verdict", "late_data", "closed"};
 
 /// What an input can choose must not choose how many series there are: the first so many values
 /// are labels, the others `other`. Any thread.
@@ -80,9 +85,11 @@ prometheus::Histogram::BucketBoundaries batch_buckets() {
   return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 }
 
-/// A report is due seconds after its alerts; hours are a backlog that is caught up with.
+/// A report is due a fraction of a second to half a minute after its alerts; hours are a backlog
+/// that is caught up with.
 prometheus::Histogram::BucketBoundaries delay_buckets() {
-  return {0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 900, 3600, 14400};
+  return {0.05, 0.1, 0.2, 0.3, 0.5, 1,  2,   3,   4,   5,    7.5,
+          10,   15,  30,  45,  60,  90, 120, 300, 900, 3600, 14400};
 }
 
 CounterFamily& counter(prometheus::Registry& registry, const std::string& name) {
@@ -120,7 +127,9 @@ struct Telemetry::Impl {
   prometheus::Counter& heartbeats = counter(registry, "gyre_heartbeats_total").Add({});
   CounterFamily& dead_letters = counter(registry, "gyre_dead_letters_total");
   CounterFamily& reports = counter(registry, "gyre_reports_total");
+  CounterFamily& caps = counter(registry, "gyre_report_caps_total");
   HistogramFamily& report_delay = histogram(registry, "gyre_report_delay_seconds");
+  HistogramFamily& finding_delay = histogram(registry, "gyre_finding_delay_seconds");
   CounterFamily& records = counter(registry, "gyre_records_read_total");
   CounterFamily& transactions = counter(registry, "gyre_transactions_total");
   CounterFamily& rebalances = counter(registry, "gyre_rebalances_total");
@@ -163,7 +172,14 @@ struct Telemetry::Impl {
 Telemetry::Telemetry(bool quiet) : impl_(std::make_unique<Impl>()) {
   if (quiet) impl_->log->set_level(spdlog::level::warn);
   for (const auto reason : kReasons) impl_->dead_letters.Add({{"reason", std::string(reason)}});
-  for (const auto kind : kKinds) impl_->reports.Add({{"kind", std::string(kind)}});
+  for (const auto& cap : stages::kCaps) impl_->caps.Add({{"cap", std::string(cap.what)}});
+  // The increase to the first page is one, too.
+  for (const auto kind : kKinds)
+    for (const auto attention : kAttentions)
+      for (const auto reason : kRevisionReasons)
+        impl_->reports.Add({{"kind", std::string(kind)},
+                            {"attention", std::string(attention)},
+                            {"reason", std::string(reason)}});
 }
 
 Telemetry::~Telemetry() { impl_->sweep_warnings(Clock::time_point::max()); }
@@ -227,10 +243,20 @@ void Telemetry::replays_dropped(std::uint64_t bundles) {
   impl_->replays_dropped.Increment(static_cast<double>(bundles));
 }
 
-void Telemetry::report_published(const std::string& kind, std::chrono::nanoseconds delay) {
-  const std::string label = known(kind, kKinds);
-  impl_->reports.Add({{"kind", label}}).Increment();
-  impl_->report_delay.Add({{"kind", label}}, delay_buckets()).Observe(seconds(delay));
+void Telemetry::report_published(const Published& report) {
+  const std::string kind = known(report.kind, kKinds);
+  impl_->reports
+      .Add({{"kind", kind},
+            {"attention", known(report.attention, kAttentions)},
+            {"reason", known(report.reason, kRevisionReasons)}})
+      .Increment();
+  impl_->report_delay.Add({{"kind", kind}}, delay_buckets()).Observe(seconds(report.delay));
+  for (const std::string_view cap : report.caps)
+    impl_->caps.Add({{"cap", std::string(cap)}}).Increment();
+  if (!report.opened) return;
+  const auto& [priority, age] = *report.opened;
+  impl_->finding_delay.Add({{"priority", known(priority, kPriorities)}}, delay_buckets())
+      .Observe(seconds(age));
 }
 
 void Telemetry::batch_committed(std::string_view stage, std::size_t records,
@@ -261,14 +287,15 @@ void Telemetry::assigned(const LoopId& loop, std::size_t partitions) {
 void Telemetry::tasks_recovered(std::string_view stage, std::size_t tasks, std::uint64_t records,
                                 std::chrono::nanoseconds took) {
   const std::string name(stage);
-  impl_->restored.Add({{"stage", name}}).Increment(static_cast<double>(records));
   impl_->restore_seconds.Add({{"stage", name}}).Increment(seconds(took));
   info(fmt::format("Tasks recovered stage={} tasks={} records={} seconds={:.3f}", stage, tasks,
                    records, seconds(took)));
 }
 
-void Telemetry::restoring(std::string_view stage, std::int64_t read, std::int64_t of) {
-  info(fmt::format("Restoring state stage={} read={} of={}", stage, read, of));
+void Telemetry::restoring(std::string_view stage, std::uint64_t records, std::int64_t read,
+                          std::int64_t of) {
+  impl_->restored.Add({{"stage", std::string(stage)}}).Increment(static_cast<double>(records));
+  if (read < of) info(fmt::format("Restoring state stage={} read={} of={}", stage, read, of));
 }
 
 void Telemetry::state_restored(std::string_view stage, std::int32_t partition,

@@ -4,13 +4,27 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "pipeline/log.h"
 #include "pipeline/status.h"
 
 namespace gyre::pipeline {
+
+/// A committed revision.
+struct Published {
+  std::string kind;
+  std::string attention;
+  std::string reason;
+  std::chrono::nanoseconds delay;  ///< from the second of event time whose decision it is
+  /// Of a finding's first: its priority, and how long ago its first alert happened.
+  std::optional<std::pair<std::string, std::chrono::nanoseconds>> opened = std::nullopt;
+  std::vector<std::string_view> caps = {};  ///< the limits that it says were reached
+};
 
 /// The one place that logs and counts: one member function a fact, in the past tense. Any thread.
 /// metric_list.h says what is counted. Labels come from fixed lists, or from the first values met;
@@ -36,8 +50,7 @@ class Telemetry {
   /// Of one committed by_rule batch.
   void contributions(std::uint64_t count);
   void replays_dropped(std::uint64_t bundles);
-  /// One revision; `delay` from the second of event time whose decision it is to its commit.
-  void report_published(const std::string& kind, std::chrono::nanoseconds delay);
+  void report_published(const Published& report);
   /// `took` from its first record to the commit, of which Kafka took `commit`.
   void batch_committed(std::string_view stage, std::size_t records, std::chrono::nanoseconds took,
                        std::chrono::nanoseconds commit);
@@ -46,8 +59,8 @@ class Telemetry {
   /// All that a loop holds, at once.
   void tasks_recovered(std::string_view stage, std::size_t tasks, std::uint64_t records,
                        std::chrono::nanoseconds took);
-  /// A restore that takes long: so many offsets are read of so many.
-  void restoring(std::string_view stage, std::int64_t read, std::int64_t of);
+  /// So many more records of changelogs were read; in offsets, so far, `read` of `of`.
+  void restoring(std::string_view stage, std::uint64_t records, std::int64_t read, std::int64_t of);
   /// A task's state was wiped and read anew from the start of its changelog.
   void state_restored(std::string_view stage, std::int32_t partition, std::string_view because);
   /// Offsets [first, next) of the input were deleted unread and somebody said to go on without.

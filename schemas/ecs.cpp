@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "base/time.h"
 #include "schemas/tactics.h"
@@ -36,9 +37,16 @@ std::string path_of(const ReportView& report) {
 Texts categories(const ReportView& report) {
   if (report.text("kind") == "sensor_health") return {"host"};
   Texts all = {"intrusion_detection"};
-  if (!report.field({"proc.name"}).empty()) all.emplace_back("process");
-  if (!path_of(report).empty()) all.emplace_back("file");
-  if (!report.address({"fd.sip", "fd.cip", "fd.rip"}).empty()) all.emplace_back("network");
+  const auto any = [&](std::initializer_list<std::string_view> names, const auto& is) {
+    const Texts values = report.values(names);
+    return std::any_of(values.begin(), values.end(), is);
+  };
+  if (!report.values({"proc.name"}).empty()) all.emplace_back("process");
+  if (any({"fd.name", "evt.arg.filename", "evt.arg.path"},
+          [](const std::string& value) { return value.starts_with('/'); }))
+    all.emplace_back("file");
+  if (any({"fd.sip"}, is_address) || any({"fd.cip"}, is_address) || any({"fd.rip"}, is_address))
+    all.emplace_back("network");
   return all;
 }
 
@@ -56,7 +64,9 @@ void write_event(Object& top, const ReportView& report) {
   const auto end = parse_rfc3339(report.text("last_seen"));
   Object event(top, "event");
   event.text("kind", "alert").texts("category", categories(report));
-  const bool exec = report.field({"evt.type"}).starts_with("execve");
+  const Texts calls = report.values({"evt.type"});
+  const bool exec = std::any_of(calls.begin(), calls.end(),
+                                [](const std::string& call) { return call.starts_with("execve"); });
   event.texts("type", {exec ? "start" : "info"});
   event.text("id", fmt::format("{}/{}", report.text("id"), report["revision"].json()));
   event.number("sequence", report["revision"].number());
@@ -123,9 +133,11 @@ void write_container(Object& top, const ReportView& report) {
 void write_orchestrator(Object& top, const ReportView& report) {
   const JsonView entity = report["entity"];
   const bool object = entity["kind"].text() == "k8s_object";
-  const std::string name = object ? report.field({"ka.target.name"}) : entity["pod"].text();
-  const std::string space =
-      object ? report.field({"ka.target.namespace"}) : entity["namespace"].text();
+  const std::string name = object ? report.field({"ka.target.name", "ka.resp.name",
+                                                  "ka.target.pod.name", "ka.req.configmap.name"})
+                                  : entity["pod"].text();
+  const std::string space = object ? report.field({"ka.target.namespace", "ka.req.namespace"})
+                                   : entity["namespace"].text();
   if (!object && name.empty() && space.empty()) return;
   Object orchestrator(top, "orchestrator");
   orchestrator.text("type", "kubernetes").text("namespace", space);
@@ -136,9 +148,20 @@ void write_orchestrator(Object& top, const ReportView& report) {
         .text("name", name);
 }
 
+void write_cloud(Object& top, const ReportView& report) {
+  const std::string source = report.source();
+  if (source != "aws_cloudtrail" && source != "gcp_auditlog") return;
+  Object cloud(top, "cloud");
+  cloud.text("provider", source == "aws_cloudtrail" ? "aws" : "gcp");
+  cloud.text("region", report.field({"ct.region"}));
+  Object(cloud, "account").text("id", report.field({"ct.recipientaccountid", "ct.user.accountid"}));
+  Object(cloud, "project").text("id", report.field({"gcp.projectId"}));
+}
+
 void write_place(Object& top, const ReportView& report) {
   write_container(top, report);
   write_orchestrator(top, report);
+  write_cloud(top, report);
   const std::string hostname = report["entity"]["hostname"].text();
   Object(top, "host").text("hostname", hostname).text("name", hostname);
   Object(top, "observer")
@@ -153,7 +176,7 @@ void write_endpoint(Object& top, std::string_view name, const std::string& addre
   Object(top, name).text("ip", address).number("port", port);
 }
 
-/// Of the first evidence: a finding folds many processes of one pattern.
+/// Only what all of its alerts agree in: a finding folds many processes of one pattern.
 void write_actor(Object& top, const ReportView& report) {
   {
     Object process(top, "process");
@@ -203,8 +226,6 @@ void write_labels(Object& top, const ReportView& report, Body body) {
   labels.text("verdict", report["verdict"]["class"].text());
   labels.text("confidence", report["verdict"]["confidence"].text());
   labels.text("cluster", report["entity"]["cluster"].text());
-  for (const std::string_view count : {"alerts", "duplicates", "late"})
-    labels.text(count, report["counts"][count].json());
   if (body == Body::kTooLarge) labels.text("markdown", "left out: too large");
 }
 
@@ -217,8 +238,17 @@ void write_falco(Object& top, const ReportView& report) {
   for (const auto& [field, values] : report.fields()) fields.texts(field, values.texts());
 }
 
+void write_numbers(Object& parent, std::string_view name, const JsonView& from,
+                   std::initializer_list<std::string_view> keys) {
+  Object numbers(parent, name);
+  for (const std::string_view key : keys)
+    if (from[key].exists()) numbers.number(key, from[key].number());
+}
+
 void write_gyre(Object& top, const ReportView& report, Body body) {
   Object gyre(top, "gyre");
+  write_numbers(gyre, "counts", report["counts"], {"alerts", "duplicates", "late"});
+  write_numbers(gyre, "outcome", report["outcome"], {"succeeded", "blocked", "unknown"});
   gyre.texts("findings", report["findings"].texts());
   {
     const JsonView members = report["members"];

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "schemas/identity.h"
+#include "schemas/printable.h"
 
 namespace gyre::schemas {
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -12,80 +15,65 @@ namespace gyre::schemas {
 
 namespace {
 
-// The first four letters of a hint are three pairs, one behind the other; whatever starts anywhere,
-// every third pair of the text meets one of them. Steps of a fixed width don't wait for each other,
-// as those of Wu and Manber's search do (measured: a quarter of its time).
+// Hints have four letters at least: whatever starts anywhere, every second triple of the text is
+// its first or its second one. Steps of a fixed width don't wait for each other, as those of Wu and
+// Manber's search do (measured: a quarter of its time), and hardly any triple stands in a hint.
 class Hints {
  public:
   Hints() {
     const auto rows = secret_rows();
     for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::uint32_t bit = 1U << i;
+      if (rows[i].hints.empty()) unhinted_ |= bit;
       for (const std::string_view hint : rows[i].hints) {
-        CHECK(hint.size() > kPairs);
-        words_.push_back({lowered(hint), static_cast<std::uint32_t>(i)});
+        CHECK(hint.size() > kLetters);
+        places_[slot(hint.data())] |= kFirst;
+        places_[slot(hint.data() + 1)] |= kSecond;
+        words_.push_back({slot(hint.data()), lowered(hint), i});
       }
     }
-    const auto first_pair = [](const Word& word) { return pair(word.text.data()); };
-    std::stable_sort(words_.begin(), words_.end(),
-                     [&](const Word& a, const Word& b) { return first_pair(a) < first_pair(b); });
-    for (const Word& word : words_)
-      for (std::size_t i = 0; i < kPairs; ++i)
-        places_[pair(&word.text[i])] |= static_cast<std::uint8_t>(1U << i);
-    for (std::size_t i = 0, word = 0; i <= kCodedPairs; ++i) {
-      while (word < words_.size() && first_pair(words_[word]) < i) ++word;
-      first_[i] = static_cast<std::uint16_t>(word);
-    }
+    std::sort(words_.begin(), words_.end(),
+              [](const Word& a, const Word& b) { return a.slot < b.slot; });
   }
 
+  /// The rows without hints among them.
   std::uint32_t rows_in(std::string_view text) const {
-    std::uint32_t found = 0;
-    for (std::size_t at = 0; at + 1 < text.size(); at += kPairs) {
-      const std::uint8_t places = places_[pair(text.data() + at)];
+    std::uint32_t found = unhinted_;
+    for (std::size_t at = 0; at + kLetters <= text.size(); at += 2) {
+      const std::uint8_t places = places_[slot(text.data() + at)];
       if (places == 0) continue;
-      for (std::size_t i = 0; i < kPairs; ++i)
-        if ((places >> i & 1U) != 0 && i <= at) found |= rows_at(text, at - i, found);
+      if ((places & kFirst) != 0) found |= rows_at(text, at, found);
+      if ((places & kSecond) != 0 && at > 0) found |= rows_at(text, at - 1, found);
     }
     return found;
   }
 
  private:
-  static constexpr std::size_t kPairs = 3;
-  static constexpr unsigned kCodeBits = 5;
-  static constexpr std::size_t kCodedPairs = 1U << (2 * kCodeBits);
+  static constexpr std::size_t kLetters = 3;
+  static constexpr unsigned kSlotBits = 13;
+  enum Place : std::uint8_t { kFirst = 1, kSecond = 2 };  // of a triple in some hint
 
   struct Word {
-    std::string text;  ///< small letters
-    std::uint32_t row;
+    std::size_t slot;  // of its first letters
+    std::string text;  // small letters
+    std::size_t row;
   };
 
-  // A code for each letter, case ignored, one for all digits, one for what stands in no hint.
-  static constexpr auto kCodes = [] {
-    std::array<std::uint8_t, 256> codes{};
-    for (int i = 0; i < 128; ++i) {
-      const auto c = static_cast<char>(i);
-      auto& code = codes[static_cast<std::size_t>(i)];
-      if (is_lower(lower(c))) code = static_cast<std::uint8_t>(lower(c) - 'a' + 1);
-      if (is_digit(c)) code = 27;
-      if (c == '_') code = 28;
-      if (c == '-') code = 29;
-      if (c == ' ') code = 30;
-    }
-    return codes;
-  }();
-
-  static std::size_t pair(const char* first) {
-    return static_cast<std::size_t>(kCodes[static_cast<unsigned char>(first[0])] << kCodeBits |
-                                    kCodes[static_cast<unsigned char>(first[1])]);
+  // Of three letters, case ignored; others may share it.
+  static std::size_t slot(const char* letters) {
+    std::uint16_t two = 0;
+    std::memcpy(&two, letters, sizeof two);
+    const std::uint32_t three = two | static_cast<std::uint32_t>(letters[2]) << 16;
+    return (three & 0xDFDFDFU) * 0x9E3779B1U >> (32 - kSlotBits);
   }
 
   std::uint32_t rows_at(std::string_view text, std::size_t at, std::uint32_t found) const {
-    if (text.size() - at <= kPairs) return 0;
-    for (std::size_t i = 0; i < kPairs; ++i)
-      if ((places_[pair(text.data() + at + i)] >> i & 1U) == 0) return 0;
-    const std::size_t first = pair(text.data() + at);
+    const std::size_t wanted = slot(text.data() + at);
+    auto word = std::lower_bound(words_.begin(), words_.end(), wanted,
+                                 [](const Word& a, std::size_t b) { return a.slot < b; });
     std::uint32_t rows = 0;
-    for (std::size_t i = first_[first]; i < first_[first + 1]; ++i)
-      rows |= confirmed(words_[i], text, at, found | rows);
+    for (; word != words_.end() && word->slot == wanted; ++word)
+      rows |= confirmed(*word, text, at, found | rows);
     return rows;
   }
 
@@ -100,8 +88,8 @@ class Hints {
   }
 
   std::vector<Word> words_;
-  std::array<std::uint8_t, kCodedPairs> places_{};  // bit i: the i-th pair of some hint
-  std::array<std::uint16_t, kCodedPairs + 1> first_{};
+  std::array<std::uint8_t, 1U << kSlotBits> places_{};
+  std::uint32_t unhinted_ = 0;
 };
 
 // Case ignored.
@@ -117,13 +105,10 @@ bool contains(std::string_view text, std::string_view part) {
 std::uint32_t rows_hinted_by(std::string_view text) {
   static const Hints hints;
   std::uint32_t rows = hints.rows_in(text);
-  const auto table = secret_rows();
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const std::uint32_t bit = 1U << i;
-    if (table[i].hints.empty()) rows |= bit;
-    if ((rows & bit) == 0) continue;
-    for (const std::string_view need : table[i].needs)
-      if (!contains(text, need)) rows &= ~bit;
+  for (std::uint32_t rest = rows; rest != 0; rest &= rest - 1) {
+    const SecretRow& row = secret_rows()[static_cast<std::size_t>(std::countr_zero(rest))];
+    for (const std::string_view need : row.needs)
+      if (!contains(text, need)) rows &= ~(rest & -rest);
   }
   return rows;
 }

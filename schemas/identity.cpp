@@ -17,24 +17,21 @@ namespace {
 constexpr std::size_t kComparedBytes = 500;
 
 // The id that the event's own system gave it, for every reader of that system the same. A reader
-// stamps some of these events with its own clock, so their time is no part of their identity.
+// stamps some of these events with its own clock, so their time is no part of their identity. Not
+// the audit id of Kubernetes: the API server takes it from whoever calls.
 struct NativeId {
   std::string_view source;
   std::string_view id;
-  std::string_view stage;  ///< of one id several events, told apart by this or else by their time
 };
-constexpr auto kNativeIds =
-    std::to_array<NativeId>({{"k8s_audit", "ka.auditid", "ka.stage"},
-                             {"k8s_audit", "jevt.value[/auditID]", "jevt.value[/stage]"},
-                             {"aws_cloudtrail", "ct.id", ""},
-                             {"aws_cloudtrail", "json.value[/eventID]", ""},
-                             {"gcp_auditlog", "json.value[/insertId]", ""},
-                             {"okta", "json.value[/uuid]", ""},
-                             {"keycloak", "keycloak.eventID", ""},
-                             {"gitlab", "gitlab.event_id", ""},
-                             {"salesforce", "salesforce.eventuuid", ""},
-                             {"salesforce", "salesforce.eventidentifier", ""},
-                             {"box", "box.eventid", ""}});
+constexpr auto kNativeIds = std::to_array<NativeId>({{"aws_cloudtrail", "ct.id"},
+                                                     {"aws_cloudtrail", "json.value[/eventID]"},
+                                                     {"gcp_auditlog", "json.value[/insertId]"},
+                                                     {"okta", "json.value[/uuid]"},
+                                                     {"keycloak", "keycloak.eventID"},
+                                                     {"gitlab", "gitlab.event_id"},
+                                                     {"salesforce", "salesforce.eventuuid"},
+                                                     {"salesforce", "salesforce.eventidentifier"},
+                                                     {"box", "box.eventid"}});
 
 // Sources whose plugins, or Falco itself, name all their fields in these classes. Anything else is
 // somebody's custom field, which one of two copies of an alert may lack.
@@ -47,6 +44,22 @@ constexpr auto kClasses = std::to_array<std::string_view>(
      "group",   "iam",   "jevt",       "journal", "json",   "k8s",    "k8smeta",
      "ka",      "kafka", "keycloak",   "nginx",   "nomad",  "okta",   "proc",
      "process", "s3",    "salesforce", "syslog",  "thread", "user"});
+
+// No two of the classes share a place: to know one takes one comparison.
+constexpr std::size_t kPlaces = 128;
+constexpr std::size_t place_of(std::string_view name) {
+  if (name.empty()) return 0;
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(name[i]); };
+  const std::size_t size = name.size();
+  return (size * 71 + at(0) * 78U + at(size - 1) * 21U + at(size / 2) * 63U) % kPlaces;
+}
+constexpr auto kClassAt = [] {
+  std::array<std::string_view, kPlaces> table;
+  for (const std::string_view name : kClasses) table[place_of(name)] = name;
+  return table;
+}();
+static_assert(std::all_of(kClasses.begin(), kClasses.end(),
+                          [](std::string_view name) { return kClassAt[place_of(name)] == name; }));
 
 template <typename List>
 bool contains(const List& list, std::string_view text) {
@@ -67,7 +80,7 @@ class IdentityFields {
     const auto end = std::find_if(field.begin(), field.end(), is_end);
     class_ = field.substr(0, static_cast<std::size_t>(end - field.begin()));
     // A plugin that nobody told us of names its fields as all do: with a class.
-    counts_ = known_source_ ? std::binary_search(kClasses.begin(), kClasses.end(), class_)
+    counts_ = known_source_ ? !class_.empty() && kClassAt[place_of(class_)] == class_
                             : end != field.end();
     return counts_;
   }
@@ -97,12 +110,6 @@ void for_each_part(const Alert& alert, const Part& part) {
     const std::string_view id = alert.field(native.id);
     if (id.empty()) continue;
     part(native.id, id);
-    if (native.stage.empty()) return;
-    const std::string_view stage = alert.field(native.stage);
-    if (stage.empty())
-      part("time", alert.time);
-    else
-      part(native.stage, stage);
     return;
   }
   const bool system_call = alert.source == "syscall";
@@ -201,34 +208,6 @@ void separate_image(Alert& alert) {
     alert.fields.set(kRepository, image.repository);
   add_field(alert, "container.image.tag", image.tag);
   add_field(alert, "container.image.digest", image.digest);
-}
-
-std::size_t unprintable_bytes(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) -> unsigned {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x20 || lead == 0x7F) return 1;
-  if (lead == 0xC2 && byte(1) >= 0x80 && byte(1) <= 0x9F) return 2;  // C1
-  if (lead == 0xD8 && byte(1) == 0x9C) return 2;                     // U+061C
-  if (lead != 0xE2) return 0;
-  const unsigned last = byte(2);
-  const bool marks =
-      byte(1) == 0x80 && (last == 0x8E || last == 0x8F || (last >= 0xA8 && last <= 0xAE));
-  const bool isolates = byte(1) == 0x81 && last >= 0xA6 && last <= 0xA9;
-  return marks || isolates ? 3 : 0;
-}
-
-std::string printable(std::string_view text) {
-  if (all_of(text, [](char c) { return c >= ' ' && c < 0x7F; })) return std::string(text);
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = unprintable_bytes(text, i);
-    if (length == 0) out += text[i++];
-    i += length;
-  }
-  return out;
 }
 
 }  // namespace gyre::schemas

@@ -51,9 +51,9 @@ Id128 entity_hash(const records::Entity& entity);
 /// native object) (DESIGN 3).
 std::uint32_t entity_partition(const records::Entity& entity, std::uint32_t partitions);
 
-/// The exact-duplicate id (ruling 6): source, rule and, where the alert holds the id that the
-/// event's own system gave it, that id; else time, hostname (system calls) and the fields of the
-/// classes that Falco and its plugins know.
+/// The exact-duplicate id (ruling 6, decision 0018): source, rule and, where the alert holds an id
+/// that the event's own system made, that id; else time, hostname (system calls) and the fields of
+/// the classes that Falco and its plugins know.
 Id128 duplicate_id(const Alert& alert, IdHasher& hasher);
 
 /// What `duplicate_id` is made of, in its order, for people.
@@ -91,11 +91,5 @@ ImageReference split_image(std::string_view reference);
 /// Sets container.image.repository, .tag and .digest apart where the alert names them in one
 /// (`container.image`, or a repository with a tag). What the alert says itself wins.
 void separate_image(Alert& alert);
-
-/// Length of the control or bidirectional character at `at`, 0 if another one stands there.
-std::size_t unprintable_bytes(std::string_view text, std::size_t at);
-
-/// Without control and bidirectional characters (ruling 15): what may be shown.
-std::string printable(std::string_view text);
 
 }  // namespace gyre::schemas

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/time.h"
 #include "schemas/ocsf_parts.h"
@@ -69,6 +70,13 @@ bool is_alert(const ReportView& report) {
   return news && report["attention"]["level"].text() != "record";
 }
 
+/// When it was decided, to the millisecond: within the second that the report names, its last alert
+/// may be later than the second's begin.
+std::optional<std::int64_t> decided(const ReportView& report) {
+  const auto second = ocsf::milliseconds(report.text("time"));
+  return second ? std::max(second, ocsf::milliseconds(report.text("last_seen"))) : second;
+}
+
 void write_scalars(Object& top, const ReportView& report, std::int64_t uid, std::string_view name) {
   const Caption activity = activity_of(report);
   const Caption severity = severity_of(report.text("severity"));
@@ -78,7 +86,7 @@ void write_scalars(Object& top, const ReportView& report, std::int64_t uid, std:
   top.number("class_uid", uid).text("class_name", name);
   top.number("type_uid", uid * 100 + activity.id);
   top.text("type_name", fmt::format("{}: {}", name, activity.name));
-  top.number("time", ocsf::milliseconds(report.text("time")));
+  top.number("time", decided(report));
   const auto start = ocsf::milliseconds(report.text("first_seen"));
   const auto end = ocsf::milliseconds(report.text("last_seen"));
   top.number("start_time", start).number("end_time", end);
@@ -102,7 +110,7 @@ void write_finding_info(Object& top, const ReportView& report) {
   if (const std::string source = report.source(); !source.empty())
     info.texts("data_sources", {source});
   info.number("created_time", ocsf::milliseconds(report.text("first_seen")));
-  info.number("modified_time", ocsf::milliseconds(report.text("time")));
+  info.number("modified_time", decided(report));
   info.number("first_seen_time", ocsf::milliseconds(report.text("first_seen")));
   info.number("last_seen_time", ocsf::milliseconds(report.text("last_seen")));
   ocsf::write_analytic(info, report);

@@ -31,6 +31,7 @@ struct Text {
   std::string_view text;
   std::string envelope;   // names from the outside in; empty: none
   std::string where;      // `element 3: `
+  std::string place;      // `3`
   Nanos time = kNoTime;   // the envelope's own
   unsigned depth = 0;     // unwrapped so often
   bool element = false;   // of an array, itself
@@ -293,8 +294,10 @@ bool AlertReader::Impl::next_element() {
     current->text = element;
     current->time = time;
     current->element = frame.kind == Frame::Kind::kArray;
-    current->where += (frame.kind == Frame::Kind::kLines ? "object " : "element ") +
-                      std::to_string(frame.index++) + ": ";
+    const std::string index = std::to_string(frame.index++);
+    current->where += (frame.kind == Frame::Kind::kLines ? "object " : "element ") + index + ": ";
+    if (!current->place.empty()) current->place += '.';
+    current->place += index;
     return true;
   }
   return false;
@@ -327,6 +330,7 @@ void AlertReader::Impl::describe(const Text& text) {
   else
     reading.envelope = text.envelope;
   reading.envelope_time = text.time;
+  reading.place = text.place;
 }
 
 }  // namespace gyre::schemas

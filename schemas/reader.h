@@ -24,6 +24,9 @@ struct Reading {
   /// When the innermost envelope that says so was made: the last instant that its text can mean (a
   /// syslog line of :16Z may be as late as :16.999999999). kNoTime: none says. Ruling 7.
   Nanos envelope_time = kNoTime;
+  /// Where in its record it stands, the same whatever else is readable: the indices of what holds
+  /// several, from the outside in: `1.0`. Empty: the record holds nothing else.
+  std::string place;
   bool rest = false;  ///< a rejection that stands for all further ones of its record
 };
 

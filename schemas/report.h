@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gyre::schemas {
 
@@ -36,8 +37,14 @@ struct Report {
   std::string id;         ///< the record's key
   std::int64_t time = 0;  ///< event-time second of the decision
   std::uint32_t revision = 0;
-  std::string kind;  ///< `finding`, `incident`, `sensor_health`
+  std::string kind;  ///< `finding`, `incident`, `outbreak`, `sensor_health`
   std::string json;
+  // What is counted of it, as it stands in the JSON.
+  std::vector<std::string_view> caps = {};  ///< names of a fixed list (stages/report/caps.h)
+  std::string attention = {};
+  std::string reason = {};
+  std::string priority = {};     ///< Falco's; of a finding only
+  std::int64_t first_alert = 0;  ///< event time in ns; of a finding only
 };
 
 }  // namespace gyre::schemas

@@ -66,12 +66,29 @@ JsonView ReportView::operator[](std::string_view key) const {
   return found == members_.end() ? JsonView() : found->second;
 }
 
-std::string ReportView::field(std::initializer_list<std::string_view> names) const {
+std::vector<std::string> ReportView::values(std::initializer_list<std::string_view> names) const {
   for (const std::string_view name : names)
     for (const auto& [field, values] : fields_)
       if (field == name)
-        if (const auto all = values.items(); !all.empty()) return all.front().text();
+        if (auto all = values.texts(); !all.empty()) return all;
   return {};
+}
+
+std::string ReportView::field(std::initializer_list<std::string_view> names) const {
+  for (const std::string_view name : names) {
+    const auto all = values({name});
+    if (all.empty()) continue;
+    // A long one may be listed as capped for its own middle.
+    const bool only =
+        all.size() == 1 && (all[0].find("…") != std::string::npos || !is_capped(name));
+    return only ? all[0] : std::string();
+  }
+  return {};
+}
+
+bool ReportView::is_capped(std::string_view field) const {
+  const auto capped = (*this)["evidence"]["capped"].texts();
+  return std::find(capped.begin(), capped.end(), field) != capped.end();
 }
 
 std::optional<std::int64_t> ReportView::number(std::string_view field, std::int64_t low,

@@ -43,7 +43,10 @@ class ReportView {
   JsonView operator[](std::string_view key) const;
   std::string text(std::string_view key) const { return (*this)[key].text(); }
 
-  /// The first value of the first of these Falco fields that the evidence has; empty: none has it.
+  /// The values of the first of these Falco fields that the evidence has.
+  std::vector<std::string> values(std::initializer_list<std::string_view> names) const;
+  /// Its only value. Of several nobody knows which belongs to which of another field, and whom they
+  /// would name together may have done nothing: empty, as if none has it.
   std::string field(std::initializer_list<std::string_view> names) const;
   /// The same as a number of that range; none if it is no number.
   std::optional<std::int64_t> number(std::string_view field, std::int64_t low,
@@ -60,6 +63,7 @@ class ReportView {
 
  private:
   std::string detail(std::string_view field) const;
+  bool is_capped(std::string_view field) const;
 
   std::vector<std::pair<std::string, JsonView>> members_;
   std::vector<std::pair<std::string, JsonView>> fields_;

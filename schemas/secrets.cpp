@@ -54,16 +54,41 @@ constexpr auto kRedis = std::to_array<std::string_view>({"redis-cli"});
 constexpr auto kSamba = std::to_array<std::string_view>({"smbclient"});
 constexpr auto kChpasswd = std::to_array<std::string_view>({"chpasswd"});
 
+// What a shell would run, `$(...)` or a backtick, is no secret: a value ends before it, and one
+// that has it in quotes is left whole, so that nobody hides a command as a token. `ends` is inside
+// [].
+#define GYRE_PLAIN(ends) "(?:[^" ends "$`]|\\$+[^" ends "$(`])"
+#define GYRE_INSIDE(ends) GYRE_PLAIN(ends) "*\\$*(?:`" GYRE_PLAIN(ends) "*\\$*)?"
+#define GYRE_QUOTED "\"" GYRE_INSIDE("\"") "\"|'" GYRE_INSIDE("'") "'"
 // One value: quoted, quoted inside quoted JSON, or up to the next separator.
-#define GYRE_VALUE R"((?:"[^"]*"|'[^']*'|\\+"[^"\\]*\\+"|[^\s"'&,;\\]+))"
+#define GYRE_VALUE \
+  "(?:" GYRE_QUOTED "|\\\\+\"" GYRE_INSIDE("\"\\\\") "\\\\+\"|" GYRE_PLAIN("\\s\"'&,;\\\\") "+)"
+
+// Parts of PEM. Its lines may have become blanks, escapes, or nothing.
+#define GYRE_LINE_END "(?:[\\r\\n]|\\\\+[nr])"
+#define GYRE_GAP "(?:[\\s.]|\\\\+[nr])"
+#define GYRE_BASE64 "(?:[a-z0-9+/=]|\\\\+/)"
+#define GYRE_PEM_END "-----END [a-z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+#define GYRE_PEM_HEADERS                                                                       \
+  "(?:(?:Proc-Type: ?4,ENCRYPTED|DEK-Info: ?[a-z0-9-]{1,30},[0-9a-f]{1,64}|"                   \
+  "(?:Version|Comment|Charset|Hash): ?[^\\r\\n\\\\;|&$`<>()]{0,80}" GYRE_LINE_END ")" GYRE_GAP \
+  "*)*"
+// Whole lines, maybe a last one and the end; one line and the end; the begin of one line. A path
+// behind the header that somebody searches for is none of these.
+#define GYRE_PEM_BODY                                                                            \
+  "(?:" GYRE_GAP "*[a-z0-9+=]" GYRE_BASE64 "{31,}(?:" GYRE_GAP "+" GYRE_BASE64                   \
+  "{32,})*(?:" GYRE_GAP "*" GYRE_BASE64 "*" GYRE_GAP "*(?:=" GYRE_BASE64 "{4}" GYRE_GAP          \
+  "*)?" GYRE_PEM_END "|" GYRE_LINE_END "+" GYRE_BASE64 "+)?|" GYRE_GAP "*[a-z0-9+=]" GYRE_BASE64 \
+  "{0,30}" GYRE_GAP "*" GYRE_PEM_END "|" GYRE_LINE_END "+[a-z0-9+=]" GYRE_BASE64 "{0,30})"
 
 constexpr auto kRows = std::to_array<SecretRow>({
     {"private_key",
-     "PEM, with or without its end",
+     "PEM, with or without its end; a header alone is what people search for",
      kPrivateKey,
      {"-----begin ", {}},
      nullptr,
-     R"((?is)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z))",
+     "(?i)-----BEGIN [a-z0-9 ]*PRIVATE KEY(?: BLOCK)?-----" GYRE_GAP
+     "*" GYRE_PEM_HEADERS GYRE_PEM_BODY,
      "<redacted>",
      "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY----- x",
      "<redacted> x"},
@@ -72,7 +97,7 @@ constexpr auto kRows = std::to_array<SecretRow>({
      {},
      {"@", "://"},
      nullptr,
-     R"((?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:"']*:[^\s/"']+@)",
+     R"((?i)\b([a-z][a-z0-9+.-]*://))" GYRE_PLAIN(R"(\s/@:"')") "*:" GYRE_PLAIN(R"(\s/"')") "+@",
      R"(\1<redacted>@)",
      "git clone https://eve:hunter2@host/a",
      "git clone https://<redacted>@host/a"},
@@ -81,7 +106,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kAuthorization,
      {},
      nullptr,
-     R"((?i)\b(authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|negotiate)\s+)?)[^\s"',;\\<]+)",
+     R"((?i)\b(authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|negotiate)\s+)?))" GYRE_PLAIN(
+         R"(\s"',;\\<)") "+",
      R"(\1<redacted>)",
      "curl -H 'Authorization: Basic ZXZlOng=' h",
      "curl -H 'Authorization: Basic <redacted>' h"},
@@ -126,7 +152,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kNames,
      {},
      is_option,
-     R"((?i)(^|\s)(--?(?:[a-z]+-)*(?:password|passwd|passphrase|pass|token|secret|api-?key|access-?key|secret-?key|private-?key)\s+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*))",
+     R"((?i)(^|\s)(--?(?:[a-z]+-)*(?:password|passwd|passphrase|pass|token|secret|api-?key|access-?key|secret-?key|private-?key)\s+)(?:)" GYRE_QUOTED
+     R"(|(?:[^\s"'$`-]|\$+[^\s"'$(`]))" GYRE_PLAIN(R"(\s"')") "*)",
      R"(\1\2<redacted>)",
      "app --client-secret x --port 1",
      "app --client-secret <redacted> --port 1"},
@@ -135,7 +162,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kMysql,
      {" -p", {}},
      nullptr,
-     R"((?i)(\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump)\b[^|;&]*?\s-p)[^\s]+)",
+     R"((?i)(\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump)\b[^|;&]*?\s-p))" GYRE_PLAIN(
+         R"(\s)") "+",
      R"(\1<redacted>)",
      "mysql -u root -phunter2 db",
      "mysql -u root -p<redacted> db"},
@@ -144,7 +172,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kLogin,
      {" -p", {}},
      nullptr,
-     R"((?i)(\b(?:sshpass|(?:docker|podman|helm|nerdctl|oc|az)\b[^|;&]*?\blogin)\b[^|;&]*?\s-p\s*)[^\s]+)",
+     R"((?i)(\b(?:sshpass|(?:docker|podman|helm|nerdctl|oc|az)\b[^|;&]*?\blogin)\b[^|;&]*?\s-p\s*))" GYRE_PLAIN(
+         R"(\s)") "+",
      R"(\1<redacted>)",
      "sshpass -p hunter2 ssh h",
      "sshpass -p <redacted> ssh h"},
@@ -153,7 +182,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kFetch,
      {"-u", {}},
      nullptr,
-     R"((?i)(\b(?:curl|wget)\b[^|;&]*?\s(?:-u|--user|--proxy-user)[\s=]*["']?[^\s:"'-][^\s:"']*:)[^\s"']+)",
+     R"((?i)(\b(?:curl|wget)\b[^|;&]*?\s(?:-u|--user|--proxy-user)[\s=]*["']?[^\s:"'-][^\s:"']*:))" GYRE_PLAIN(
+         R"(\s"')") "+",
      R"(\1<redacted>)",
      "curl -u eve:hunter2 http://h",
      "curl -u eve:<redacted> http://h"},
@@ -162,7 +192,7 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kRedis,
      {"-a", {}},
      nullptr,
-     R"((?i)(\bredis-cli\b[^|;&]*?\s-a\s*)[^\s]+)",
+     R"((?i)(\bredis-cli\b[^|;&]*?\s-a\s*))" GYRE_PLAIN(R"(\s)") "+",
      R"(\1<redacted>)",
      "redis-cli -a hunter2 ping",
      "redis-cli -a <redacted> ping"},
@@ -171,7 +201,7 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kSamba,
      {"-u", "%"},
      nullptr,
-     R"((?i)(\bsmbclient\b[^|;&]*?\s-U\s*[^\s%]+%)[^\s]+)",
+     R"((?i)(\bsmbclient\b[^|;&]*?\s-U\s*[^\s%]+%))" GYRE_PLAIN(R"(\s)") "+",
      R"(\1<redacted>)",
      "smbclient -U eve%hunter2 //h/s",
      "smbclient -U eve%<redacted> //h/s"},
@@ -180,7 +210,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kChpasswd,
      {"echo", {}},
      nullptr,
-     R"((?i)(\becho\s+["']?[\w.-]+:)[^\s"'|]+(["']?\s*\|\s*(?:sudo\s+)?chpasswd))",
+     R"((?i)(\becho\s+["']?[\w.-]+:))" GYRE_PLAIN(
+         R"(\s"'|)") R"(+(["']?\s*\|\s*(?:sudo\s+)?chpasswd))",
      R"(\1<redacted>\2)",
      "echo root:hunter2 | chpasswd",
      "echo root:<redacted> | chpasswd"},

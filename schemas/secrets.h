@@ -28,8 +28,8 @@ struct SecretRow {
 /// In the order in which they are applied; at most 32.
 std::span<const SecretRow> secret_rows();
 
-/// The rows, one bit each, that may match somewhere in `text`. One pass that looks at about every
-/// third byte; linear in time whatever the text.
+/// The rows, one bit each, that may match somewhere in `text`. One pass; linear in time whatever
+/// the text.
 std::uint32_t rows_hinted_by(std::string_view text);
 
 }  // namespace gyre::schemas

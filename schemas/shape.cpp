@@ -13,6 +13,7 @@
 #include "schemas/family.h"
 #include "schemas/identity.h"
 #include "schemas/normalise.h"
+#include "schemas/printable.h"
 #include "schemas/shape_fields.h"
 
 namespace gyre::schemas {
@@ -42,12 +43,15 @@ class Writer {
       return *this;
     }
     if (std::all_of(value.begin(), value.end(), is_ascii)) {
-      quote(value, false);
+      quote(value);
       return *this;
     }
     const std::string shown = printable(value);
     const bool altered = shown.size() != value.size();
-    quote(shown, altered);
+    if (altered || shown.find_first_of(" \"\\=") != std::string::npos)
+      quote(shown);
+    else
+      text_ += shown;
     // Two values that only look alike stay two shapes; behind the quotes, where no value reaches.
     if (altered) text_ += "#" + hash_of(value);
     return *this;
@@ -74,14 +78,17 @@ class Writer {
     return is_ascii(c) && c != ' ' && c != '"' && c != '\\' && c != '=';
   }
 
-  void quote(std::string_view value, bool always) {
-    const bool quoted = always || value.find_first_of(" \"\\=") != std::string_view::npos;
-    if (quoted) text_ += '"';
-    for (const char c : value) {
-      if (c == '"' || c == '\\') text_ += '\\';
-      text_ += c;
+  void quote(std::string_view value) {
+    text_ += '"';
+    std::size_t copied = 0;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (value[i] != '"' && value[i] != '\\') continue;
+      text_.append(value, copied, i - copied);
+      text_ += '\\';
+      copied = i;
     }
-    if (quoted) text_ += '"';
+    text_.append(value, copied);
+    text_ += '"';
   }
 
   static std::string hash_of(std::string_view text) {
@@ -277,6 +284,7 @@ std::string audit_shape(const Alert& alert) {
       .add("verb", alert.field("ka.verb"))
       .add("resource", target.resource)
       .add_normalised("namespace", target.namespace_name)
+      .add_normalised("command", alert.field("ka.uri.param[command]"))
       .take();
 }
 

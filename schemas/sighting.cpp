@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -242,6 +243,13 @@ void merge(records::Counts& into, const records::Counts& from) {
   outcome.set_succeeded(outcome.succeeded() + from.outcome().succeeded());
   outcome.set_blocked(outcome.blocked() + from.outcome().blocked());
   outcome.set_unknown(outcome.unknown() + from.outcome().unknown());
+}
+
+void merge(records::Contribution& into, const records::Contribution& from) {
+  records::Counts added = into.added();
+  merge(added, from.added());
+  if (from.second() >= into.second()) into = from;
+  *into.mutable_added() = std::move(added);
 }
 
 void count_outcome(Outcome outcome, records::OutcomeCounts& counts) {

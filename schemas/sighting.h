@@ -39,6 +39,9 @@ void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
 void merge(records::Sighting& into, const records::Sighting& from);
 void merge(records::Summary& into, const records::Summary& from);
 void merge(records::Counts& into, const records::Counts& from);
+/// Two of one finding: what they add is summed up, the rest is the newer one's; of one second,
+/// `from` is.
+void merge(records::Contribution& into, const records::Contribution& from);
 /// Counts the outcome of one more alert.
 void count_outcome(Outcome outcome, records::OutcomeCounts& counts);
 /// `sum` and what `now` has more than `before`.

@@ -2,6 +2,7 @@
 #include "schemas/sighting_draft.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "base/check.h"
@@ -51,6 +52,8 @@ auto position_of(Fields& fields, std::size_t& at, std::string_view name) {
 
 SightingDraft::SightingDraft(std::string_view element, std::pmr::memory_resource& memory)
     : memory_(memory), fields_(&memory), samples_(&memory), tags_(&memory) {
+  fields_.reserve(kFieldsPerSummary);
+  samples_.reserve(kSamples + 1);
   wire::Reader bundle(keep(element));
   CHECK(bundle.next() == Bundle::kSightingsFieldNumber);
   const std::string_view whole = bundle.text();
@@ -130,13 +133,13 @@ bool SightingDraft::read_summary(std::string_view bytes) {
         tags_.push_back(summary.text());
         break;
       case Summary::kFieldsFieldNumber: {
-        Field& field = fields_.emplace_back(Field{{}, std::pmr::vector<Value>(&memory_), false});
+        Field& field = fields_.emplace_back();
         wire::Reader values(summary.text());
         while (const int part = values.next()) {
           if (part == Values::kFieldFieldNumber)
             field.name = values.text();
           else
-            field.values.push_back({0, values.text()});
+            field = {field.name, make_value(0, values.text(), nullptr), 1};
         }
         break;
       }
@@ -176,8 +179,7 @@ void SightingDraft::add_plain(const SightedAlert& alert) {
   std::size_t at = 0;
   for (const auto& [name, value] : alert.alert.fields) {
     if (!position_of(fields_, at, name))
-      fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(at),
-                     Field{keep(name), std::pmr::vector<Value>(&memory_), false});
+      fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(at), Field{.name = keep(name)});
     add_value(fields_[at], cut_utf8(value, kValueBytes));
   }
   add_sample(alert);
@@ -188,17 +190,29 @@ void SightingDraft::add_plain(const SightedAlert& alert) {
 }
 
 void SightingDraft::add_value(Field& field, std::string_view value) {
-  auto& values = field.values;
-  for (const Value& known : values)
-    if (known.text == value) return;
+  for (const Value* known = field.first; known != nullptr; known = known->next)
+    if (known->text == value) return;
   // The hash orders several; one alone needs none.
-  if (values.size() == 1) values[0].hash = fast_hash(values[0].text);
-  const Value added{values.empty() ? 0 : fast_hash(value), value};
-  const auto place = std::lower_bound(values.begin(), values.end(), added);
-  field.capped = field.capped || values.size() == kValuesPerField;
-  if (values.size() == kValuesPerField && place == values.end()) return;
-  values.insert(place, {added.hash, keep(value)});
-  if (values.size() > kValuesPerField) values.pop_back();
+  if (field.count == 1) field.first->hash = fast_hash(field.first->text);
+  const std::uint64_t hash = field.count == 0 ? 0 : fast_hash(value);
+  Value** place = &field.first;
+  while (*place != nullptr && std::pair((*place)->hash, (*place)->text) < std::pair(hash, value))
+    place = &(*place)->next;
+  const bool full = field.count == kValuesPerField;
+  field.capped = field.capped || full;
+  if (full && *place == nullptr) return;
+  *place = make_value(hash, keep(value), *place);
+  if (!full) {
+    ++field.count;
+    return;
+  }
+  while ((*place)->next != nullptr) place = &(*place)->next;
+  *place = nullptr;
+}
+
+SightingDraft::Value* SightingDraft::make_value(std::uint64_t hash, std::string_view text,
+                                                Value* next) {
+  return new (memory_.allocate(sizeof(Value), alignof(Value))) Value{hash, text, next};
 }
 
 // As `summarise` does: the smallest ids, and of copies the smallest texts.
@@ -237,7 +251,8 @@ void SightingDraft::write_summary(To& to) const {
   for (const Field& field : fields_) {
     const auto values = [&](auto& out) {
       out.element(Values::kFieldFieldNumber, field.name);
-      for (const Value& value : field.values) out.element(Values::kValuesFieldNumber, value.text);
+      for (const Value* value = field.first; value != nullptr; value = value->next)
+        out.element(Values::kValuesFieldNumber, value->text);
       out.number(Values::kCappedFieldNumber, field.capped ? 1 : 0);
     };
     to.begin(Summary::kFieldsFieldNumber, counted(values));

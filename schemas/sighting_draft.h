@@ -35,11 +35,12 @@ class SightingDraft {
   struct Value {
     std::uint64_t hash;
     std::string_view text;
-    auto operator<=>(const Value&) const = default;  // the order of Values
+    Value* next;
   };
   struct Field {
     std::string_view name;
-    std::pmr::vector<Value> values;
+    Value* first = nullptr;  ///< in the order of Values
+    std::size_t count = 0;
     bool capped = false;
   };
   struct Sample {
@@ -54,6 +55,7 @@ class SightingDraft {
   bool has_room_for(const Alert& alert) const;
   void add_plain(const SightedAlert& alert);
   void add_value(Field& field, std::string_view value);
+  Value* make_value(std::uint64_t hash, std::string_view text, Value* next);
   void add_sample(const SightedAlert& alert);
   std::string_view keep(std::string_view text);
   template <typename To>

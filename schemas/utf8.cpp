@@ -89,6 +89,15 @@ std::string_view cut_utf8(std::string_view text, std::size_t bytes) {
   return text.substr(0, bytes);
 }
 
+std::string shortened_utf8(std::string_view text, std::size_t bytes) {
+  constexpr std::string_view kMark = "…";
+  if (text.size() <= bytes || bytes < kMark.size()) return std::string(cut_utf8(text, bytes));
+  const std::string_view head = cut_utf8(text, (bytes - kMark.size() + 1) / 2);
+  std::size_t tail = text.size() - (bytes - kMark.size() - head.size());
+  while (tail < text.size() && (static_cast<unsigned char>(text[tail]) & 0xC0) == 0x80) ++tail;
+  return std::string(head).append(kMark).append(text.substr(tail));
+}
+
 void append_utf8(std::uint32_t code_point, std::string& to) {
   const auto put = [&](std::uint32_t byte) { to += static_cast<char>(byte); };
   if (code_point < 0x80) return put(code_point);

@@ -18,6 +18,9 @@ bool repair_surrogates(std::span<char> json);
 /// At most `bytes` of valid UTF-8, cut before a character.
 std::string_view cut_utf8(std::string_view text, std::size_t bytes);
 
+/// At most `bytes` of valid UTF-8: of what is longer the head and the tail, `…` between them.
+std::string shortened_utf8(std::string_view text, std::size_t bytes);
+
 void append_utf8(std::uint32_t code_point, std::string& to);
 
 }  // namespace gyre::schemas

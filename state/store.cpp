@@ -10,10 +10,13 @@
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <cstdarg>
 #include <filesystem>
 #include <map>
+#include <utility>
 
 #include "base/error.h"
+#include "state/recent.h"
 
 namespace gyre::state {
 
@@ -22,11 +25,23 @@ namespace {
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view text(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+// What goes wrong comes as a status. A log file of its own would be 30 KB of settings at each
+// opening, and on a full disk the second line of it ends the process (seen in RocksDB 7.8: an
+// assertion on a writer that failed before).
+class SilentLog : public rocksdb::Logger {
+ public:
+  SilentLog() : Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+  void LogHeader(const char*, va_list) override {}
+};
+
 }  // namespace
 
 struct StoreMemory::Impl {
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  std::shared_ptr<rocksdb::Logger> silent = std::make_shared<SilentLog>();
   // Without a disk:
   std::unique_ptr<rocksdb::Env> env;
   mutable std::map<std::string, std::shared_ptr<rocksdb::DB>> kept;  // by directory
@@ -48,6 +63,7 @@ struct Store::Impl {
   Access access;
   std::unique_ptr<rocksdb::Env> memory_env;
   std::shared_ptr<rocksdb::DB> open_db;  // none: a write failed
+  Recent recent;
 
   rocksdb::Options options() const;
   rocksdb::DB& db();
@@ -64,8 +80,7 @@ struct Store::Impl {
     throw Failure(fmt::format("state: {} in {}: {}{}", doing, directory, status.ToString(), cure));
   }
 
-  // A database that could not write stays read-only, and its own attempts to write again abort the
-  // process (seen in RocksDB 7.8: an assertion on the log that failed).
+  // A database that could not write stays read-only until it is opened anew.
   void check_write(const rocksdb::Status& status, const char* doing) {
     if (!status.ok() && !memory_env) open_db.reset();
     check(status, doing);
@@ -82,14 +97,15 @@ rocksdb::Options Store::Impl::options() const {
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;
   options.memtable_whole_key_filtering = true;
-  options.memtable_prefix_bloom_size_ratio = 0.1;
-  options.keep_log_file_num = 2;
+  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.info_log = memory.impl().silent;
   // Nobody reads the statistics, and what gathers them lies in the shared cache with a pointer to
   // the first store's environment, which may be gone; their thread can outlive the database, too.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   // Opening waits for the disk as seldom as possible.
   options.avoid_flush_during_recovery = true;
+  options.skip_stats_update_on_db_open = true;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.impl().cache;
@@ -131,7 +147,8 @@ Store::Store(std::string directory, const StoreMemory& memory, Access access)
                      .memory = memory,
                      .access = access,
                      .memory_env = {},
-                     .open_db = {}}) {
+                     .open_db = {},
+                     .recent = {}}) {
   if (impl_->directory.empty()) {
     impl_->memory_env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
     impl_->directory = "/memory";
@@ -149,10 +166,16 @@ Store::Store(std::string directory, const StoreMemory& memory, Access access)
 Store::~Store() = default;
 
 std::optional<std::string> Store::get(std::string_view key) const {
-  std::string value;
-  const rocksdb::Status status = impl_->db().Get(rocksdb::ReadOptions(), slice(key), &value);
-  if (status.IsNotFound()) return std::nullopt;
-  impl_->check(status, "reading");
+  // What another process writes is not known here.
+  const bool remembers = impl_->access == Access::kWrite;
+  if (const auto* known = remembers ? impl_->recent.find(key) : nullptr) return *known;
+  std::optional<std::string> value(std::in_place);
+  const rocksdb::Status status = impl_->db().Get(rocksdb::ReadOptions(), slice(key), &*value);
+  if (status.IsNotFound())
+    value.reset();
+  else
+    impl_->check(status, "reading");
+  if (remembers) impl_->recent.put(key, value);
   return value;
 }
 
@@ -178,16 +201,21 @@ std::uint64_t Store::bytes() const {
 }
 
 void Store::apply(std::span<const Change> changes) {
+  // If it fails, nobody knows what is there.
+  Recent recent = std::exchange(impl_->recent, {});
   rocksdb::WriteBatch batch;
   for (const Change& change : changes)
     impl_->check(change.value ? batch.Put(slice(change.key), slice(*change.value))
                               : batch.Delete(slice(change.key)),
                  "building a batch");
   impl_->check_write(impl_->db().Write(rocksdb::WriteOptions(), &batch), "writing");
+  for (const Change& change : changes) recent.update(change);
+  impl_->recent = std::move(recent);
 }
 
 void Store::drop(std::string_view from, std::string_view to) {
   rocksdb::DB& db = impl_->db();
+  impl_->recent = {};
   impl_->check_write(
       db.DeleteRange(rocksdb::WriteOptions(), db.DefaultColumnFamily(), slice(from), slice(to)),
       "dropping a range");

@@ -8,14 +8,13 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "schemas/sighting.h"
 
 namespace gyre::state {
 
 namespace {
 
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-constexpr std::string_view kFollowed = "followed";
-constexpr std::string_view kCluster = "cluster";
 
 template <typename Message>
 std::string encode(const Message& message) {
@@ -209,8 +208,11 @@ void Transaction::erase_entity(std::string_view entity_hash) {
 }
 
 void Transaction::put_pending(Second decision, const records::Contribution& contribution) {
-  set(contribution_key(decision, contribution.finding_key(), contribution.finding_id()),
-      encode(contribution));
+  const std::string key =
+      contribution_key(decision, contribution.finding_key(), contribution.finding_id());
+  auto waiting = decode<records::Contribution>(get(key));
+  if (waiting) schemas::merge(*waiting, contribution);
+  set(key, encode(waiting ? *waiting : contribution));
 }
 
 std::vector<records::Contribution> Transaction::take_contributions(Second decision) {
@@ -368,27 +370,6 @@ void restore(Store& store, std::vector<Change> changes, std::string_view changel
       changes.push_back({std::move(*timer), std::string()});
   }
   changes.push_back({meta_key(changelog), std::to_string(offset)});
-  store.apply(changes);
-}
-
-std::int64_t restored_offset(const Store& store, std::string_view changelog) {
-  const auto offset = store.get(meta_key(changelog));
-  return offset ? std::stoll(*offset) : 0;
-}
-
-Nanos followed_at(const Store& store) {
-  const auto time = store.get(meta_key(kFollowed));
-  return time ? std::stoll(*time) : kNoTime;
-}
-
-std::string cluster_of(const Store& store) {
-  return store.get(meta_key(kCluster)).value_or(std::string());
-}
-
-void set_followed(Store& store, const std::string& cluster, Nanos now) {
-  std::vector<Change> changes;
-  if (!cluster.empty()) changes.push_back({meta_key(kCluster), cluster});
-  if (now != kNoTime) changes.push_back({meta_key(kFollowed), std::to_string(now)});
   store.apply(changes);
 }
 

@@ -46,6 +46,7 @@ class Transaction {
   void erase_entity(std::string_view entity_hash);
 
   /// by_rule: a contribution waits for its second; they are taken by (finding key, finding id).
+  /// What several of one finding add is summed up, the rest is the newest's.
   void put_pending(Second decision, const records::Contribution& contribution);
   std::vector<records::Contribution> take_contributions(Second decision);
 
@@ -131,5 +132,6 @@ void set_followed(Store& store, const std::string& cluster, Nanos now);
 
 inline constexpr std::string_view kChangelog = "changelog";
 inline constexpr std::string_view kIds = "ids";
+inline constexpr std::string_view kFollowed = "followed";
 
 }  // namespace gyre::state

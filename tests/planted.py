@@ -54,22 +54,24 @@ def main(bugs, target, find, usage):
         return 64
 
     def build():
-        subprocess.run(["ninja", "-C", "build/release", target], cwd=COPY, check=True, stdout=subprocess.DEVNULL)
+        """None if it compiles, else what the compiler says."""
+        done = subprocess.run(["ninja", "-C", "build/release", target], cwd=COPY, capture_output=True, text=True)
+        return done.stdout[-4000:] if done.returncode else None
 
     copy_sources()
     subprocess.run(["cmake", "--preset", "release"], cwd=COPY, check=True, stdout=subprocess.DEVNULL)
-    build()
-    if found := find():
-        sys.exit(f"something is wrong as it is: {found}")
+    if wrong := build() or find():
+        sys.exit(f"something is wrong as it is: {wrong}")
     missed = 0
     print("| bug | found by | as |\n| --- | --- | --- |", flush=True)
     for name, *edits in bugs:
         before = {path: (COPY / path).read_bytes() for path, _, _ in edits}
         plant(edits, COPY, COPY)
-        build()
-        found = find()
+        if refused := build():
+            print(refused, file=sys.stderr, flush=True)
+        found = None if refused else find()
         missed += found is None
-        by, wrong = found or ("nothing", "")
+        by, wrong = found or ("it does not compile" if refused else "nothing", "")
         print(f"| {name} | {by} | {wrong} |", flush=True)
         for path, bytes_before in before.items():
             (COPY / path).write_bytes(bytes_before)

@@ -19,6 +19,7 @@ void join_next(Spots& spots, int at) {
   records::BlindSpot& left = spots[at];
   const records::BlindSpot& right = spots[at + 1];
   left.set_last(std::max(left.last(), right.last()));
+  left.set_joined(left.joined() || right.joined());
   schemas::merge(*left.mutable_worst(), right.worst());
   spots.erase(spots.begin() + at + 1);
 }
@@ -62,6 +63,7 @@ void note_blind_spot(Second second, const records::Loss& loss, Second oldest,
   for (int i = 1; i + 1 < spots.size(); ++i)
     if (gap_after(spots, i) < gap_after(spots, nearest)) nearest = i;
   join_next(spots, nearest);
+  spots[nearest].set_joined(true);
 }
 
 std::vector<records::BlindSpot> blind_spots_within(const records::EntityState& host, Nanos first,

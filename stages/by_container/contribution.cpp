@@ -16,7 +16,7 @@ namespace gyre::stages {
 namespace {
 
 constexpr std::size_t kBundleBytes = 512 << 10;
-constexpr std::size_t kTechniques = 16;
+constexpr std::size_t kTechniques = 64;  // more than a finding's tags and playbook can name
 constexpr std::string_view kGenerated = "bcdfghjklmnpqrstvwxz2456789";
 
 bool all_of(std::string_view text, std::string_view alphabet) {

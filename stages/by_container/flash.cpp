@@ -64,13 +64,14 @@ std::optional<records::Episode> known_episode(const records::Sighting& sighting,
 }  // namespace
 
 void flash(const records::Sighting& sighting, std::string_view entity_hash, Second decided,
-           const FindingConfig& config, const Playbooks& playbooks, const Producer& producer,
+           const FindingConfig& everywhere, const Playbooks& playbooks, const Producer& producer,
            state::Transaction& state, std::vector<schemas::Report>& reports) {
   const Second second = sighting.second();
+  const FindingConfig& config = everywhere.of(sighting.entity().tenant(), sighting.rule());
   if (!is_urgent(sighting) || !has_one_id(second, decided, config)) return;
   records::EntityState entity = state.entity(entity_hash).value_or(records::EntityState());
   if (find_flash(sighting.finding_key(), entity) != nullptr ||
-      !half_is_free(config, sighting, entity))
+      !half_is_free(everywhere, sighting, entity))
     return;
   auto stored = state.series(sighting.finding_key());
   if (stored &&

@@ -73,7 +73,12 @@ class IncidentDecision {
     }
     put_member(told.member, members);
     if (open()) adopt(told.member);
-    if (const auto evicted = evict_beyond_limit(members); evicted && open()) leave_out(*evicted);
+    const auto evicted = evict_beyond_limit(members);
+    if (!evicted) return;
+    if (open())
+      leave_out(*evicted);
+    else
+      entity_.set_members_left_out(true);
   }
 
   void decide() {
@@ -112,7 +117,7 @@ class IncidentDecision {
     auto& context = *incident().mutable_context();
     const auto at = std::lower_bound(context.begin(), context.end(), id);
     if (at != context.end() && *at == id) return;
-    if (context.size() >= static_cast<int>(kContext)) return;
+    if (context.size() >= static_cast<int>(kContext)) return incident().set_incomplete(true);
     context.Add(std::string(id));
     std::sort(context.begin(), context.end());
   }
@@ -154,6 +159,7 @@ class IncidentDecision {
       else
         ++i;
     }
+    if (members.empty()) entity_.clear_members_left_out();
   }
 
   void try_open() {
@@ -169,7 +175,9 @@ class IncidentDecision {
     candidate.set_id(to_hex(view(hasher.finish())));
     candidate.set_previous_id(entity_.last_incident_id());
     candidate.set_opened_second(now_);
+    candidate.set_incomplete(entity_.members_left_out());
     entity_.clear_members();
+    entity_.clear_members_left_out();
     *entity_.mutable_incident() = std::move(candidate);
     for (const records::Member& member : entity_.incident().members()) adopt(member);
     publish(judgement, "opened");

@@ -104,7 +104,9 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
     }
   }
   const Taken taken = count_places(entity, sighting);
-  if ((taken.of_rule < config.shapes && taken.of_entity < config.per_entity) ||
+  const std::string& tenant = sighting.entity().tenant();
+  const FindingConfig& own = config.of(tenant, sighting.rule());
+  if ((taken.of_rule < own.shapes && taken.of_entity < own.per_entity) ||
       find_flash(sighting.finding_key(), entity) != nullptr) {
     take_place(entity, sighting, taken.urgent, false);
     return false;
@@ -112,7 +114,7 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
   move_to(sighting, std::string(sighting.rule()));
   if (has_place(entity, sighting.finding_key())) return true;
   // The last of these places is that of the other rules.
-  if (taken.overflowing + 1 >= config.shapes) {
+  if (taken.overflowing + 1 >= config.of(tenant).shapes) {
     move_to(sighting, kOtherRules);
     if (has_place(entity, sighting.finding_key())) return true;
   }
@@ -122,13 +124,14 @@ bool find_place(const FindingConfig& config, records::Sighting& sighting,
 
 bool half_is_free(const FindingConfig& config, const records::Sighting& sighting,
                   const records::EntityState& entity) {
+  const FindingConfig& own = config.of(sighting.entity().tenant(), sighting.rule());
   const Taken taken = count_places(entity, sighting);
   const std::uint64_t rule = fast_hash(sighting.rule());
   const auto& flashes = entity.flashes();
   const auto of_rule = std::count_if(flashes.begin(), flashes.end(),
                                      [&](const auto& flash) { return flash.rule() == rule; });
-  return taken.of_rule + static_cast<std::uint64_t>(of_rule) < config.shapes / 2 &&
-         taken.of_entity + static_cast<std::uint64_t>(flashes.size()) < config.per_entity / 2;
+  return taken.of_rule + static_cast<std::uint64_t>(of_rule) < own.shapes / 2 &&
+         taken.of_entity + static_cast<std::uint64_t>(flashes.size()) < own.per_entity / 2;
 }
 
 void free_place(std::string_view finding_key, records::EntityState& entity) {

@@ -21,6 +21,15 @@ constexpr std::size_t kSlice = 1000;
 
 bool is_of_sensor(const records::Sighting& sighting) { return sighting.source() == "internal"; }
 
+// Before it no finding can have begun that anything is still said of.
+Second oldest_first(Second now, const FindingConfig& config) {
+  Second longest = config.max_age + config.keep_closed;
+  config.elsewhere.each([&](const FindingConfig& other) {
+    longest = std::max(longest, other.max_age + other.keep_closed);
+  });
+  return now - config.lateness - longest;
+}
+
 }  // namespace
 
 std::size_t SecondDecision::decide(records::Counters& counters) {
@@ -56,8 +65,8 @@ void SecondDecision::learn(const records::Sighting& sighting) {
   }
   if (is_of_sensor(sighting)) {
     if (!sighting.summary().has_loss()) return;
-    const Second oldest = now_ - config_.max_age - config_.lateness - config_.keep_closed;
-    note_blind_spot(sighting.second(), sighting.summary().loss(), oldest, entity);
+    note_blind_spot(sighting.second(), sighting.summary().loss(), oldest_first(now_, config_),
+                    entity);
     known.changed = true;
   } else if (learn_card(sighting, entity)) {
     known.changed = known.card_changed = true;
@@ -140,7 +149,7 @@ void SecondDecision::decide_key(const std::string& key,
   const auto host = of_sensor ? std::nullopt : sensor_host(series.entity());
   if (series.armed() <= now_) series.set_armed(0);
   const FindingContext context{.now = now_,
-                               .config = config_,
+                               .config = config_.of(series.entity().tenant(), series.rule()),
                                .playbooks = playbooks_,
                                .producer = producer_,
                                .entity = of_entity.entity,
@@ -169,8 +178,8 @@ void SecondDecision::decide_entity(const std::string& hash, Work& work) {
   records::EntityState& entity = work.entity;
   if (entity.armed() <= now_) entity.set_armed(0);
   const auto host = sensor_host(entity.entity());
-  decide_incident(hash, entity, work.told, now_, config_, playbooks_, producer_,
-                  host ? &this->work(*host).entity : nullptr, state_, reports_);
+  decide_incident(hash, entity, work.told, now_, config_.of(entity.entity().tenant()), playbooks_,
+                  producer_, host ? &this->work(*host).entity : nullptr, state_, reports_);
   CHECK(entity.due() == 0 || entity.due() > now_);
   if (entity.due() > 0) {
     state_.put(hash, entity);

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
 #include "stages/allowance.h"
+#include "stages/elsewhere.h"
 #include "stages/report/playbook.h"
 #include "stages/report/write.h"
 #include "state/transaction.h"
@@ -36,6 +38,14 @@ struct FindingConfig {
   std::uint32_t per_entity = 256;  ///< live findings of one entity; then they overflow
   bool close_all = false;          ///< reports.close: all (else changed), ruling 4
   bool flash = false;              ///< ruling 18; `gyre run` sets it: a replay gains no latency
+  /// Disorder, lateness, duplicate horizon, `close_all` and `flash` are the same there.
+  Elsewhere<FindingConfig> elsewhere = {};
+
+  /// What holds for a tenant's rule; without one, for what is of no single rule.
+  const FindingConfig& of(std::string_view tenant, std::string_view rule = {}) const {
+    const FindingConfig* other = elsewhere.find(tenant, rule);
+    return other == nullptr ? *this : *other;
+  }
 };
 
 /// Groups by container: drops exact duplicates, folds sightings into findings, findings into

@@ -76,7 +76,8 @@ void tell_pattern(const records::Group& group, const Starts& starts, const Outbr
   }
 }
 
-void judge_member(const records::OutbreakMember& member, Judgement& judgement) {
+void judge_member(const records::OutbreakMember& member, OutbreakContent& content) {
+  Judgement& judgement = content.judgement;
   const records::Contribution& newest = member.newest();
   if (!newest.counting()) return;
   judgement.severity = std::max(
@@ -88,12 +89,14 @@ void judge_member(const records::OutbreakMember& member, Judgement& judgement) {
   judgement.risk = std::max(judgement.risk, static_cast<int>(std::min(newest.risk(), 100U)));
   judgement.effect_observed = judgement.effect_observed || newest.effect_observed();
   for (const records::Technique& technique : newest.attack()) {
-    if (judgement.attack.size() == kTechniques) break;
     const auto same = [&](const Technique& known) {
       return known.tactic == technique.tactic() && known.technique == technique.technique() &&
              known.source == technique.source();
     };
-    if (std::none_of(judgement.attack.begin(), judgement.attack.end(), same))
+    if (std::any_of(judgement.attack.begin(), judgement.attack.end(), same)) continue;
+    if (judgement.attack.size() == kTechniques)
+      content.techniques_left_out = true;
+    else
       judgement.attack.push_back(
           {technique.tactic(), technique.technique(), technique.name(), technique.source()});
   }
@@ -186,7 +189,7 @@ OutbreakContent fold(const records::Group& group, std::string_view rule_key,
     keep(content.namespaces, newest.workload().namespace_());
     keep(content.images, newest.image());
     if (newest.counting()) starts.add(newest);
-    judge_member(member, content.judgement);
+    judge_member(member, content);
   }
   content.hosts = hosts.size();
   content.workloads = workloads.size();

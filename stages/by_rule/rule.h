@@ -15,6 +15,7 @@ namespace gyre::stages {
 
 /// What there is to decide of one rule key at a second.
 struct RuleWork {
+  std::string tenant, rule;
   std::vector<records::Contribution> contributions;
   std::set<std::string> due;  ///< keys of its groups whose timer fires
 };

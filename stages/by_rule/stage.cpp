@@ -58,16 +58,24 @@ void ByRule::proceed(state::Transaction& state, Allowance& allowance,
     for (records::Contribution& contribution : state.take_contributions(now)) {
       const Id128 key = schemas::rule_key(contribution.entity().tenant(), contribution.rule(),
                                           contribution.shape());
-      rules[std::string(view(key))].contributions.push_back(std::move(contribution));
+      RuleWork& work = rules[std::string(view(key))];
+      work.tenant = contribution.entity().tenant();
+      work.rule = contribution.rule();
+      work.contributions.push_back(std::move(contribution));
     }
     for (const auto& [kind, key] :
          state.take_timers(now, std::numeric_limits<std::size_t>::max())) {
       const auto group = state.group(key);
-      if (group && group->armed() == now) rules[key.substr(0, sizeof(Id128))].due.insert(key);
+      if (!group || group->armed() != now) continue;
+      RuleWork& work = rules[key.substr(0, sizeof(Id128))];
+      work.tenant = group->tenant();
+      work.rule = group->rule();
+      work.due.insert(key);
     }
     const std::size_t before = reports.size();
     for (const auto& [key, work] : rules)
-      decide_rule(key, work, now, config_, producer_, state, open, reports);
+      decide_rule(key, work, now, config_.of(work.tenant, work.rule), producer_, state, open,
+                  reports);
     counters.set_reports(counters.reports() + reports.size() - before);
     allowance.spend_decisions(rules.size());
     allowance.spend_reports(reports, before);

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
 #include "stages/allowance.h"
+#include "stages/elsewhere.h"
 #include "stages/report/write.h"
 #include "state/transaction.h"
 
@@ -26,6 +28,13 @@ struct OutbreakConfig {
   Second max_age = 24 * 3600;
   std::uint64_t members = 10'000;  ///< kept of a rule and shape: beyond it counts are lower bounds
   bool close_all = false;          ///< reports.close: all (else changed), ruling 4
+  Elsewhere<OutbreakConfig> elsewhere = {};
+
+  /// What holds for a tenant's rule.
+  const OutbreakConfig& of(std::string_view tenant, std::string_view rule) const {
+    const OutbreakConfig* other = elsewhere.find(tenant, rule);
+    return other == nullptr ? *this : *other;
+  }
 };
 
 /// Groups across containers and hosts: folds contributions into outbreaks, says reports. A function

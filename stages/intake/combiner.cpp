@@ -16,8 +16,9 @@ namespace gyre::stages {
 namespace {
 
 constexpr std::size_t kPartBytes = 512 << 10;
-// What of a bundle comes behind its sightings, about.
-constexpr std::size_t kRest = 1024;
+// For the last sighting of a part and what of a bundle comes behind: a part seldom grows once it
+// has its room, which would copy all of it.
+constexpr std::size_t kRest = 4096;
 constexpr std::size_t kFewestSlots = 1024;
 // A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
 constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
@@ -58,7 +59,8 @@ std::uint32_t& Combiner::slot_of(const Key& key) {
   const auto start = [](const Key& of) {
     std::size_t hash = 0;
     std::memcpy(&hash, of.finding_key.data(), sizeof hash);
-    return hash + static_cast<std::size_t>(of.second);
+    // A flood's findings have alerts in second after second: these must not stand in one row.
+    return hash + static_cast<std::size_t>(of.second) * 0x9E3779B97F4A7C15U;
   };
   const auto find = [&](const Key& wanted) {
     std::size_t at = start(wanted) & (slots_.size() - 1);
@@ -98,7 +100,7 @@ void Combiner::append(Place& place, const Write& write) {
   Parts& parts = parts_[static_cast<std::size_t>(place.target)];
   if (parts.empty()) {
     const std::size_t expected = expected_[static_cast<std::size_t>(place.target)];
-    parts.emplace_back().reserve(std::min(expected, kPartBytes));
+    parts.emplace_back().reserve(std::min(expected, kPartBytes) + kRest);
   }
   std::string* part = &parts.back();
   place.at = part->size();
@@ -108,7 +110,7 @@ void Combiner::append(Place& place, const Write& write) {
     part->resize(place.at);
     place.at = 0;
     part = &parts.emplace_back();
-    part->reserve(kPartBytes);
+    part->reserve(kPartBytes + kRest);
     part->append(next);
   }
   place.part = parts.size() - 1;
@@ -152,8 +154,9 @@ std::vector<Combiner::Parts> Combiner::finish() {
     append(place, [&](std::string& to) { place.merged->append_to(to); });
   }
   for (std::size_t target = 0; target < parts_.size(); ++target) {
-    expected_[target] = 0;
-    for (const std::string& part : parts_[target]) expected_[target] += part.size() + kRest;
+    std::size_t size = 0;
+    for (const std::string& part : parts_[target]) size += part.size();
+    expected_[target] = size + size / 8;
   }
   auto finished = std::exchange(parts_, std::vector<Parts>(parts_.size()));
   clear();

@@ -60,7 +60,8 @@ class Combiner {
   std::vector<Place> places_;
   std::vector<std::uint32_t> slots_;  ///< open addressing: position in places_ from 1; 0: none
   std::vector<Parts> parts_;
-  std::vector<std::size_t> expected_;  ///< bytes of a target, as many as the batch before had
+  std::vector<std::size_t>
+      expected_;  ///< bytes of a target, what the batch before had and an eighth
 };
 
 }  // namespace gyre::stages

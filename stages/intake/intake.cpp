@@ -15,6 +15,12 @@ std::string_view element_of(schemas::RecordHeaders headers) {
   return {};
 }
 
+// Of two places in a record, whether the first is the second or in it.
+bool is_within(std::string_view place, std::string_view outer) {
+  return outer.empty() ||
+         (place.starts_with(outer) && (place.size() == outer.size() || place[outer.size()] == '.'));
+}
+
 }  // namespace
 
 Intake::Intake(schemas::ParseLimits limits, std::string tenant, std::string cluster,
@@ -33,34 +39,52 @@ void Intake::add(const IntakeRecord& record, SourceState& source) {
   range.next = record.offset + 1;
   source.next_offset = record.offset + 1;
   source.sent_to.resize(static_cast<std::size_t>(targets_));
-  const std::size_t dead_before = dead_letters_.size();
   const std::string_view only = element_of(record.headers);
+  const std::size_t dead_before = dead_letters_.size();
   std::size_t elements = 0;
+  bool met = only.empty();
   reader_.open(record.value, record.headers);
   while (schemas::Reading* reading = reader_.next()) {
-    const std::size_t element = elements++;
-    if (!only.empty() && only != std::to_string(element)) continue;
-    source.counters.set_in(source.counters.in() + 1);
+    ++elements;
+    // What could not be read at all may hold several by now, or the other way round.
+    const bool wanted = only.empty() || is_within(reading->place, only) ||
+                        (reading->rejection && is_within(only, reading->place));
+    if (!wanted || (reading->rest && !only.empty())) continue;
+    met = true;
     if (reading->rejection) {
-      source.counters.set_dead(source.counters.dead() + 1);
-      dead_letters_.push_back(
-          {.partition = record.partition,
-           .offset = record.offset,
-           .record_time = record.record_time,
-           .error = std::string(schemas::to_string(reading->rejection->error)),
-           .detail = reading->rejection->detail,
-           .element = reading->rest ? "rest" : std::to_string(element),
-           .value = std::string(record.value),
-           .key = record.key ? std::optional<std::string>(*record.key) : std::nullopt,
-           .headers = {record.headers.begin(), record.headers.end()}});
+      std::string element = reading->rest ? std::string(kRestOfElements) : reading->place;
+      if (is_within(only, element)) element = only;
+      reject(record, std::move(*reading->rejection), std::move(element), source);
       continue;
     }
+    source.counters.set_in(source.counters.in() + 1);
     const Nanos record_time =
         record.record_time == kNoTime ? reading->envelope_time : record.record_time;
     fold(reading->alert, record_time, record, source, range);
   }
-  if (elements > 1) return;
-  for (std::size_t i = dead_before; i < dead_letters_.size(); ++i) dead_letters_[i].element.clear();
+  if (!met)
+    reject(record,
+           {schemas::ParseError::kNotAnAlert, "the record has no such element as its header " +
+                                                  std::string(kElementHeader) + " names"},
+           std::string(only), source);
+  else if (only.empty() && elements == 1 && dead_letters_.size() > dead_before)
+    dead_letters_.back().element.clear();
+}
+
+void Intake::reject(const IntakeRecord& record, schemas::Rejection rejection, std::string element,
+                    SourceState& source) {
+  source.counters.set_in(source.counters.in() + 1);
+  source.counters.set_dead(source.counters.dead() + 1);
+  dead_letters_.push_back(
+      {.partition = record.partition,
+       .offset = record.offset,
+       .record_time = record.record_time,
+       .error = std::string(schemas::to_string(rejection.error)),
+       .detail = std::move(rejection.detail),
+       .element = std::move(element),
+       .value = std::string(record.value),
+       .key = record.key ? std::optional<std::string>(*record.key) : std::nullopt,
+       .headers = {record.headers.begin(), record.headers.end()}});
 }
 
 void Intake::fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,

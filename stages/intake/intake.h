@@ -20,9 +20,11 @@
 
 namespace gyre::stages {
 
-/// Header of a record of which only one alert is to be counted, by its place in the record from 0:
-/// the others were, when it came first.
+/// Header of a record of which only one part is to be counted, by its place in the record
+/// (schemas::Reading): the others were, when it came first.
 inline constexpr std::string_view kElementHeader = "gyre-element";
+/// Instead of a place: all parts that are no alerts, but for the first ones.
+inline constexpr std::string_view kRestOfElements = "rest";
 
 /// One record of the input topic. Views hold for the call.
 struct IntakeRecord {
@@ -42,7 +44,7 @@ struct DeadLetter {
   Nanos record_time = kNoTime;
   std::string error;  ///< schemas::to_string(ParseError)
   std::string detail;
-  std::string element;  ///< its place in the record, from 0; empty: the record is one; `rest`: many
+  std::string element;  ///< its place in the record; empty: the record is one; or kRestOfElements
   std::string value;    ///< the original bytes
   std::optional<std::string> key;
   std::vector<std::pair<std::string, std::string>> headers;  ///< the record's own
@@ -101,6 +103,8 @@ class Intake {
 
   void fold(schemas::Alert& alert, Nanos record_time, const IntakeRecord& record,
             SourceState& source, Range& range);
+  void reject(const IntakeRecord& record, schemas::Rejection rejection, std::string element,
+              SourceState& source);
 
   schemas::AlertReader reader_;
   IdHasher hasher_;

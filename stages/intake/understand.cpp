@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "schemas/printable.h"
 #include "schemas/redact.h"
 #include "schemas/shape.h"
+#include "schemas/sighting.h"
 #include "schemas/utf8.h"
 
 namespace gyre::stages {
@@ -22,6 +24,15 @@ Nanos clamp(schemas::Alert& alert, Nanos record_time) {
   if (record_time == kNoTime || alert.time <= record_time) return alert.time;
   if (alert.time > record_time + kSkew) alert.flags |= schemas::kClockSkew;
   return record_time;
+}
+
+// State keeps so much of each: the head and the tail, or a padding would hide what follows it.
+void shorten(schemas::Alert& alert) {
+  for (std::size_t i = 0; i < alert.fields.size(); ++i)
+    if (const auto& value = alert.fields[i].second; value.size() > schemas::kValueBytes)
+      alert.fields.change(i, schemas::shortened_utf8(value, schemas::kValueBytes));
+  if (alert.output.size() > schemas::kSampleOutputBytes)
+    alert.output = schemas::shortened_utf8(alert.output, schemas::kSampleOutputBytes);
 }
 
 void keep_rule(schemas::Alert& alert) { alert.fields.set("rule", schemas::printable(alert.rule)); }
@@ -49,12 +60,14 @@ void understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin&
     is.shape = is.heartbeat ? "heartbeat" : "sensor health";
     is.finding_key = schemas::finding_key(is.entity, is.rule, is.shape);
     keep_rule(alert);
+    shorten(alert);
     return;
   }
   is.source = bounded(alert.source);
   is.shape = schemas::shape_of(alert);
   is.finding_key = schemas::finding_key(is.entity, alert.rule, is.shape);
   is.rule = bounded(schemas::printable(alert.rule));
+  shorten(alert);
 }
 
 }  // namespace gyre::stages

@@ -2,6 +2,7 @@
 #include "stages/report/advice.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/time.h"
@@ -74,23 +75,49 @@ std::vector<std::string> fill_all(const google::protobuf::RepeatedPtrField<std::
   return filled;
 }
 
+// What a cluster itself runs in; a manifest that narrows all of it would stop the cluster.
+bool is_system_namespace(std::string_view name) {
+  static constexpr std::array<std::string_view, 4> kFronts = {"kube-", "openshift", "gke-", "gmp-"};
+  static constexpr std::array<std::string_view, 4> kNames = {"tigera-operator", "cilium", "linkerd",
+                                                             "falco"};
+  return name.ends_with("-system") ||
+         std::any_of(kFronts.begin(), kFronts.end(),
+                     [&](std::string_view front) { return name.starts_with(front); }) ||
+         std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+// Does what is to be pasted reach a whole namespace of the cluster's own?
+bool hits_the_cluster(const Step& step, const Values& values) {
+  for (const std::string& name : placeholders(step.snippet())) {
+    if (name != "k8s.ns.name" && name != "ka.target.namespace") continue;
+    const auto spaces = values(name);
+    if (std::any_of(spaces.begin(), spaces.end(), is_system_namespace)) return true;
+  }
+  return false;
+}
+
 class Writer {
  public:
   Writer(const records::Series& series, const Facts& facts, const Judgement& judgement)
       : facts_(facts),
         judgement_(judgement),
         values_(series, facts),
-        platforms_(platforms_of(series.entity(), facts)) {}
+        platforms_(platforms_of(series.entity(), facts)),
+        checked_(platforms_) {
+    // In a container or not: who looks into it looks at the host as well, and does nothing there.
+    if (series.entity().container_unknown()) checked_.insert(Step::HOST);
+  }
 
   void add(AdviceKind kind, const Steps& steps, std::vector<Advice>& into) const {
     for (const Step& step : steps) {
-      if (applies(step)) add(kind, step, into);
+      if (applies(kind, step)) add(kind, step, into);
     }
   }
 
  private:
-  bool applies(const Step& step) const {
-    return is_here(step.platforms(), platforms_) &&
+  bool applies(AdviceKind kind, const Step& step) const {
+    return is_here(step.platforms(), kind == AdviceKind::kVerify ? checked_ : platforms_) &&
+           !hits_the_cluster(step, values_) &&
            all_proven(step.when(), facts_, judgement_.outcome, judgement_.effect_observed);
   }
 
@@ -104,6 +131,8 @@ class Writer {
     advice.snippet = snippets.front();
     advice.language = step.language() == "falco" ? "yaml" : step.language();
     advice.record = fill_all(step.record(), values_);
+    const bool keeps_only = step.commands().empty() && !step.record().empty();
+    if (keeps_only && advice.record.empty()) return;
     advice.undo_commands = fill_all(step.undo_commands(), values_);
     advice.title = step.title();
     advice.text = step.text();
@@ -122,6 +151,7 @@ class Writer {
   const Judgement& judgement_;
   const Values values_;
   const std::set<Step::Platform> platforms_;
+  std::set<Step::Platform> checked_;
 };
 
 }  // namespace
@@ -131,7 +161,7 @@ std::vector<Advice> advise(const Playbook& playbook, const records::Series& seri
   std::vector<Advice> advice;
   const Writer writer(series, facts, judgement);
   writer.add(AdviceKind::kVerify, playbook.checks(), advice);
-  if (!is_known(judgement)) {
+  if (!needs_nobody(judgement)) {
     writer.add(AdviceKind::kContain, playbook.containment(), advice);
     writer.add(AdviceKind::kHarden, playbook.hardening(), advice);
   }

@@ -24,7 +24,7 @@ struct TechniqueEntry {
   std::string_view tactics;  ///< blank-separated
 };
 
-inline constexpr std::array<TechniqueEntry, 116> kTechniques = {{
+inline constexpr std::array<TechniqueEntry, 122> kTechniques = {{
     {"T1003.008", "/etc/passwd and /etc/shadow", "TA0006"},
     {"T1005", "Data from Local System", "TA0009"},
     {"T1014", "Rootkit", "TA0005"},
@@ -42,7 +42,12 @@ inline constexpr std::array<TechniqueEntry, 116> kTechniques = {{
     {"T1053.007", "Container Orchestration Job", "TA0002 TA0003 TA0004"},
     {"T1055.008", "Ptrace System Calls", "TA0004 TA0005"},
     {"T1059", "Command and Scripting Interpreter", "TA0002"},
+    {"T1059.001", "PowerShell", "TA0002"},
+    {"T1059.003", "Windows Command Shell", "TA0002"},
     {"T1059.004", "Unix Shell", "TA0002"},
+    {"T1059.005", "Visual Basic", "TA0002"},
+    {"T1059.006", "Python", "TA0002"},
+    {"T1059.007", "JavaScript", "TA0002"},
     {"T1059.013", "Container CLI/API", "TA0002"},
     {"T1068", "Exploitation for Privilege Escalation", "TA0004"},
     {"T1069", "Permission Groups Discovery", "TA0007"},
@@ -128,6 +133,7 @@ inline constexpr std::array<TechniqueEntry, 116> kTechniques = {{
     {"T1567", "Exfiltration Over Web Service", "TA0010"},
     {"T1571", "Non-Standard Port", "TA0011"},
     {"T1572", "Protocol Tunneling", "TA0011"},
+    {"T1574.006", "Dynamic Linker Hijacking", "TA0003 TA0004 TA0005"},
     {"T1578", "Modify Cloud Compute Infrastructure", "TA0005"},
     {"T1578.002", "Create Cloud Instance", "TA0005"},
     {"T1595", "Active Scanning", "TA0043"},

@@ -54,6 +54,7 @@ inline bool is_proven(const playbook::Condition& condition, const Facts& facts,
       break;
   }
   const auto values = facts.values(condition.field());
+  if (values.empty() && condition.or_absent()) return true;
   if (!condition.none_of().empty()) {
     const auto& refused = condition.none_of();
     return !values.empty() &&
@@ -86,8 +87,9 @@ inline std::set<playbook::Step::Platform> platforms_of(const records::Entity& en
     case records::Entity::HOST:
       // Not on the host, only nobody knows in which container: commands that name it fall away.
       if (entity.container_unknown()) {
-        platforms.insert(
-            {playbook::Step::CONTAINER, playbook::Step::KUBERNETES, playbook::Step::DOCKER});
+        platforms.insert({playbook::Step::CONTAINER, playbook::Step::DOCKER});
+        if (facts.has("k8s.ns.name") || facts.has("k8s.pod.name"))
+          platforms.insert(playbook::Step::KUBERNETES);
       } else {
         platforms.insert(playbook::Step::HOST);
       }

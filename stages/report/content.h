@@ -102,33 +102,37 @@ inline void gather_observables(const Facts& facts, const Limits& limits, Content
 
 inline void gather_impact(const Facts& facts, const Judgement& judgement, const Playbook& playbook,
                           bool refused, Content& content) {
+  // What one fact proves is said once, in the playbook's words if it has some.
+  const auto add = [&](std::string text, const std::string& field, std::string value) {
+    const bool said = std::any_of(
+        content.impact.begin(), content.impact.end(),
+        [&](const Because& other) { return other.field == field && other.value == value; });
+    if (!said) content.impact.push_back({std::move(text), field, std::move(value)});
+  };
   if (refused) {
-    const std::string_view field = result_field(facts);
-    content.impact.push_back({"None seen: no attempt is shown to have got through.",
-                              std::string(field), join_values(facts.values(field), 64)});
-  }
-  if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty()) {
-    content.impact.push_back({"The container is privileged: its node is within reach.",
-                              "container.privileged", std::string(yes)});
-  }
-  for (const std::string_view mount : facts.values("container.mounts")) {
-    if (mount.find("docker.sock") == std::string_view::npos &&
-        mount.find("containerd.sock") == std::string_view::npos) {
-      continue;
-    }
-    content.impact.push_back({"A socket of the container runtime is mounted: it controls the node.",
-                              "container.mounts", shown(mount, 256)});
-    break;
+    const std::string field(result_field(facts));
+    add("None seen: no attempt is shown to have got through.", field,
+        join_values(facts.values(field), 64));
   }
   for (const playbook::Impact& impact : playbook.impact()) {
     if (!all_proven(impact.when(), facts, judgement.outcome, judgement.effect_observed)) continue;
     const std::string& field = impact.when(0).field();
     content.impact.push_back({impact.text(), field, join_values(facts.values(field), 128)});
   }
-  if (const auto root = facts.any_of("user.uid", {"0"});
-      !root.empty() && judgement.effect_observed) {
-    content.impact.push_back({"It ran as root of its container or host.", "user.uid", "0"});
+  if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty())
+    add("The container is privileged: its node is within reach.", "container.privileged",
+        std::string(yes));
+  for (const std::string_view mount : facts.values("container.mounts")) {
+    if (mount.find("docker.sock") == std::string_view::npos &&
+        mount.find("containerd.sock") == std::string_view::npos) {
+      continue;
+    }
+    add("A socket of the container runtime is mounted: it controls the node.", "container.mounts",
+        shown(mount, 256));
+    break;
   }
+  if (!facts.any_of("user.uid", {"0"}).empty() && judgement.effect_observed)
+    add("It ran as root of its container or host.", "user.uid", "0");
 }
 
 inline void gather_timeline(const Facts& facts, const Playbook& playbook, const Limits& limits,

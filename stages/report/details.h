@@ -7,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "schemas/identity.h"
+#include "schemas/printable.h"
+#include "schemas/utf8.h"
 #include "stages/report/facts.h"
 #include "stages/report/markdown.h"
 
@@ -47,7 +48,7 @@ inline std::string_view meaning_of_result(std::string_view result) {
   return result.starts_with('E') ? "the call failed" : "";
 }
 
-inline constexpr std::array<Named, 27> kEventFields = {{
+inline constexpr std::array<Named, 28> kEventFields = {{
     {"evt.type", "the system call, or the plugin's event"},
     {"evt.res", "its result"},
     {"evt.arg.flags", "flags of the call; for a failed start they describe the caller's program"},
@@ -60,6 +61,7 @@ inline constexpr std::array<Named, 27> kEventFields = {{
     {"fd.rport", "port of the far side"},
     {"ka.verb", "what was asked of the Kubernetes API"},
     {"ka.uri", "the request's path"},
+    {"ka.uri.param[command]", "the command that the session was opened with"},
     {"ka.response.code", "the API's answer"},
     {"ka.sourceips", "the addresses that the request came from, as the API saw them"},
     {"ct.name", "what was asked of AWS"},
@@ -154,12 +156,10 @@ inline std::string clip(std::string_view text, std::size_t bytes) {
   return std::string(text.substr(0, end)) + "…";
 }
 
-/// One line. Where a line ended in it, a sign says so: two commands do not look like one.
+/// One line of at most `bytes`, what nobody would see in it visible, its middle left out if it is
+/// longer: what follows a padding is not hidden by it.
 inline std::string shown(std::string_view text, std::size_t bytes) {
-  std::string marked(text);
-  for (std::size_t at = marked.find('\n'); at != std::string::npos; at = marked.find('\n', at + 1))
-    marked.replace(at, 1, "␤");
-  return clip(one_line(schemas::printable(marked)), bytes);
+  return schemas::shortened_utf8(schemas::visible(text), bytes);
 }
 
 /// Up to three values in one text; all of them stand under evidence.

@@ -5,12 +5,15 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <vector>
 
 #include "base/hash.h"
+#include "schemas/address.h"
 #include "schemas/identity.h"
 #include "schemas/normalise.h"
+#include "schemas/printable.h"
 #include "stages/report/falco_yaml.h"
 #include "stages/report/playbook_falco_rules.h"
 
@@ -66,6 +69,17 @@ std::string common_prefix(const std::vector<std::string_view>& values) {
   return std::string(prefix);
 }
 
+bool is_object_name(std::string_view field) {
+  return field == "k8s.pod.name" || field == "ka.target.name" || field == "ka.resp.name";
+}
+
+// May what follows a front of it be anything? Not in a command line, where it is another command,
+// nor in a path as somebody wrote it, where it leads elsewhere.
+bool may_be_a_front(std::string_view field) {
+  return is_object_name(field) || field == "proc.exepath" || field == "proc.pexepath" ||
+         field == "fd.name" || field == "fd.directory";
+}
+
 // What of a value comes again: all of it, or what stands before its first random part; empty where
 // nothing does. The ends of a connection never come again together.
 std::string_view lasting(std::string_view field, std::string_view value) {
@@ -74,7 +88,13 @@ std::string_view lasting(std::string_view field, std::string_view value) {
       "([-.a-z0-9]*-)(?:(?:[bcdfghjklmnpqrstvwxz2456789]{6,10}|[0-9]{8,10})-)?"
       "[bcdfghjklmnpqrstvwxz2456789]{5}");
   if (value.find("->") != std::string_view::npos) return {};
-  if (field == "k8s.pod.name" || field == "ka.target.name" || field == "ka.resp.name") {
+  // An address, an ARN or a service's own name is the same each time, however it looks.
+  if (!field.starts_with("proc.") && !field.starts_with("evt.") && !field.starts_with("fd.") &&
+      !is_object_name(field)) {
+    return value;
+  }
+  if (schemas::address_length(value) == value.size()) return value;
+  if (is_object_name(field)) {
     re2::StringPiece owner;
     // The shortest owner: what could be a drawn part is taken for one.
     if (RE2::FullMatch(piece(value), pod, &owner)) {
@@ -124,9 +144,12 @@ std::optional<std::vector<Part>> place_of(const records::Entity& entity, const F
     auto image = image_part(facts);
     if (!image) return std::nullopt;
     parts.push_back(std::move(*image));
-    const std::string_view space = facts.single("k8s.ns.name");
-    if (space == "kube-system") return std::nullopt;
-    if (const auto value = filter_value(space)) parts.push_back({"k8s.ns.name", "=", {*value}});
+    if (facts.has("k8s.ns.name")) {
+      const std::string_view space = facts.single("k8s.ns.name");
+      const auto value = filter_value(space);
+      if (!value || space == "kube-system") return std::nullopt;
+      parts.push_back({"k8s.ns.name", "=", {*value}});
+    }
   } else if (entity.kind() == records::Entity::HOST) {
     const auto host = filter_value(entity.hostname());
     if (!host) return std::nullopt;
@@ -141,14 +164,12 @@ bool is_refused(const playbook::Exception& exception, std::string_view value) {
       [&](const std::string& text) { return value.find(text) != std::string::npos; });
 }
 
-std::optional<Part> field_part(const playbook::Exception& exception, const std::string& field,
-                               const Facts& facts) {
+// Nothing where the filter language cannot say what the alerts hold.
+std::optional<Part> field_part(const std::string& field, const Facts& facts) {
   const auto values = facts.values(field);
-  if (values.empty()) return std::nullopt;
   std::vector<std::string_view> fronts;
   bool whole = !facts.capped(field) && values.size() <= kMostValues;
   for (const std::string_view value : values) {
-    if (is_refused(exception, value)) return std::nullopt;
     fronts.push_back(lasting(field, value));
     whole = whole && fronts.back().size() == value.size();
   }
@@ -156,8 +177,9 @@ std::optional<Part> field_part(const playbook::Exception& exception, const std::
   if (!whole) {
     // A name is short, and so is what is left of it; the other fields hold it in its place.
     const std::string prefix = common_prefix(fronts);
-    const bool name = field.ends_with(".name") && field.starts_with('k') && prefix.ends_with('-');
-    if (prefix.size() < (name ? kShortestName : kShortestPrefix)) return std::nullopt;
+    const bool name = is_object_name(field) && prefix.ends_with('-');
+    if (!may_be_a_front(field) || prefix.size() < (name ? kShortestName : kShortestPrefix))
+      return std::nullopt;
     part.comp = "startswith";
     if (const auto value = filter_value(prefix)) part.values.push_back(*value);
     return part.values.empty() ? std::nullopt : std::optional(part);
@@ -218,6 +240,18 @@ std::optional<std::string> known_exception(const playbook::Exception& exception,
       yaml_quoted(rule), yaml_quoted(exception.known()), tuple_of(parts));
 }
 
+// Reading YAML costs more than the rest of a report, and a revision brings the snippet of the one
+// before: what was found of a text is remembered.
+bool loads(const std::string& snippet) {
+  constexpr std::size_t kRemembered = 1024;
+  thread_local std::map<Id128, bool> remembered;
+  const Id128 text = IdHasher().add(snippet).finish();
+  const auto known = remembered.find(text);
+  if (known != remembered.end()) return known->second;
+  if (remembered.size() == kRemembered) remembered.clear();
+  return remembered[text] = wrong_in_falco_rules(snippet).empty();
+}
+
 }  // namespace
 
 std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
@@ -237,9 +271,11 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
     if (!parts) return std::nullopt;
     std::size_t narrowing = 0;
     for (const std::string& field : exception.fields()) {
-      if (field == kImage || field == "k8s.ns.name") continue;
-      auto part = field_part(exception, field, facts);
-      if (!part) continue;
+      if (field == kImage || field == "k8s.ns.name" || !facts.has(field)) continue;
+      auto part = field_part(field, facts);
+      // Without it the exception would hold what nobody looked at: whoever writes a value decides
+      // whether it can be said.
+      if (!part) return std::nullopt;
       parts->push_back(std::move(*part));
       ++narrowing;
     }
@@ -249,7 +285,7 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
         "gyre_" + to_hex(view(schemas::shape_key(series.rule(), series.shape()))).substr(0, 12);
     snippet = new_exception(rule, name, *parts);
   }
-  if (!wrong_in_falco_rules(snippet).empty()) return std::nullopt;
+  if (!loads(snippet)) return std::nullopt;
   return snippet;
 }
 

@@ -41,6 +41,12 @@ class Facts {
                        [&](const auto& known) { return known.field() == field && known.capped(); });
   }
 
+  /// Of what is known of the entity.
+  bool card_capped() const {
+    return std::any_of(entity_.card().begin(), entity_.card().end(),
+                       [](const auto& known) { return known.capped(); });
+  }
+
   bool has(std::string_view field) const { return !values(field).empty(); }
 
   /// The only value; empty if unknown or several.

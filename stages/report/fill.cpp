@@ -8,13 +8,13 @@
 #include <array>
 #include <map>
 
-#include "schemas/identity.h"
+#include "schemas/address.h"
+#include "schemas/printable.h"
+#include "schemas/sighting.h"
 
 namespace gyre::stages {
 
 namespace {
-
-constexpr std::size_t kLongestValue = 200;
 
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -61,6 +61,12 @@ constexpr std::array<std::string_view, 11> kPaths = {
     "proc.pexepath",   "proc.cwd",        "evt.arg.filename", "evt.arg.path",
     "evt.arg.oldpath", "evt.arg.newpath", "evt.arg.linkpath"};
 
+constexpr std::array<std::string_view, 3> kSpecial = {"/dev", "/proc", "/sys"};
+constexpr std::array<std::string_view, 8> kOpenNothing = {
+    "stat ", "ls ", "dpkg ", "rpm ", "readlink ", "getcap ", "getfacl ", "find "};
+constexpr std::array<std::string_view, 5> kAddresses = {"fd.sip", "fd.cip", "fd.lip", "fd.rip",
+                                                        "ct.srcip"};
+
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -68,10 +74,59 @@ bool is_one_of(const std::array<std::string_view, N>& names, std::string_view na
 
 bool may_be_quoted(std::string_view name, std::string_view value) {
   static const RE2 text("[A-Za-z0-9_.:/@+%=][A-Za-z0-9_.:/@+%= -]*");
-  if (value.empty() || value.size() > kLongestValue || value == "<NA>") return false;
+  if (value.empty() || value.size() > schemas::kValueBytes || value == "<NA>") return false;
   if (schemas::printable(value) != value || value.find("…") != std::string_view::npos) return false;
   if (is_one_of(kPaths, name)) return value.front() == '/';
   return RE2::FullMatch(piece(value), text);
+}
+
+// `/dev/../dev/sda` and `//dev/sda` are `/dev/sda`.
+std::string plain_path(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(path.size(), part.size() + 1));
+    if (part == ".." && !parts.empty()) parts.pop_back();
+    if (!part.empty() && part != "." && part != "..") parts.push_back(part);
+  }
+  return fmt::format("/{}", fmt::join(parts, "/"));
+}
+
+// Devices and the kernel's own files: to open one may wait for ever, set off something, or read a
+// disk from end to end.
+bool is_special(std::string_view path) {
+  const std::string plain = plain_path(path);
+  if (plain.starts_with("/dev/shm/")) return false;
+  return std::any_of(kSpecial.begin(), kSpecial.end(), [&](std::string_view place) {
+    return plain == place || (plain.starts_with(place) && plain[place.size()] == '/');
+  });
+}
+
+// Does it look at the name only, and open nothing?
+bool opens_nothing(std::string_view command) {
+  return std::any_of(kOpenNothing.begin(), kOpenNothing.end(),
+                     [&](std::string_view front) { return command.starts_with(front); });
+}
+
+// May this host's firewall refuse it? Not what the host needs to be one, nor itself.
+bool may_be_refused(std::string_view command, std::string_view peer, const ValuesOf& values_of) {
+  if ((peer.find(':') != std::string_view::npos) != command.starts_with("ip6tables")) return false;
+  const std::string_view kind = schemas::address_class(peer);
+  if ((kind != "public" && kind != "private") || peer.starts_with("255.") || peer.starts_with("0."))
+    return false;
+  const auto is_value_of = [&](std::string_view field) {
+    const auto values = values_of(field);
+    return std::find(values.begin(), values.end(), peer) != values.end();
+  };
+  return !is_value_of("fd.lip") && !(is_value_of("fd.cip") && is_value_of("fd.sip"));
+}
+
+// What a value's form does not say: whether this command may have it.
+bool may_have(std::string_view command, std::string_view name, std::string_view value,
+              const ValuesOf& values_of) {
+  if (is_one_of(kPaths, name)) return opens_nothing(command) || !is_special(value);
+  const bool firewall = command.starts_with("iptables") || command.starts_with("ip6tables");
+  return !firewall || !is_one_of(kAddresses, name) || may_be_refused(command, value, values_of);
 }
 
 std::string quoted(std::string_view value) {
@@ -170,6 +225,7 @@ std::vector<std::string> fill(std::string_view text, const ValuesOf& values_of, 
     std::vector<std::string>& of_name = words[name];
     if (!of_name.empty()) continue;
     for (const std::string& value : values_of(name)) {
+      if (!may_have(text, name, value, values_of)) continue;
       if (auto word = shell_word(name, value)) of_name.push_back(std::move(*word));
     }
     if (of_name.empty()) return {};

@@ -11,7 +11,8 @@
 // whole of it is of a form that no shell reads as anything but a word; any other is single-quoted,
 // where a shell reads nothing at all. A value that could be an option, holds invisible characters,
 // was cut, or is a command line (nothing an alert says is ever run) keeps its command out of the
-// report.
+// report. So does a path below /dev, /proc or /sys where the command would open it, and an address
+// that a host cannot refuse without harm to itself.
 namespace gyre::stages {
 
 /// May `{name}` stand in a command? Falco fields, and `node`, `since`, `until` (RFC 3339, bare),

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <set>
 
 #include "schemas/sighting.h"
 #include "stages/report/attack.h"
+#include "stages/report/caps.h"
 #include "stages/report/document.h"
 #include "stages/report/parts.h"
 #include "stages/report/sensor.h"
@@ -22,84 +22,6 @@ namespace {
 // next one.
 constexpr std::array<std::size_t, 4> kShown = {100, 50, 25, 10};
 constexpr std::size_t kTimeline = 50;
-
-std::vector<Technique> tactics_of(const records::Incident& incident) {
-  std::set<std::string_view> ids;
-  for (const records::Member& member : incident.members())
-    ids.insert(member.tactics().begin(), member.tactics().end());
-  std::vector<Technique> tactics;
-  for (const Tactic& tactic : kTactics) {
-    if (ids.contains(tactic.id))
-      tactics.push_back({std::string(tactic.id), "", std::string(tactic.name), "findings"});
-  }
-  return tactics;
-}
-
-void apply_risk(const records::Incident& incident, Judgement& judgement) {
-  // i^-1.5 in thousandths.
-  constexpr std::array<int, 16> kWeights = {1000, 354, 192, 125, 89, 68, 54, 44,
-                                            37,   32,  27,  24,  21, 19, 17, 16};
-  std::map<std::string_view, int> highest;
-  for (const records::Member& member : incident.members()) {
-    int& risk = highest[member.rule()];
-    risk = std::max(risk, static_cast<int>(std::min<std::uint32_t>(member.risk(), 100)));
-  }
-  std::vector<std::pair<int, std::string_view>> rules;
-  for (const auto& [rule, risk] : highest) rules.emplace_back(-risk, rule);
-  std::sort(rules.begin(), rules.end());
-  int sum = 0;
-  for (std::size_t i = 0; i < std::min(rules.size(), kWeights.size()); ++i) {
-    const int points = -rules[i].first * kWeights[i] / 1000;
-    if (points == 0) break;
-    sum += points;
-    std::string text =
-        i == 0 ? std::string("the riskiest finding")
-               : fmt::format("another rule's riskiest finding, {}, weighted with 0.{:03}",
-                             -rules[i].first, kWeights[i]);
-    judgement.terms.push_back({points, {std::move(text), "rule", std::string(rules[i].second)}});
-  }
-  if (sum > 100)
-    judgement.terms.push_back({100 - sum, {"no risk is above 100", "risk", std::to_string(sum)}});
-  judgement.risk = std::min(sum, 100);
-}
-
-bool is_known(const records::Member& member) {
-  const auto verdict = static_cast<Verdict>(std::min<std::uint32_t>(member.verdict(), 3));
-  return (verdict == Verdict::kTest || verdict == Verdict::kLikelyBenign) &&
-         member.confidence() >= static_cast<std::uint32_t>(Confidence::kMedium);
-}
-
-Severity severity_of(const records::Member& member) {
-  return static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4));
-}
-
-// What an incident asks for beyond its findings (docs/decisions/0015-one-page.md). What asked for
-// somebody once asks on, unless the verdict changes.
-void apply_attention(const records::Incident& incident, Judgement& judgement) {
-  auto asked = Attention::kRecord;
-  for (const records::Member& member : incident.members())
-    asked = std::max(asked,
-                     attention_of(severity_of(member), member.effect_observed(), is_known(member)));
-  const Attention own = attention_of(judgement.severity, judgement.effect_observed, false);
-  const bool paged = incident.peak_attention() == static_cast<std::uint32_t>(Attention::kPage);
-  const bool page = own == Attention::kPage;
-  if (page && (asked < Attention::kPage || paged)) {
-    judgement.attention = Attention::kPage;
-    judgement.attention_because =
-        fmt::format("severity {}, and it happened", to_string(judgement.severity));
-  } else if (incident.members_size() + static_cast<int>(incident.left_out().findings()) > 1) {
-    judgement.attention = Attention::kTicket;
-    judgement.attention_because =
-        asked == Attention::kPage ? "findings of one entity that belong together; one of them pages"
-                                  : "findings of one entity that belong together";
-  } else {
-    judgement.attention = asked == Attention::kRecord ? Attention::kTicket : Attention::kRecord;
-    judgement.attention_because =
-        asked == Attention::kRecord
-            ? "one finding, riskier than its severity says"
-            : fmt::format("one finding so far, whose own report is a {}", to_string(asked));
-  }
-}
 
 // Tactics that this member is the first of.
 std::string new_tactics(const records::Member& member, std::set<std::string_view>& seen) {
@@ -140,6 +62,7 @@ struct Writing {
   const Revision& revision;
   std::string title;
   std::string heading;  ///< the title, as Markdown
+  std::string where;    ///< likewise
   std::string next;
   std::vector<Advice> advice;  ///< on the entity; of one finding none: its report has it
   std::size_t shown_members;
@@ -170,10 +93,9 @@ void append_findings(std::string& out, const Writing& writing) {
         member.effect_observed() ? "it happened" : "no alert shows that it happened",
         begins.empty() ? "" : ", begins ", begins, markdown_code(member.id()));
   }
+  const auto all = static_cast<std::size_t>(members.size());
   const std::size_t more =
-      static_cast<std::size_t>(members.size()) -
-      std::min<std::size_t>(writing.shown_members, static_cast<std::size_t>(members.size())) +
-      writing.incident.left_out().findings();
+      all - std::min(writing.shown_members, all) + writing.incident.left_out().findings();
   if (more > 0) out += fmt::format("\n{} more are not listed; they are counted.\n", more);
   const auto context = static_cast<std::size_t>(writing.incident.context_size());
   if (context > 0)
@@ -212,11 +134,11 @@ std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>
   const Judgement& judgement = writing.judgement;
   std::string out = fmt::format(
       "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {} ({} confidence)** · severity {} "
-      "· risk {}/100 · {} ({}) · revision {} ({})\n\n{}\n\n## Detailed Analysis\n",
+      "· risk {}/100 · {} ({}) · revision {} ({})\n\n{}{}\n\n## Detailed Analysis\n",
       writing.heading, verdict_words(judgement.verdict), to_string(judgement.confidence),
       to_string(judgement.severity), judgement.risk, to_string(judgement.attention),
       markdown_text(judgement.attention_because), writing.revision.number,
-      markdown_text(writing.revision.reason), summary_of(writing));
+      markdown_text(writing.revision.reason), writing.where, summary_of(writing));
   append_findings(out, writing);
   const auto members = static_cast<std::size_t>(writing.incident.members_size());
   if (members > writing.shown_members) {  // else all of them stand above
@@ -240,8 +162,21 @@ std::string markdown_of(const Writing& writing, const std::vector<TimelineEntry>
   return out;
 }
 
-void write_members(JsonWriter& json, const Writing& writing,
-                   const std::vector<TimelineEntry>& timeline, std::size_t timeline_left_out) {
+Caps caps_of(const Writing& writing, const Facts& card, std::size_t timeline_left_out) {
+  Caps caps;
+  caps.note(Cap::kValues, card.card_capped());
+  caps.note(Cap::kBlindSpots, any_joined(writing.revision.blind_spots));
+  caps.note(Cap::kFindings, writing.incident.left_out().findings() > 0);
+  caps.note(Cap::kContext, writing.incident.incomplete());
+  caps.note(Cap::kTimeline, timeline_left_out > 0);
+  caps.note(Cap::kReportSize, writing.shown_members < kShown.front());
+  return caps;
+}
+
+// Returns the limits that it tells of.
+Caps write_members(JsonWriter& json, const Writing& writing,
+                   const std::vector<TimelineEntry>& timeline, std::size_t timeline_left_out,
+                   const Facts& card) {
   const records::Incident& incident = writing.incident;
   records::Counts counts = incident.left_out().counts();
   std::vector<std::string> ids;
@@ -259,70 +194,14 @@ void write_members(JsonWriter& json, const Writing& writing,
   write_judgement(json, writing.judgement);
   write_texts(json, "findings", ids);
   write_texts(json, "context", {incident.context().begin(), incident.context().end()});
+  const Caps caps = caps_of(writing, card, timeline_left_out);
+  caps.write(json);
   write_blind_spots(json, writing.revision.blind_spots);
   write_timeline(json, timeline);
+  return caps;
 }
 
 }  // namespace
-
-std::size_t tactics_in_order(const records::Incident& incident) {
-  // longest[i]: the longest sequence that ends with tactic i.
-  std::array<std::size_t, kTactics.size()> longest{};
-  auto before = longest;
-  Nanos time = kNoTime;
-  for (const records::Member& member : incident.members()) {
-    // What began at the same moment did not follow one another.
-    if (member.first() != time) before = longest;
-    time = member.first();
-    for (const std::string& tactic : member.tactics()) {
-      const std::size_t order = tactic_order(tactic);
-      if (order == kTactics.size()) continue;
-      const auto end = before.begin() + static_cast<std::ptrdiff_t>(order);
-      const std::size_t so_far = order == 0 ? 0 : *std::max_element(before.begin(), end);
-      longest[order] = std::max(longest[order], so_far + 1);
-    }
-  }
-  return *std::max_element(longest.begin(), longest.end());
-}
-
-Judgement judge_incident(const records::Incident& incident) {
-  Judgement judgement;
-  judgement.severity = Severity::kInformational;
-  judgement.attack = tactics_of(incident);
-  apply_risk(incident, judgement);
-  const records::Member* suspicious = nullptr;
-  for (const records::Member& member : incident.members()) {
-    if (is_known(member)) continue;
-    judgement.severity = std::max(judgement.severity, severity_of(member));
-    judgement.effect_observed = judgement.effect_observed || member.effect_observed();
-    const bool is_suspicious = member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious);
-    if (is_suspicious && (suspicious == nullptr || member.confidence() > suspicious->confidence()))
-      suspicious = &member;
-  }
-  const std::size_t in_order = tactics_in_order(incident);
-  if (in_order >= 3)
-    judgement.because.push_back({"Tactics followed each other in the order of the matrix.",
-                                 "tactics", std::to_string(in_order)});
-  if (suspicious != nullptr)
-    judgement.because.push_back({"A finding in it is suspicious.", "findings", suspicious->id()});
-  if (judgement.because.empty()) {
-    const bool one = incident.members_size() == 1 && incident.left_out().findings() == 0;
-    judgement.because.push_back({one ? "Its one finding does not decide it."
-                                     : "Several findings of one entity; none of them decides it.",
-                                 "findings", one ? incident.members(0).id() : ""});
-    judgement.would_change.emplace_back("three tactics in the order of the matrix");
-  } else {
-    judgement.verdict = Verdict::kSuspicious;
-    judgement.confidence = Confidence::kMedium;
-    if (suspicious != nullptr)
-      judgement.confidence =
-          std::max(judgement.confidence,
-                   static_cast<Confidence>(std::min<std::uint32_t>(suspicious->confidence(), 2)));
-    judgement.severity = std::max(judgement.severity, Severity::kHigh);
-  }
-  apply_attention(incident, judgement);
-  return judgement;
-}
 
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
@@ -345,11 +224,18 @@ schemas::Report write_incident(const records::EntityState& entity,
                                     entity_name(entity.entity(), &facts))),
       .heading = fmt::format("{} — {}", counted(findings, "finding"),
                              entity_markdown(entity.entity(), &facts)),
+      .where = where_markdown(entity.entity(), facts),
       .next = next_text(closed ? closed_because : "", revision.closes_after, "findings"),
       .advice =
           findings > 1 ? advice_for(entity, facts, judgement, playbooks) : std::vector<Advice>{},
       .shown_members = 0};
-  schemas::Report report{incident.id(), revision.decided, revision.number, "incident", {}};
+  schemas::Report report{.id = incident.id(),
+                         .time = revision.decided,
+                         .revision = revision.number,
+                         .kind = "incident",
+                         .json = {},
+                         .attention = std::string(to_string(judgement.attention)),
+                         .reason = std::string(revision.reason)};
   for (const std::size_t most : kShown) {
     writing.shown_members = most;
     std::size_t left_out = 0;
@@ -365,7 +251,7 @@ schemas::Report write_incident(const records::EntityState& entity,
     json.text("tenant", shown(entity.entity().tenant(), 128)).text("incident_id", incident.id());
     json.text("severity", to_string(judgement.severity));
     write_entity(json, entity.entity(), facts);
-    write_members(json, writing, timeline, left_out);
+    report.caps = write_members(json, writing, timeline, left_out, facts).names();
     write_producer(json, producer, 0);
     if (!writing.advice.empty()) write_advice(json, writing.advice);
     json.text("markdown", markdown_of(writing, timeline));

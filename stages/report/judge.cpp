@@ -38,6 +38,12 @@ std::vector<Technique> attack_of_tags(const records::Summary& summary) {
     if (const auto technique = technique_of_tag(tag); find_technique(technique) != nullptr)
       techniques.insert(technique);
   }
+  // Without a tactic among the tags, a technique speaks for itself where it has only one.
+  for (const std::string_view technique : techniques) {
+    const std::string_view own = tactics_of_technique(technique);
+    if (tactics.empty() && own.find(' ') == std::string_view::npos)
+      attack.push_back(named(own, technique, "rule_tag"));
+  }
   for (const std::string_view tactic : tactics) {
     const std::size_t before = attack.size();
     for (const std::string_view technique : techniques) {
@@ -49,10 +55,22 @@ std::vector<Technique> attack_of_tags(const records::Summary& summary) {
   return attack;
 }
 
-void apply_attack(const records::Summary& summary, const Playbook& playbook, Judgement& judgement) {
-  if (playbook.attack().empty()) judgement.attack = attack_of_tags(summary);
-  for (const playbook::Attack& entry : playbook.attack())
-    judgement.attack.push_back(named(entry.tactic(), entry.technique(), "mapping"));
+void apply_attack(const Facts& facts, const Playbook& playbook, Judgement& judgement) {
+  if (playbook.attack().empty()) judgement.attack = attack_of_tags(facts.summary());
+  std::set<std::string> detailed;
+  std::vector<Technique> tactics;
+  for (const playbook::Attack& entry : playbook.attack()) {
+    if (!all_proven(entry.when(), facts, judgement.outcome, judgement.effect_observed)) continue;
+    Technique technique = named(entry.tactic(), entry.technique(), "mapping");
+    if (entry.technique().empty()) {
+      tactics.push_back(std::move(technique));
+    } else {
+      detailed.insert(entry.tactic());
+      judgement.attack.push_back(std::move(technique));
+    }
+  }
+  for (Technique& tactic : tactics)
+    if (!detailed.contains(tactic.tactic)) judgement.attack.push_back(std::move(tactic));
   std::sort(judgement.attack.begin(), judgement.attack.end(), [](const auto& a, const auto& b) {
     return std::make_tuple(tactic_order(a.tactic), a.technique) <
            std::make_tuple(tactic_order(b.tactic), b.technique);
@@ -135,7 +153,13 @@ void apply_risk(const Facts& facts, const std::map<std::string, playbook::Sign>&
 
 void apply_attention(Verdict scored, Judgement& judgement) {
   const bool known = scored == Verdict::kTest || scored == Verdict::kLikelyBenign;
-  judgement.attention = attention_of(judgement.severity, judgement.effect_observed, known);
+  const bool settled = known && needs_nobody(judgement);
+  judgement.attention = attention_of(judgement.severity, judgement.effect_observed, settled);
+  if (known && !settled) {
+    judgement.attention_because =
+        "recognised by an image, which whoever starts a container chooses; no test was announced";
+    return;
+  }
   if (known) {
     judgement.attention_because = "recognised as known activity by more than names";
     return;
@@ -182,6 +206,19 @@ bool effect_of(const records::OutcomeCounts& outcome, const Facts& facts,
   const auto proven = [&](const auto& one) { return is_proven(one, facts, outcome, false); };
   return all_proven(playbook.effect().when(), facts, outcome, false) &&
          (any.empty() || std::any_of(any.begin(), any.end(), proven));
+}
+
+Because why_undecided(const Facts& facts, const records::Series& series, const Judgement& judgement,
+                      bool refused) {
+  if (judgement.effect_observed)
+    return {"It happened; nothing in these alerts says whether it was meant.", "outcome",
+            "succeeded"};
+  if (refused) {
+    const std::string_view field = result_field(facts);
+    return {"It did not get through; nothing in these alerts says what it was for.",
+            std::string(field), std::string(first_value(facts, field))};
+  }
+  return {"Nothing in these alerts tells an intrusion from ordinary work.", "rule", series.rule()};
 }
 
 }  // namespace
@@ -233,7 +270,11 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
   // Of the many patterns that an overflow finding holds, the values kept show a few only.
   const bool labelled =
       !series.overflow() && Recogniser(playbooks, series, facts, judgement).recognise();
-  if (!labelled && suspicious) {
+  const bool by_names = labelled && judgement.confidence == Confidence::kLow;
+  std::vector<Because> remarks;
+  if ((!labelled || by_names) && suspicious) {
+    remarks.swap(judgement.because);
+    if (by_names) judgement.would_change.clear();
     judgement.verdict = Verdict::kSuspicious;
     judgement.confidence =
         playbook.strong() && judgement.effect_observed ? Confidence::kHigh : Confidence::kMedium;
@@ -246,10 +287,10 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
     judgement.because.push_back({"What a rule of this priority is about was seen to happen.",
                                  "priority", std::string(schemas::to_string(priority))});
   }
-  if (judgement.because.empty()) {
-    judgement.because.push_back(
-        {"Nothing in these alerts tells an intrusion from ordinary work.", "rule", series.rule()});
-  }
+  // That it looks like something known is a remark: whoever runs a program chooses its names.
+  judgement.because.insert(judgement.because.end(), remarks.begin(), remarks.end());
+  if (judgement.because.empty())
+    judgement.because.push_back(why_undecided(facts, series, judgement, refused));
   for (const playbook::KeyField& key : playbook.key_fields()) {
     if (!facts.has(key.field()) && key.field() != "evt.res" && can_hold(series, facts, key.field()))
       note_missing(judgement, key.field());
@@ -265,7 +306,10 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
     }
   }
   if (judgement.verdict == Verdict::kUndetermined) {
-    judgement.would_change.emplace_back("what the checks find");
+    judgement.would_change.emplace_back(
+        judgement.explanations.empty()
+            ? "a check that speaks for ordinary work, or against it"
+            : "an ordinary explanation with its proof, or a check that speaks against it");
   }
   if (!judgement.effect_observed) {
     judgement.would_change.emplace_back("an alert that shows the action succeed");
@@ -273,10 +317,11 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
 
   const Verdict scored = scored_verdict(judgement, suspicious);
   judgement.severity = severity_of(priority, judgement.effect_observed, refused, scored);
+  if (is_known(judgement) && !needs_nobody(judgement)) judgement.severity = Severity::kMedium;
   apply_risk(facts, playbooks.signs(), platforms_of(series.entity(), facts), priority, refused,
              playbook.strong(), scored, judgement);
   apply_attention(scored, judgement);
-  apply_attack(episode.summary(), playbook, judgement);
+  apply_attack(facts, playbook, judgement);
   judgement.counts_for_incidents = scored != Verdict::kTest && scored != Verdict::kLikelyBenign;
   return judgement;
 }

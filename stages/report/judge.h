@@ -79,6 +79,12 @@ inline bool is_known(const Judgement& judgement) {
          judgement.confidence != Confidence::kLow;
 }
 
+/// Recognised so that nobody has to look. Where a strong rule fired or a Critical's effect was
+/// seen, an image alone is not enough: whoever starts a container chooses it.
+inline bool needs_nobody(const Judgement& judgement) {
+  return is_known(judgement) && (!judgement.alarming || judgement.confidence == Confidence::kHigh);
+}
+
 Judgement judge(const records::Series& series, const records::Episode& episode,
                 const records::EntityState& entity, const Playbooks& playbooks);
 

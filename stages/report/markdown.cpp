@@ -4,49 +4,27 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "schemas/printable.h"
+
 namespace gyre::stages {
 
 namespace {
 
 bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
 
-// The length of a character that changes the direction of text or breaks lines unseen, at the front
-// of `text`: U+061C, U+200B..U+200F, U+2028..U+202E, U+2060..U+2069, U+FEFF, U+0080..U+009F,
-// the soft hyphen, two blanks of no width, and the tags from U+E0000 on.
-std::size_t invisible(std::string_view text) {
-  const auto at = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;
-  if (at(0) == 0xC2 && at(1) == 0xAD) return 2;
-  if (at(0) == 0xD8 && at(1) == 0x9C) return 2;
-  if (at(0) == 0xE1 && at(1) == 0xA0 && at(2) == 0x8E) return 3;
-  if (at(0) == 0xE3 && at(1) == 0x85 && at(2) == 0xA4) return 3;
-  if (at(0) == 0xF3 && at(1) == 0xA0) return 4;
-  if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;
-  if (at(0) != 0xE2) return 0;
-  if (at(1) == 0x80 && ((at(2) >= 0x8B && at(2) <= 0x8F) || (at(2) >= 0xA8 && at(2) <= 0xAE))) {
-    return 3;
-  }
-  if (at(1) == 0x81 && at(2) >= 0xA0 && at(2) <= 0xA9) return 3;
-  return 0;
-}
-
 // One line of visible characters; with `keep_lines`, lines and tabs stay.
 std::string flatten(std::string_view text, bool keep_lines) {
   std::string flat;
   flat.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
-    if (const std::size_t length = invisible(text.substr(i)); length > 0) {
-      i += length;
-      continue;
-    }
-    const char byte = text[i++];
+    const char byte = text[i];
+    const std::size_t unseen = schemas::unprintable_bytes(text, i);
+    i += std::max<std::size_t>(unseen, 1);
     if (keep_lines && (byte == '\n' || byte == '\t')) {
       flat += byte;
     } else if (is_control(static_cast<unsigned char>(byte))) {
       flat += ' ';
-    } else {
+    } else if (unseen == 0) {
       flat += byte;
     }
   }
@@ -82,8 +60,6 @@ bool special_here(std::string_view before, char byte, char next) {
 }
 
 }  // namespace
-
-std::string one_line(std::string_view text) { return flatten(text, false); }
 
 std::string markdown_text(std::string_view text) {
   constexpr std::string_view kAlways = "\\`*[]#!|~$^";

@@ -6,8 +6,6 @@
 
 namespace gyre::stages {
 
-/// One line of visible characters: what is unseen, turns text around or steers a terminal is gone.
-std::string one_line(std::string_view text);
 /// Escapes everything that CommonMark would read as markup, and HTML; one line. For names and
 /// values of an alert.
 std::string markdown_text(std::string_view text);

@@ -8,6 +8,7 @@
 
 #include "schemas/alert.h"
 #include "stages/report/attack.h"
+#include "stages/report/caps.h"
 #include "stages/report/document.h"
 #include "stages/report/falco_yaml.h"
 #include "stages/report/parts.h"
@@ -77,6 +78,16 @@ void write_members(JsonWriter& json, const records::Group& group, const Outbreak
   json.end_object();
 }
 
+Caps caps_of(const records::Outbreak& outbreak, const OutbreakContent& content) {
+  Caps caps;
+  caps.note(Cap::kMembers, outbreak.capped());
+  caps.note(Cap::kEntities, content.entities > content.earliest.size());
+  caps.note(Cap::kNames, std::max({content.clusters.size(), content.namespaces.size(),
+                                   content.images.size()}) > kNamesSaid);
+  caps.note(Cap::kTechniqueNames, content.techniques_left_out);
+  return caps;
+}
+
 std::string what_it_means(Pattern pattern) {
   switch (pattern) {
     case Pattern::kRollout:
@@ -128,22 +139,30 @@ std::string names_line(std::string_view what, const std::set<std::string>& names
 }
 
 std::string outbreak_markdown(const records::Group& group, const OutbreakContent& content,
-                              const std::string& title, const std::string& next) {
+                              const std::string& title, const std::string& next,
+                              const Revision& revision) {
   const Judgement& judgement = content.judgement;
   const records::Outbreak& outbreak = group.outbreak();
+  const std::string when = span_text(second_of(content.first), second_of(content.last));
+  std::string why = "Why this verdict:";
+  for (const Because& because : judgement.because) why += " " + because.text;
+  const std::string first = content.earliest.empty()
+                                ? std::string()
+                                : fmt::format(" First read report {}, the earliest.",
+                                              markdown_code(content.earliest.front().finding));
   std::string out = fmt::format(
       "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {} ({} confidence)** · severity {} "
-      "· risk {}/100 · {} ({}) · pattern {}\n\nRule {} fired with one pattern in {} on {}, {} in "
-      "all, from {} "
-      "to {}. {}\n\n## Detailed Analysis\n\n### Pattern\n\n{} · {}\n\n### Members\n\n",
+      "· risk {}/100 · {} ({}) · pattern {} · revision {} ({})\n\nRule {} fired with one pattern "
+      "in {} on {}, {} in "
+      "all, {}. {}\n\n{}{}\n\n## Detailed Analysis\n\n### Pattern\n\n{} · {}\n\n### Members\n\n",
       markdown_text(title), verdict_words(judgement.verdict), to_string(judgement.confidence),
       to_string(judgement.severity), judgement.risk, to_string(judgement.attention),
-      markdown_text(judgement.attention_because), to_string(content.pattern),
-      markdown_code(shown(group.rule(), 256)), at_least(outbreak, content.entities, "member"),
-      at_least(outbreak, content.hosts, "host"), counted(content.counts.alerts(), "alert"),
-      markdown_code(format_rfc3339(content.first)), markdown_code(format_rfc3339(content.last)),
-      markdown_text(what_it_means(content.pattern)), markdown_code(shown(group.shape(), 512)),
-      markdown_text(content.pattern_because));
+      markdown_text(judgement.attention_because), to_string(content.pattern), revision.number,
+      markdown_text(revision.reason), markdown_code(shown(group.rule(), 256)),
+      at_least(outbreak, content.entities, "member"), at_least(outbreak, content.hosts, "host"),
+      counted(content.counts.alerts(), "alert"), when,
+      markdown_text(what_it_means(content.pattern)), markdown_text(why), first,
+      markdown_code(shown(group.shape(), 512)), markdown_text(content.pattern_because));
   out += names_line("Clusters", content.clusters) + names_line("Namespaces", content.namespaces) +
          names_line("Images", content.images);
   std::size_t said = 0;
@@ -205,6 +224,8 @@ schemas::Report write_outbreak(const records::Group& group, const OutbreakConten
   write_counts(json, content.counts);
   write_outcome(json, content.counts.outcome());
   write_judgement(json, content.judgement);
+  const Caps caps = caps_of(outbreak, content);
+  caps.write(json);
   write_members(json, group, content);
   json.key("observables").begin_object();
   write_names(json, "images", content.images);
@@ -217,9 +238,16 @@ schemas::Report write_outbreak(const records::Group& group, const OutbreakConten
     unknown.missing.push_back({field, "Whether one image was rolled out.",
                                append_output("syscall", group.rule(), {field})});
   write_missing(json, unknown);
-  json.text("markdown", outbreak_markdown(group, content, title, next));
+  json.text("markdown", outbreak_markdown(group, content, title, next, revision));
   json.end_object();
-  return {outbreak.id(), revision.decided, revision.number, "outbreak", json.take()};
+  return {.id = outbreak.id(),
+          .time = revision.decided,
+          .revision = revision.number,
+          .kind = "outbreak",
+          .json = json.take(),
+          .caps = caps.names(),
+          .attention = std::string(to_string(content.judgement.attention)),
+          .reason = std::string(revision.reason)};
 }
 
 }  // namespace gyre::stages

@@ -37,6 +37,7 @@ struct OutbreakContent {
   std::uint64_t workloads = 0;
   std::vector<Entity> earliest;  ///< by (first, key), at most kEntitiesSaid
   std::set<std::string> clusters, namespaces, images;
+  bool techniques_left_out = false;
   Pattern pattern = Pattern::kUnknown;
   std::string pattern_because;
   Judgement judgement;

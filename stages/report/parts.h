@@ -80,6 +80,26 @@ inline std::string entity_markdown(const records::Entity& entity, const Facts* f
   return entity_text(entity, facts, [](std::string_view text) { return markdown_code(text); });
 }
 
+/// What the entity's name leaves out of where it happened, as a paragraph; or nothing.
+inline std::string where_markdown(const records::Entity& entity, const Facts& facts) {
+  std::string image(facts.single("container.image.repository"));
+  if (const auto tag = facts.single("container.image.tag"); !image.empty() && !tag.empty())
+    image += ":" + std::string(tag);
+  const auto unless_default = [](const std::string& name) { return name == "default" ? "" : name; };
+  const std::pair<std::string_view, std::string> parts[] = {
+      {"namespace", std::string(facts.single("k8s.ns.name"))},
+      {"pod", std::string(facts.single("k8s.pod.name"))},
+      {"image", image},
+      {"cluster", unless_default(entity.cluster())},
+      {"tenant", unless_default(entity.tenant())}};
+  std::string line;
+  for (const auto& [name, value] : parts)
+    if (!value.empty())
+      line += fmt::format("{} {} {}", line.empty() ? "Where:" : " ·", name,
+                          markdown_code(shown(value, 200)));
+  return line.empty() ? line : line + "\n\n";
+}
+
 /// One line for lists and tickets. No spreadsheet reads it as a formula.
 inline std::string title_of(std::string text) {
   text = shown(text, 240);
@@ -267,7 +287,11 @@ inline void write_evidence(JsonWriter& json, const records::Summary& summary,
   for (const records::Values& field : summary.fields()) {
     const std::string name = shown(field.field(), 128);
     const auto count = static_cast<std::size_t>(field.values_size());
-    if (written++ >= limits.fields || field.capped() || count > limits.values)
+    const bool shortened =
+        std::any_of(field.values().begin(), field.values().end(), [&](const std::string& value) {
+          return value.size() > limits.value_bytes || value.find("…") != std::string::npos;
+        });
+    if (written++ >= limits.fields || field.capped() || count > limits.values || shortened)
       capped.push_back(name);
     if (written > limits.fields) continue;
     json.key(name).begin_array();

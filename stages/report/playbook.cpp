@@ -155,9 +155,9 @@ struct Playbooks::Impl {
     put_in(file, "hardening", hardening, *book.mutable_hardening(), problems);
     put_in(file, "tuning", tuning, *book.mutable_tuning(), problems);
     for (const auto& [place, platforms] : places()) {
-      const auto checks_there =
-          std::count_if(book.checks().begin(), book.checks().end(),
-                        [&](const playbook::Step& step) { return is_for(step, platforms); });
+      const auto checks_there = std::count_if(
+          book.checks().begin(), book.checks().end(),
+          [&platforms = platforms](const playbook::Step& step) { return is_for(step, platforms); });
       if (checks_there > kMostChecks)
         problems.push_back(fmt::format("{}: playbook `{}` has {} checks for {}, at most {}", file,
                                        book.id(), checks_there, place, kMostChecks));

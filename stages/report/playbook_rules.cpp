@@ -86,6 +86,7 @@ class Checker {
 
   void attack(const google::protobuf::RepeatedPtrField<playbook::Attack>& list) {
     each(list, "attack", [&](const playbook::Attack& entry) {
+      conditions(entry.when(), "when");
       if (tactic_name(entry.tactic()).empty()) {
         problem(fmt::format("unknown tactic `{}`", entry.tactic()));
       } else if (entry.technique().empty()) {
@@ -110,6 +111,7 @@ class Checker {
       if (condition.field().empty() != by_outcome)
         problem("a condition has either `field` or `outcome`");
       if (by_outcome && by_value) problem("`outcome` has no values");
+      if (condition.or_absent() && !by_value) problem("`or_absent` goes with values");
       if (wanted > 0 && condition.none_of_size() > 0)
         problem("`none_of` goes with no other values; write two conditions");
     });

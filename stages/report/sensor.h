@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ inline void write_worst_loss(schemas::JsonWriter& json, const records::Summary& 
   json.text("time", format_rfc3339(summary.loss().time()));
   write_loss(json, summary.loss());
   json.end_object();
+}
+
+/// Whether a limit made one of two of them.
+inline bool any_joined(const std::vector<records::BlindSpot>& spots) {
+  return std::any_of(spots.begin(), spots.end(), [](const auto& spot) { return spot.joined(); });
 }
 
 inline void write_blind_spots(schemas::JsonWriter& json,

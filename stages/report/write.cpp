@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "stages/report/attack.h"
+#include "stages/report/caps.h"
 #include "stages/report/document.h"
 #include "stages/report/parts.h"
 #include "stages/report/sensor.h"
@@ -21,19 +22,37 @@ std::string outcome_text(const Facts& facts, const Judgement& judgement, const P
   // Where the rule is about more than the call, its success is not yet what the rule is about.
   const bool of_the_call =
       playbook.has_effect() && !judgement.effect_observed && outcome.succeeded() > 0;
-  std::string text = fmt::format("Results{}: {} succeeded, {} failed, {} unknown.",
-                                 of_the_call ? " of the call" : "", outcome.succeeded(),
-                                 outcome.blocked(), outcome.unknown());
+  std::string counts;
+  for (const auto& [count, word] :
+       {std::pair(outcome.succeeded(), "succeeded"), std::pair(outcome.blocked(), "failed"),
+        std::pair(outcome.unknown(), "unknown")})
+    if (count > 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, word);
+  std::string text = fmt::format("Results{}: {}.", of_the_call ? " of the call" : "", counts);
   const bool refusal = !facts.any_of("evt.res", {"EACCES", "EPERM", "EROFS"}).empty() ||
                        (!facts.has("evt.res") && outcome.blocked() > 0);
-  if (outcome.blocked() > 0 && refusal)
+  // What a refusal means holds for all of them, or is told of its share only.
+  const bool some = outcome.blocked() > 0 && refusal && !of_the_call &&
+                    (outcome.succeeded() > 0 || judgement.effect_observed);
+  if (some) {
+    const std::uint64_t all = outcome.succeeded() + outcome.blocked() + outcome.unknown();
+    const auto errors = facts.values("evt.res");
+    const bool only = std::all_of(errors.begin(), errors.end(), [](std::string_view error) {
+      return error == "SUCCESS" || error == "EACCES" || error == "EPERM" || error == "EROFS";
+    });
+    text += fmt::format(" {} of {} {}.", outcome.blocked(), all,
+                        !only                    ? "failed"
+                        : outcome.blocked() == 1 ? "was refused"
+                                                 : "were refused");
+  } else if (outcome.blocked() > 0 && refusal) {
     text +=
         " " + (playbook.blocked().empty() ? std::string("It was refused.") : playbook.blocked());
+  }
   for (const std::string_view result : facts.values("evt.res")) {
     const std::string_view meaning = meaning_of_result(result);
     if (result == "SUCCESS" || (refusal && result == "EACCES") || meaning.empty()) continue;
     text += fmt::format(" {}: {}.", shown(result, 32), meaning);
   }
+  if (some) text += " The rest:";
   if (judgement.effect_observed && playbook.has_effect()) {
     text += " " + playbook.effect().text();
   } else if (outcome.succeeded() > 0) {
@@ -55,15 +74,6 @@ struct Finding {
   bool sensor;
   bool refused;
 };
-
-constexpr std::string_view kOverflowText =
-    "More patterns than the limits findings.shapes and findings.per_entity allow: what found no "
-    "finding of its own is counted here, exactly. Some of the patterns stand under "
-    "evidence.fields.shape.";
-
-constexpr std::string_view kLateRestText =
-    "More late episodes than a finding keeps apart: late alerts further from each other than the "
-    "gap between episodes are counted here, exactly.";
 
 constexpr std::string_view kLossText =
     "What happened then may have raised no alert, and other reports about this host may be "
@@ -101,7 +111,9 @@ std::string seen_line(const Facts& facts) {
       {"on",
        {"fd.name", "evt.arg.filename", "evt.arg.path", "evt.arg.newpath", "evt.arg.linkpath"}},
       {"on", {"ka.target.resource", "s3.bucket", "gcp.resourceName", "github.repo.name"}},
-      {"named", {"ka.target.name", "ct.request.name", "okta.target.user.name"}}};
+      {"named", {"ka.target.name", "ct.request.name", "okta.target.user.name"}},
+      {"command", {"ka.uri.param[command]"}},
+      {"for", {"ka.req.binding.subjects"}}};
   std::string line;
   for (const auto& [label, fields] : parts) {
     const auto field = std::find_if(fields.begin(), fields.end(),
@@ -125,9 +137,20 @@ std::string why_text(const Judgement& judgement) {
   return text;
 }
 
+// Of the risk, what is neither the rule's own nor next to nothing.
+std::string signs_text(const Judgement& judgement) {
+  std::string text;
+  for (const RiskTerm& term : judgement.terms) {
+    const std::string& field = term.because.field;
+    if (term.points < 10 || field == "priority" || field == "outcome" || field == "rule") continue;
+    text += (text.empty() ? " What raises the risk: " : "; ") + term.because.text;
+  }
+  return text.empty() ? text : text + ".";
+}
+
 // What somebody who reads no further does now.
 std::string to_do(const Finding& finding, const Content& content) {
-  if (is_known(finding.judgement)) return "Nothing has to be done.";
+  if (needs_nobody(finding.judgement)) return "Nothing has to be done.";
   const auto check = std::find_if(content.advice.begin(), content.advice.end(),
                                   [](const auto& one) { return one.kind == AdviceKind::kVerify; });
   return check == content.advice.end() ? "" : fmt::format("First: {}.", check->title);
@@ -162,21 +185,29 @@ DocumentHead finding_text(const Finding& finding, const Content& content) {
                   to_string(judgement.attention), markdown_text(judgement.attention_because),
                   finding.revision.number, markdown_text(finding.revision.reason));
   const std::string what = outcome_text(finding.facts, judgement, finding.playbook);
-  if (finding.series.overflow()) head.summary += markdown_text(kOverflowText) + "\n\n";
-  if (finding.episode.late_rest()) head.summary += markdown_text(kLateRestText) + "\n\n";
+  if (finding.series.overflow()) head.summary += markdown_text(cap_text(Cap::kShapes)) + "\n\n";
+  if (finding.episode.late_rest())
+    head.summary += markdown_text(cap_text(Cap::kLateEpisodes)) + "\n\n";
   head.summary +=
       fmt::format("Rule {} fired {} {}. {}\n\n", markdown_code(shown(finding.series.rule(), 256)),
                   preposition(finding.series.entity()), where, markdown_text(when));
-  head.summary += fmt::format("The rule: {}\n\n", markdown_text(finding.playbook.meaning()));
+  head.summary += where_markdown(finding.series.entity(), finding.facts);
   if (const std::string seen = seen_line(finding.facts); !seen.empty())
     head.summary += "Seen: " + seen + "\n\n";
-  head.summary += markdown_text(what);
-  head.summary += "\n\n" + markdown_text(why_text(judgement) + " " + to_do(finding, content));
+  head.summary += fmt::format("{}\n\nThe rule: {}\n\n", markdown_text(what),
+                              markdown_text(finding.playbook.meaning()));
+  head.summary += markdown_text(
+      fmt::format("{}{} {}", why_text(judgement), signs_text(judgement), to_do(finding, content)));
   head.conclusion = markdown_text(fmt::format("Assessed as {}. {}", verdict, next));
   if (!judgement.would_change.empty()) head.conclusion += "\n\nWhat would change it:\n";
   for (const std::string& change : judgement.would_change)
     head.conclusion += "\n- " + markdown_text(change);
   return head;
+}
+
+std::string_view priority_of(const records::Summary& summary) {
+  return schemas::to_string(
+      static_cast<schemas::Priority>(std::min<std::uint32_t>(summary.priority(), 7)));
 }
 
 void write_finding_labels(JsonWriter& json, const Finding& finding) {
@@ -186,11 +217,7 @@ void write_finding_labels(JsonWriter& json, const Finding& finding) {
   json.text("shape_key", to_hex(view(schemas::shape_key(series.rule(), series.shape()))));
   json.text("incident_id", finding.episode.incident_id());
   json.text("rule", shown(series.rule(), 256));
-  if (!finding.sensor) {
-    const auto priority =
-        static_cast<schemas::Priority>(std::min<std::uint32_t>(summary.priority(), 7));
-    json.text("priority", schemas::to_string(priority));
-  }
+  if (!finding.sensor) json.text("priority", priority_of(summary));
   json.text("severity", to_string(finding.judgement.severity));
   write_entity(json, series.entity(), finding.facts);
   json.text("shape", shown(series.shape(), 512));
@@ -199,21 +226,42 @@ void write_finding_labels(JsonWriter& json, const Finding& finding) {
   write_counts(json, finding.episode.counts());
 }
 
-// The finding holds what found no place of its own: a limit that bit is said.
-void write_caps(JsonWriter& json, const Finding& finding) {
-  const bool overflow = finding.series.overflow();
-  const bool late_rest = finding.episode.late_rest();
-  if (!overflow && !late_rest) return;
-  const auto cap = [&](std::string_view what, std::string_view text) {
-    json.begin_object().text("what", what).text("text", text).end_object();
+bool is_cut(const records::Summary& summary) {
+  // A text is cut at a character, of at most four bytes.
+  const auto reaches = [](const std::string& text, std::size_t most) {
+    return text.size() + 4 > most;
   };
-  json.key("caps").begin_array();
-  if (overflow) cap("shapes", kOverflowText);
-  if (late_rest) cap("late_episodes", kLateRestText);
-  json.end_array();
+  return std::any_of(summary.fields().begin(), summary.fields().end(),
+                     [&](const records::Values& field) {
+                       return std::any_of(field.values().begin(), field.values().end(),
+                                          [&](const std::string& value) {
+                                            return reaches(value, schemas::kValueBytes);
+                                          });
+                     }) ||
+         std::any_of(summary.samples().begin(), summary.samples().end(), [&](const auto& sample) {
+           return reaches(sample.output(), schemas::kSampleOutputBytes);
+         });
 }
 
-std::string finding_json(const Finding& finding, const Producer& producer, const Limits& limits) {
+Caps caps_of(const Finding& finding, const Content& content, const Limits& limits) {
+  const records::Summary& summary = finding.facts.summary();
+  const auto is_capped = [](const records::Values& values) { return values.capped(); };
+  Caps caps;
+  caps.note(Cap::kValues,
+            content.observables_left_out > 0 || finding.facts.card_capped() ||
+                std::any_of(summary.fields().begin(), summary.fields().end(), is_capped));
+  caps.note(Cap::kEvidence, (summary.flags() & schemas::kTruncated) != 0);
+  caps.note(Cap::kTexts, is_cut(summary));
+  caps.note(Cap::kShapes, finding.series.overflow());
+  caps.note(Cap::kLateEpisodes, finding.episode.late_rest());
+  caps.note(Cap::kBlindSpots, any_joined(finding.revision.blind_spots));
+  caps.note(Cap::kReportSize, &limits != &kLimits.front());
+  return caps;
+}
+
+// Into `report`: its JSON, and the limits that it tells of.
+void write_json(const Finding& finding, const Producer& producer, const Limits& limits,
+                schemas::Report& report) {
   const records::Series& series = finding.series;
   const Judgement& judgement = finding.judgement;
   const std::string_view kind = finding.sensor ? "sensor_health" : "finding";
@@ -235,7 +283,8 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
     write_outcome(json, judgement.outcome);
     write_judgement(json, judgement);
   }
-  write_caps(json, finding);
+  const Caps caps = caps_of(finding, content, limits);
+  caps.write(json);
   write_worst_loss(json, finding.facts.summary());
   write_blind_spots(json, finding.revision.blind_spots);
   write_details(json, content, series.entity().kind() == records::Entity::CONTAINER);
@@ -251,7 +300,8 @@ std::string finding_json(const Finding& finding, const Producer& producer, const
             document(head, content, judgement, series.entity().kind() == records::Entity::CONTAINER,
                      finding.sensor));
   json.end_object();
-  return json.take();
+  report.json = json.take();
+  report.caps = caps.names();
 }
 
 }  // namespace
@@ -275,8 +325,14 @@ schemas::Report write_finding(const records::Series& series, const records::Epis
   report.time = revision.decided;
   report.revision = revision.number;
   report.kind = finding.sensor ? "sensor_health" : "finding";
+  report.attention = to_string(judgement.attention);
+  report.reason = revision.reason;
+  if (!finding.sensor) {
+    report.priority = priority_of(episode.summary());
+    report.first_alert = episode.summary().first();
+  }
   for (const Limits& limits : kLimits) {
-    report.json = finding_json(finding, producer, limits);
+    write_json(finding, producer, limits, report);
     if (report.json.size() <= kReportBytes) break;
   }
   return report;

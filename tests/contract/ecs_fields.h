@@ -27,6 +27,10 @@ inline const std::map<std::string, std::string> kEcsFields = [] {
                            "rule.category",
                            "rule.ruleset",
                            "threat.framework",
+                           "cloud.provider",
+                           "cloud.region",
+                           "cloud.account.id",
+                           "cloud.project.id",
                            "container.id",
                            "container.name",
                            "container.image.name",
@@ -68,9 +72,6 @@ inline const std::map<std::string, std::string> kEcsFields = [] {
                            "labels.verdict",
                            "labels.confidence",
                            "labels.cluster",
-                           "labels.alerts",
-                           "labels.duplicates",
-                           "labels.late",
                            "labels.markdown",
                            "falco.rule",
                            "falco.priority",
@@ -80,7 +81,9 @@ inline const std::map<std::string, std::string> kEcsFields = [] {
     fields[text] = "string";
   for (const char* number :
        {"event.sequence", "event.severity", "event.risk_score", "event.duration", "source.port",
-        "destination.port", "gyre.members.hosts", "gyre.members.workloads", "gyre.members.total"})
+        "destination.port", "gyre.counts.alerts", "gyre.counts.duplicates", "gyre.counts.late",
+        "gyre.outcome.succeeded", "gyre.outcome.blocked", "gyre.outcome.unknown",
+        "gyre.members.hosts", "gyre.members.workloads", "gyre.members.total"})
     fields[number] = "integer";
   for (const char* array :
        {"event.category", "event.type", "threat.tactic.id", "threat.tactic.name",

@@ -35,6 +35,7 @@ QUIET_DEADLINE = 300         # from the last blow until all is read and closed
 ROUND, WRONG_ROUND = 150, 60   # seconds of blows
 RATE = 700                   # alerts a second that a harmed round is thought to read
 BUGS = ("offsets_apart", "state_apart")
+ROUNDS = (None, BUGS[0], None, BUGS[1], None, None)   # of the right engine, or of a wrong one
 STAGES = ("intake", "by_container", "by_rule")
 POINTS = {"polled": 100, "decided": 50, "begun": 50, "sending": 600, "sent": 50, "offsets_sent": 50, "committed": 50,
           "applying": 150, "applied": 50, "assigned": 2, "restoring": 8, "restored": 6}   # and the most passes until then
@@ -346,8 +347,7 @@ def main():
         try:
             number = 0
             while number < 2 or time.monotonic() < until:
-                # A wrong engine right after the first round, then after every third.
-                bug = BUGS[number // 4 % len(BUGS)] if number % 4 == 1 else None
+                bug = ROUNDS[number % len(ROUNDS)]
                 seconds = min(WRONG_ROUND if bug else ROUND, max(20, minutes * 60 / 3))
                 place = root / f"round{number}"
                 place.mkdir()

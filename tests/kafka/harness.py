@@ -131,11 +131,14 @@ class Instance:
     def value(self, metric):
         return int(sum(value for _, value in self.metrics.get(metric, [])))
 
-    def next_offsets(self, stage):
+    def tasks(self, stage):
         """What /status says of the tasks that this instance holds."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=10) as answer:
-            tasks = json.load(answer)["tasks"]
-        return {task["partition"]: task["next_offset"] for task in tasks if task["stage"] == stage and task["recovered"]}
+            return [task for task in json.load(answer)["tasks"] if task["stage"] == stage]
+
+    def next_offsets(self, stage):
+        """Of those that it has recovered."""
+        return {task["partition"]: task["next_offset"] for task in self.tasks(stage) if task["recovered"]}
 
     def lags(self, stage):
         return {labels["partition"]: value for labels, value in self.metrics.get("gyre_consumer_lag_records", [])

@@ -29,7 +29,8 @@ def committed(instance, stage):
 
 
 def seconds_to_work(instance):
-    """From the start of the process to the first committed batch, by stage."""
+    """From the start of the process to the first committed batch, by stage. by_rule has nothing to commit before a second
+    of event time is decided: it comes up to a second later, however long it was ready."""
     began = time.monotonic()
     instance.start()
     reached = {}
@@ -40,7 +41,7 @@ def seconds_to_work(instance):
                     reached[stage] = time.monotonic() - began
         if time.monotonic() - began > PATIENCE:
             raise RuntimeError(f"not at work within {PATIENCE} s: {reached}")
-        time.sleep(0.005)
+        time.sleep(0.015)   # asking costs what is measured
     return reached
 
 
@@ -54,11 +55,11 @@ def restarts(instance, count):
         times.append(seconds_to_work(instance))
         time.sleep(0.5)   # so that it is killed at work
         instance.end(signal.SIGKILL)
-    for stage in times[0]:
-        of_stage = [each[stage] for each in times]
-        say(f"restart after SIGKILL, {stage}: p50 {percentile(of_stage, 0.5):.2f} s, p99 {percentile(of_stage, 0.99):.2f} s of {count}")
-    last = [max(each.values()) for each in times]
-    say(f"restart after SIGKILL, all stages: p50 {percentile(last, 0.5):.2f} s, p99 {percentile(last, 0.99):.2f} s of {count}")
+    shown = {"any stage": [min(each.values()) for each in times],
+             **{stage: [each[stage] for each in times] for stage in ("intake", "by_container", "by_rule")}}
+    for what, seconds in shown.items():
+        say(f"restart after SIGKILL until {what} has committed: p50 {percentile(seconds, 0.5):.2f} s, "
+            f"p99 {percentile(seconds, 0.99):.2f} s of {count}")
 
 
 def fail_over(place, session):
@@ -77,8 +78,11 @@ def fail_over(place, session):
             now = alive.next_offsets("by_container")
             return all(now.get(partition, 0) > offset for partition, offset in held.items())
 
+        wait_for("the other was given all of them", lambda: held.keys() <= {task["partition"] for task in alive.tasks("by_container")})
+        given = time.monotonic() - began
         wait_for("the other works on all of them", taken)
-        say(f"fail-over of {len(held)} partitions after SIGKILL: {time.monotonic() - began:.1f} s with a session of {session} s")
+        say(f"fail-over of {len(held)} partitions after SIGKILL with a session of {session} s: given after {given:.1f} s, "
+            f"restored and at work after {time.monotonic() - began:.1f} s")
         alive.end(signal.SIGTERM)
     time.sleep(session + 2)   # static members stay in the group for so long
 

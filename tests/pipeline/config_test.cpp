@@ -262,6 +262,10 @@ TEST(Config, AProblemOfTheWholeNamesALineToo) {
             "gyre.yaml:3:5: outputs[0].topic and input.topic are the same topic, a");
   EXPECT_THAT(refusal("findings:\n  gap: 60s\n"),
               StartsWith("gyre.yaml:2:3: findings.gap must be at least findings.lateness"));
+  // Members would be forgotten before those of other hosts come.
+  EXPECT_THAT(refusal("outbreaks:\n  recurring_window: 10m\n"),
+              StartsWith("gyre.yaml:2:3: outbreaks.recurring_window must be at least "
+                         "outbreaks.window"));
 }
 
 TEST(Config, ABadWaitIsOneProblem) {
@@ -451,9 +455,10 @@ TEST(Config, TheHashCoversWhatDecisionsDependOnAndNothingElse) {
   EXPECT_EQ(hash.size(), 16U);
   EXPECT_EQ(read("{name: other, workers: 4, batch: {records: 5}}").semantic_hash(), hash);
   EXPECT_EQ(read("findings: {gap: 900s}").semantic_hash(), hash);
-  for (const char* yaml :
-       {"findings: {gap: 901s}", "limits: {fields: 255}", "input: {tenant: t}",
-        "input: {cluster: c}", "reports: {close: all}", "findings: {backoff_record: [10m, 1h]}"})
+  for (const char* yaml : {"findings: {gap: 901s}", "limits: {fields: 255}", "input: {tenant: t}",
+                           "input: {cluster: c}", "reports: {close: all}",
+                           "overrides: [{tenant: [a], findings: {gap: 15m}}]",
+                           "findings: {backoff_record: [10m, 1h]}"})
     EXPECT_NE(read(yaml).semantic_hash(), hash) << yaml;
 }
 

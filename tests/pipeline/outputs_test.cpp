@@ -107,6 +107,30 @@ TEST(Outputs, WhatTakesAJudgementBackPassesAFilterThatItHasFallenOutOf) {
               IsEmpty());
 }
 
+// Whoever has a ticket hears that it pages now, and when it is over.
+TEST(Outputs, WhatRisesOutOfAFilterPassesItThenAndWhenItIsClosed) {
+  const std::vector<Output> outputs = {
+      {.topic = "tickets", .filter = {.attention = {"ticket"}}},
+      {.topic = "middle", .filter = {.severity = {"low", "medium"}}},
+      {.topic = "both", .filter = {.attention = {"ticket"}, .severity = {"critical"}}},
+      {.topic = "alerts", .encoding = Encoding::kFalco, .filter = {.attention = {"ticket"}}}};
+  for (const std::string reason : {"severity", "success", "tactic"})
+    EXPECT_THAT(topics_of(outputs, {.revision = 2, .reason = reason}),
+                ElementsAre("tickets", "middle"))
+        << reason;
+  EXPECT_THAT(topics_of(outputs, {.revision = 5, .reason = "closed", .state = "closed"}),
+              ElementsAre("tickets", "middle"));
+  EXPECT_THAT(topics_of(outputs, {.revision = 3, .reason = "periodic"}), IsEmpty());
+  EXPECT_THAT(topics_of(outputs, {}), IsEmpty()) << "there was nothing before it";
+  EXPECT_THAT(topics_of(outputs, {.revision = 5,
+                                  .reason = "closed",
+                                  .attention = "record",
+                                  .severity = "informational",
+                                  .state = "closed"}),
+              IsEmpty())
+      << "nothing falls without a verdict";
+}
+
 TEST(Outputs, AnAlertIsOnlyWhatPeopleShouldHearOf) {
   const std::vector<Output> outputs = {{.topic = "falco", .encoding = Encoding::kFalco}};
   EXPECT_THAT(topics_of(outputs, {.attention = "page"}), ElementsAre("falco"));

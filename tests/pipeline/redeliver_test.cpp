@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/redeliver.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -218,6 +219,43 @@ TEST(DeadLetter, OfOneAlertAmongOthersBringsBackThatOneOnly) {
   ASSERT_EQ(output.dead_letters.size(), 1U);
   EXPECT_EQ(output.dead_letters[0].element, "1");
   EXPECT_EQ(add("no json", {}).dead_letters.at(0).element, "");
+}
+
+// What could not be unpacked was one element, whatever is in it.
+TEST(DeadLetter, OfAPackOfAlertsBringsBackAllOfThemOnceItCanBeUnpacked) {
+  const auto alert = [](int pid) {
+    return fmt::format(
+        R"({{"rule":"r","time":"2026-01-02T03:04:05Z","priority":"Notice","output_fields":{{"proc.pid":{}}}}})",
+        pid);
+  };
+  const std::string packed = fmt::format(
+      R"({{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"application/json","data":[{},{},{}]}})",
+      alert(2), alert(3), alert(4));
+  const std::string value = fmt::format("[{},{},{}]", alert(1), packed, alert(5));
+  std::map<std::int32_t, stages::SourceState> sources;
+  const auto add = [&](std::size_t limit, const std::string& element) {
+    stages::Intake intake({.record_bytes = limit}, "default", "default", 1);
+    const Headers headers = {{"gyre-element", element}};
+    intake.add({.value = value, .headers = element.empty() ? Headers() : headers}, sources[0]);
+    return intake.finish(sources, 1, "test");
+  };
+  const auto counted = [&](std::size_t limit, const std::string& element) {
+    sources.clear();
+    std::vector<std::string> dead;
+    for (const stages::DeadLetter& letter : add(limit, element).dead_letters)
+      dead.push_back(letter.element + " " + letter.error);
+    const records::Counters& counters = sources[0].counters;
+    EXPECT_EQ(counters.in(), counters.sent() + counters.dead());
+    return std::pair(counters.sent(), dead);
+  };
+  using Dead = std::vector<std::string>;
+  EXPECT_EQ(counted(64 << 10, ""), std::pair(5UL, Dead()));
+  EXPECT_EQ(counted(64 << 10, "1"), std::pair(3UL, Dead()));
+  EXPECT_EQ(counted(64 << 10, "1.2"), std::pair(1UL, Dead()));
+  EXPECT_EQ(counted(64 << 10, "2"), std::pair(1UL, Dead()));
+  EXPECT_EQ(counted(16, "1.2"), std::pair(0UL, Dead({"1.2 too_large"})));
+  EXPECT_EQ(counted(64 << 10, "99"), std::pair(0UL, Dead({"99 not_an_alert"})))
+      << "whoever named it: the record is accounted for";
 }
 
 }  // namespace

@@ -257,5 +257,34 @@ TEST_F(ReplayTest, AMissingFileIsAFailureThatNamesIt) {
   EXPECT_THROW(replay(config_, {.files = {path("absent")}}), Failure);
 }
 
+// Ruling 7: a file's alerts have their own times; what is read beside it, and where state is kept,
+// is no clock for them.
+TEST_F(ReplayTest, EventTimesDependNeitherOnOtherFilesNorOnWhereStateIsKept) {
+  // Two alerts of one record: the second one lies after all that the feed knows of.
+  std::string both = "[" + shm_alert(10, "a") + "," + shm_alert(40, "b") + "]";
+  std::erase(both, '\n');
+  const std::string file = write("a", both + "\n");
+  const std::string other = write("b", loader_alert(""));
+  const auto seen = [&](ReplayOptions options) {
+    std::string times;
+    simdjson::dom::parser parser;
+    for (const std::string& line : lines(reports(options))) {
+      const simdjson::dom::element json = parser.parse(line);
+      if (text(json["rule"]) == "Execution from /dev/shm")
+        times = fmt::format("{} {}", text(json["first_seen"]), text(json["last_seen"]));
+    }
+    return times;
+  };
+  const std::string expected = seen({.files = {file}});
+  EXPECT_EQ(expected, "2026-01-02T03:04:10.015051634Z 2026-01-02T03:04:40.015051634Z");
+  const auto later = parse_rfc3339("2030-01-01T00:00:00Z");
+  for (const std::vector<std::string>& files : {std::vector{file}, std::vector{file, other}}) {
+    EXPECT_EQ(seen({.files = files}), expected);
+    EXPECT_EQ(seen({.files = files, .now = later}), expected);
+    EXPECT_EQ(seen({.files = files, .state = path(fmt::format("state-{}", files.size()))}),
+              expected);
+  }
+}
+
 }  // namespace
 }  // namespace gyre::pipeline

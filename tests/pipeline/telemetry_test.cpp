@@ -138,19 +138,40 @@ TEST(Telemetry, CountsByFixedLabelsOnly) {
   telemetry.alerts_read("made up 1", "Loud", 1);
   telemetry.alerts_read("made up 2", "Loud", 1);
   telemetry.dead_letter("not_json", 2);
-  for (int i = 0; i < 3; ++i) telemetry.report_published("finding", std::chrono::seconds(i));
+  for (int i = 0; i < 3; ++i)
+    telemetry.report_published({.kind = "finding",
+                                .attention = "page",
+                                .reason = i == 0 ? "opened" : "periodic",
+                                .delay = std::chrono::seconds(i),
+                                .caps = {"findings", "timeline"}});
+  telemetry.report_published({.kind = "made up",
+                              .attention = "shout",
+                              .reason = "because",
+                              .delay = std::chrono::seconds(0),
+                              .opened = {{"Loud", std::chrono::seconds(1)}}});
   telemetry.replays_dropped(5);
   telemetry.batch_committed("intake", 10, std::chrono::milliseconds(30),
                             std::chrono::milliseconds(20));
   telemetry.batch_failed("intake", "broker down");
+  telemetry.restoring("intake", 12, 12, 12);
   telemetry.tasks_recovered("intake", 2, 12, std::chrono::seconds(1));
   const std::string text = telemetry.metrics();
   EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"Notice\",source=\"syscall\"} 4\n"));
   EXPECT_THAT(text, HasSubstr("gyre_alerts_total{priority=\"other\",source=\"other\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"not_json\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("gyre_dead_letters_total{reason=\"too_large\"} 0\n"));
-  EXPECT_THAT(text, HasSubstr("gyre_reports_total{kind=\"finding\"} 3\n"));
-  EXPECT_THAT(text, HasSubstr("gyre_reports_total{kind=\"outbreak\"} 0\n"));
+  const auto revisions = [](const std::string& kind, const std::string& attention,
+                            const std::string& reason, int count) {
+    return HasSubstr(
+        fmt::format("gyre_reports_total{{attention=\"{}\",kind=\"{}\",reason=\"{}\"}} {}\n",
+                    attention, kind, reason, count));
+  };
+  EXPECT_THAT(text, revisions("finding", "page", "opened", 1));
+  EXPECT_THAT(text, revisions("finding", "page", "periodic", 2));
+  EXPECT_THAT(text, revisions("outbreak", "ticket", "members", 0));
+  EXPECT_THAT(text, revisions("other", "other", "other", 1));
+  EXPECT_THAT(text, HasSubstr("gyre_report_caps_total{cap=\"findings\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_report_caps_total{cap=\"members\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("gyre_report_delay_seconds_bucket{kind=\"finding\",le=\"1\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("gyre_records_read_total{stage=\"intake\"} 10\n"));
   EXPECT_THAT(text,
@@ -163,6 +184,37 @@ TEST(Telemetry, CountsByFixedLabelsOnly) {
               HasSubstr("gyre_batch_duration_seconds_bucket{stage=\"intake\",le=\"0.05\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("gyre_restored_records_total{stage=\"intake\"} 12\n"));
   EXPECT_THAT(text, HasSubstr("gyre_build_info{version=\"1.2.3\"} 1\n"));
+}
+
+TEST(Telemetry, SaysByPriorityHowLongAFindingsFirstAlertWaitedForItsReport) {
+  Telemetry telemetry;
+  const auto opened = [&](const char* priority, int milliseconds) {
+    telemetry.report_published({.kind = "finding",
+                                .attention = "page",
+                                .reason = "opened",
+                                .delay = std::chrono::seconds(0),
+                                .opened = {{priority, std::chrono::milliseconds(milliseconds)}}});
+  };
+  opened("Critical", 40);
+  opened("Critical", 290);
+  opened("Notice", 33'000);
+  opened("Loud", 1);
+  telemetry.report_published({.kind = "finding",
+                              .attention = "page",
+                              .reason = "periodic",
+                              .delay = std::chrono::seconds(100)});
+  const std::string text = telemetry.metrics();
+  const auto within = [](const std::string& priority, const std::string& bound, int count) {
+    return HasSubstr(
+        fmt::format("gyre_finding_delay_seconds_bucket{{priority=\"{}\",le=\"{}\"}} {}\n", priority,
+                    bound, count));
+  };
+  EXPECT_THAT(text, within("Critical", "0.05", 1));
+  EXPECT_THAT(text, within("Critical", "0.3", 2));
+  EXPECT_THAT(text, within("Notice", "30", 0));
+  EXPECT_THAT(text, within("Notice", "45", 1));
+  EXPECT_THAT(text, within("other", "0.05", 1));
+  EXPECT_THAT(text, HasSubstr("gyre_finding_delay_seconds_count{priority=\"Critical\"} 2\n"));
 }
 
 TEST(Telemetry, CountsTheFirstRulesAndClustersApartAndTheOthersTogether) {
@@ -194,9 +246,14 @@ std::string metrics_of_everything() {
   telemetry.alerts_of_rule("r", 1);
   telemetry.alerts_of_cluster("c", 1);
   telemetry.alerts_without_cluster("t", 1);
-  telemetry.report_published("finding", std::chrono::seconds(1));
+  telemetry.report_published({.kind = "finding",
+                              .attention = "page",
+                              .reason = "opened",
+                              .delay = std::chrono::seconds(1),
+                              .opened = {{"Critical", std::chrono::seconds(1)}}});
   telemetry.batch_committed("intake", 1, std::chrono::seconds(1), std::chrono::seconds(1));
   telemetry.assigned(loop, 1);
+  telemetry.restoring("intake", 1, 1, 1);
   telemetry.tasks_recovered("intake", 1, 1, std::chrono::seconds(1));
   telemetry.status().assigned(loop, std::vector{0});
   telemetry.status().task(loop, 0, {.stream_time = 1, .stopped = true});

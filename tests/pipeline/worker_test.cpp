@@ -503,6 +503,39 @@ TEST_F(WorkerTest, ACriticalAlertIsReportedByTheBatchThatBringsItAndSettledWithI
   EXPECT_EQ(said("settled"), 1);
 }
 
+TEST_F(WorkerTest, TheDelayOfAFindingRunsFromItsFirstAlertToTheCommitOfItsFirstReport) {
+  config_.inner.partitions = 1;
+  config_.findings.flash = true;
+  auto made = std::make_unique<MemoryCluster>();
+  create_topics(*made, config_, 1);
+  auto instance = start(*made);
+  const auto work = [&](Nanos tick, Nanos committed) {
+    clock_ = kNoTime;
+    while (instance->intake.run_once()) continue;
+    clock_ = tick;
+    instance->intake.run_once();
+    clock_ = committed;
+    while (instance->by_container.run_once()) continue;
+  };
+  const Nanos now = kStart + 100 * kNanosPerSecond;
+  made->append(config_.input.topic, 0, alert(now - 60 * kNanosPerSecond, 1), kNoTime);
+  work(now, now);
+  made->append(config_.input.topic, 0, alert(now, 2), kNoTime);
+  work(kNoTime, now + 40 * kNanosPerSecond / 1000);
+  work(now + 10 * kNanosPerSecond, now + 500 * kNanosPerSecond);
+  const std::string text = instance->telemetry.metrics();
+  const auto findings = [&](const std::string& bound) {
+    const std::string line =
+        "gyre_finding_delay_seconds_bucket{priority=\"Critical\",le=\"" + bound + "\"} ";
+    const std::size_t at = text.find(line);
+    return at == std::string::npos ? -1 : std::stoi(text.substr(at + line.size()));
+  };
+  EXPECT_EQ(findings("0.05"), 1);
+  EXPECT_EQ(findings("45"), 1);
+  EXPECT_EQ(findings("60"), 2) << "the first was a minute old";
+  EXPECT_EQ(findings("+Inf"), 2) << "a later revision is no first report";
+}
+
 TEST_F(WorkerTest, AJumpOfTimeIsDecidedInSeveralTransactionsWithoutInputAndAcrossARestart) {
   constexpr int kContainers = 24'000;
   config_.inner.partitions = 1;

@@ -67,8 +67,8 @@ TEST(FalcoException, TakesTheCommonFrontOfManyValues) {
   Story story("Some rule");
   story.field("container.image.repository", "registry.example.com/a");
   for (const char* end : {"aaaaaa", "bbbbbb", "cccccc", "dddddd", "eeeeee"})
-    story.field("proc.cmdline", std::string("sh -c /opt/tool/run-checks-") + end);
-  EXPECT_THAT(exception_of(with_fields({"proc.cmdline"}), story),
+    story.field("proc.exepath", std::string("/opt/vendor/tool/run-checks-") + end);
+  EXPECT_THAT(exception_of(with_fields({"proc.exepath"}), story),
               HasSubstr("comps: [\"in\", \"startswith\"]"));
 }
 
@@ -115,13 +115,12 @@ TEST(FalcoException, TakesWhatComesAgainOfAValueThatIsDrawn) {
   EXPECT_THAT(for_pod("agent-b7x2q"), HasSubstr("- ['alice', 'shop', 'agent-']"));
   EXPECT_THAT(for_pod("backup-28412345-b7x2q"), HasSubstr("- ['alice', 'shop', 'backup-']"));
   EXPECT_THAT(for_pod("builder-0"), HasSubstr("- ['alice', 'shop', 'builder-0']"));
-  EXPECT_THAT(for_pod("x-b7x2q"), HasSubstr("- ['alice', 'shop']")) << "too short to narrow";
+  EXPECT_EQ(for_pod("x-b7x2q"), "") << "too short to narrow";
 
   Story drawn = health_check();
-  drawn.fields.erase("proc.cmdline");
-  drawn.field("proc.cmdline", "sh -c /opt/tool/run-checks-and-more-q7Zt2K9x.sh");
-  EXPECT_THAT(exception_of(with_fields({"proc.cmdline"}), drawn),
-              HasSubstr(R"('"sh -c /opt/tool/run-checks-and-more-"')"));
+  drawn.field("proc.exepath", "/opt/vendor/tool/run-checks-and-more-q7Zt2K9x");
+  EXPECT_THAT(exception_of(with_fields({"proc.exepath"}), drawn),
+              HasSubstr("'/opt/vendor/tool/run-checks-and-more-'"));
   Story connection = health_check();
   connection.field("fd.name", "10.0.0.1:40000->203.0.113.9:443");
   EXPECT_EQ(exception_of(with_fields({"fd.name"}), connection), "");
@@ -141,6 +140,44 @@ TEST(FalcoException, IsNotMadeWhereItWouldBlindTheRule) {
   Playbook never = with_fields({"proc.cmdline"});
   never.mutable_exception()->add_never("healthcheck");
   EXPECT_EQ(exception_of(never, health_check()), "");
+}
+
+// Whoever writes a value decides whether it can be said: what cannot must not just fall away.
+TEST(FalcoException, IsNotMadeWithoutAFieldThatTheAlertsHold) {
+  const Playbook playbook = with_fields({"proc.name", "proc.cmdline"});
+  const auto with = [&](const std::string& cmdline) {
+    Story story("Terminal shell in container");
+    story.field("container.image.repository", "registry.example.com/shop/web");
+    return exception_of(playbook, story.field("proc.name", "zsh").field("proc.cmdline", cmdline));
+  };
+  EXPECT_THAT(with("zsh -l"), HasSubstr(R"('"zsh -l"')"));
+  for (const std::string& cmdline :
+       {std::string("zsh -c \"id\""), std::string("zsh -c tok=<redacted>"),
+        "zsh -c : " + std::string(220, 'A'), std::string("zsh\xe2\x80\xae -l"),
+        std::string("zsh -c /opt/vendor/tool/run-checks-and-more-q7Zt2K9x.sh")})
+    EXPECT_EQ(with(cmdline), "") << cmdline;
+  Story two_spaces("Terminal shell in container");
+  two_spaces.field("container.image.repository", "registry.example.com/shop/web");
+  two_spaces.field("proc.name", "zsh").card("k8s.ns.name", "shop").card("k8s.ns.name", "lab");
+  EXPECT_EQ(exception_of(playbook, two_spaces), "");
+}
+
+// An address or an ARN looks drawn and is not: it is said whole.
+TEST(FalcoException, HoldsThePeerAndTheObjectWhole) {
+  Story out("Outbound Connection to C2 Servers");
+  out.series.mutable_entity()->set_kind(records::Entity::HOST);
+  out.field("proc.exepath", "/usr/bin/wget").field("proc.name", "wget");
+  out.field("fd.sip", "198.51.100.23").field("fd.sport", "443");
+  const Playbook& peer = Story::playbooks().of(out.series, out.episode.summary());
+  EXPECT_THAT(exception_of(peer, out), HasSubstr("'198.51.100.23', '443'"));
+  Story trail("CloudTrail Logging Disabled");
+  trail.series.set_source("aws_cloudtrail");
+  trail.series.mutable_entity()->set_kind(records::Entity::CLOUD);
+  trail.field("ct.user", "builder").field("ct.srcip", "198.51.100.9");
+  trail.field("ct.request.name", "arn:aws:cloudtrail:eu-west-1:210987654321:trail/audit");
+  const Playbook& stop = Story::playbooks().of(trail.series, trail.episode.summary());
+  EXPECT_THAT(exception_of(stop, trail),
+              HasSubstr("'arn:aws:cloudtrail:eu-west-1:210987654321:trail/audit'"));
 }
 
 // Falco joins strings into a condition: a value must not become a part of it.
@@ -178,10 +215,10 @@ TEST(FalcoException, IsOfferedForAStrongRuleOnlyWhereMoreThanNamesExplainItOrNot
   happened.outcome(2, 0, 0);
   happened.field("container.image.repository", "falcosecurity/event-generator");
   EXPECT_TRUE(offered(happened)) << "the image is no name";
-  Story announced = told("SUCCESS");
-  announced.outcome(2, 0, 0);
-  EXPECT_EQ(announced.judged().verdict, Verdict::kTest);
-  EXPECT_FALSE(offered(announced));
+  Story named = told("SUCCESS");
+  named.outcome(2, 0, 0);
+  EXPECT_EQ(named.judged().verdict, Verdict::kSuspicious);
+  EXPECT_FALSE(offered(named));
   Story other = told("EACCES");
   other.outcome(0, 2, 0).field("proc.cmdline", "/tmp/x");
   EXPECT_EQ(other.judged().verdict, Verdict::kSuspicious);

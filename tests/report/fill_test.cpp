@@ -88,6 +88,39 @@ TEST(Fill, ReadsNoPlaceholderInAValue) {
               ElementsAre("stat '/tmp/{proc.cwd}' '/;reboot;'"));
 }
 
+TEST(Fill, OpensNoDeviceAndNoFileOfTheKernel) {
+  for (const char* path : {"/dev/sdb", "/dev/watchdog0", "//dev/sdb", "/tmp/../dev/./sdb",
+                           "/proc/1/mem", "/sys/kernel/x", "/dev", "/dev/shm/../sdb"}) {
+    const auto values = from({{"fd.name", {path}}});
+    for (const char* command : {"sha256sum {fd.name}", "cat {fd.name} > copy",
+                                "test -f {fd.name} && tail -n 3 {fd.name}"})
+      EXPECT_THAT(fill(command, values, 3), IsEmpty()) << path;
+    EXPECT_EQ(fill("stat {fd.name}", values, 3).size(), 1U) << path;
+  }
+  for (const char* path : {"/dev/shm/x", "/devices/x", "/tmp/dev/x"})
+    EXPECT_EQ(fill("cat {fd.name}", from({{"fd.name", {path}}}), 3).size(), 1U) << path;
+}
+
+TEST(Fill, RefusesNoAddressThatTheHostNeedsToBeOne) {
+  const auto rule = [](const char* program, const char* peer, const char* own = "192.0.2.1") {
+    return fill(std::string(program) + " -I OUTPUT -d {fd.rip} -j REJECT",
+                from({{"fd.rip", {peer}}, {"fd.lip", {own}}}), 3);
+  };
+  for (const char* peer :
+       {"127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.7.7",
+        "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "ff02::1", "fd00:ec2::254"}) {
+    EXPECT_THAT(rule("iptables", peer), IsEmpty()) << peer;
+    EXPECT_THAT(rule("ip6tables", peer), IsEmpty()) << peer;
+  }
+  EXPECT_THAT(rule("iptables", "203.0.113.8"),
+              ElementsAre("iptables -I OUTPUT -d 203.0.113.8 -j REJECT"));
+  EXPECT_THAT(rule("ip6tables", "203.0.113.8"), IsEmpty());
+  EXPECT_THAT(rule("ip6tables", "2001:db8::8"),
+              ElementsAre("ip6tables -I OUTPUT -d 2001:db8::8 -j REJECT"));
+  EXPECT_THAT(rule("iptables", "2001:db8::8"), IsEmpty());
+  EXPECT_THAT(rule("iptables", "203.0.113.8", "203.0.113.8"), IsEmpty()) << "the host's own";
+}
+
 TEST(Fill, HostileStringsStayOneWordOfAShell) {
   std::vector<std::string> hostile = {"/a'b", "/$(touch x)", "/`id`",    "/a\"b",
                                       "/a\\", "/a|b;c&d>e",  "/*",       "/~",

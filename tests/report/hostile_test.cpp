@@ -142,6 +142,28 @@ TEST(HostileStrings, LeaveNothingInvisibleAndNoEscapeInAReport) {
   }
 }
 
+// It would send whoever checks to the genuine file.
+TEST(HostileStrings, ANameWithWhatNobodySeesIsShownSoAndStandsInNoCommand) {
+  const auto written = [](const std::string& path) {
+    Story story("Write below etc", 3);
+    return story.field("fd.name", path).field("proc.name", "cp").outcome(1, 0, 0).json();
+  };
+  EXPECT_THAT(written("/etc/cron.d/job"), HasSubstr("'/etc/cron.d/job'"));
+  for (const char* unseen : {"\u200b", "\u00ad", "\u00a0", "\ufe0f", "\U000e0041"}) {
+    const std::string json = written("/etc/cron.d/job" + std::string(unseen));
+    EXPECT_THAT(json, Not(HasSubstr(unseen)));
+    EXPECT_THAT(json, Not(HasSubstr("'/etc/cron.d/job")));
+    EXPECT_THAT(json, HasSubstr("\"fd.name\":[\"/etc/cron.d/job<U+"));
+    EXPECT_THAT(markdown_of(json), HasSubstr("`/etc/cron.d/job<U+"));
+  }
+}
+
+TEST(HostileStrings, AValueThatWasShortenedIsListed) {
+  Story story("Write below etc", 3);
+  const std::string json = story.field("fd.name", "/etc/x").field("proc.cmdline", "a…z").json();
+  EXPECT_THAT(json, HasSubstr("\"capped\":[\"proc.cmdline\"]"));
+}
+
 // Some readers make links of bare addresses after they have read the Markdown.
 TEST(HostileStrings, LeaveNoAddressOutsideOfCode) {
   const std::string value = "http://evil.example www.evil.example a@evil.example";

@@ -56,7 +56,7 @@ TEST(KnownSources, AreRecognisedByTheirExactImage) {
         EXPECT_TRUE(is_label(judged));
         EXPECT_EQ(judged.confidence, Confidence::kMedium);
         EXPECT_FALSE(judged.counts_for_incidents);
-        EXPECT_EQ(judged.attention, Attention::kRecord);
+        EXPECT_EQ(judged.attention, judged.alarming ? Attention::kTicket : Attention::kRecord);
       }
     }
   }
@@ -67,6 +67,33 @@ TEST(Spoof, NamesAloneLowerNothing) {
     SCOPED_TRACE(source.entry.id());
     expect_nothing_gained(told(source).judged(), plain(source).judged());
   }
+}
+
+// A headline is read before a score.
+TEST(Spoof, NamesAloneDoNotExplainWhatAlarms) {
+  for (const KnownSource& source : Story::playbooks().sources()) {
+    SCOPED_TRACE(source.entry.id());
+    const Judgement judged = told(source).field("evt.arg.flags", "EXE_FROM_MEMFD").judged();
+    ASSERT_TRUE(judged.alarming);
+    EXPECT_EQ(judged.verdict, Verdict::kSuspicious);
+    EXPECT_THAT(judged.because.front().text, testing::Not(HasSubstr("looks as")));
+  }
+}
+
+// Whoever may start a container chooses its image.
+TEST(Spoof, AnImageAloneSparesNobodyTheLookAtWhatAlarms) {
+  Story story("Detect release_agent File Container Escapes", 2);
+  story.field("proc.pname", "event-generator").field("fd.name", "/sys/fs/cgroup/x/release_agent");
+  story.field("proc.cmdline", "sh -c echo /x > /sys/fs/cgroup/x/release_agent").outcome(1, 0, 0);
+  story.card("container.image.repository", "falcosecurity/event-generator");
+  story.card("k8s.ns.name", "lab").card("k8s.pod.name", "x-0");
+  const Judgement judged = story.judged();
+  EXPECT_EQ(judged.verdict, Verdict::kTest);
+  EXPECT_EQ(judged.attention, Attention::kTicket);
+  EXPECT_THAT(judged.attention_because, HasSubstr("no test was announced"));
+  const std::string json = story.json();
+  EXPECT_THAT(json, testing::AllOf(testing::Not(HasSubstr("Nothing has to be done")),
+                                   HasSubstr("label pod x-0 quarantine=true")));
 }
 
 TEST(Spoof, LookAlikeImagesLowerNothing) {

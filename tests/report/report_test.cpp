@@ -178,6 +178,24 @@ TEST(Attack, LeavesOutATechniqueUnderAForeignTactic) {
   EXPECT_EQ(attack[0].technique, "");
 }
 
+TEST(Attack, IsThatOfTheFileAndOfATechniqueThatNamesItsOnlyTactic) {
+  const auto of = [](const std::string& file) {
+    std::string text;
+    for (const Technique& one :
+         Story("Write below monitored dir").field("fd.name", file).judged().attack)
+      text += one.tactic + "/" + one.technique + " ";
+    return text;
+  };
+  EXPECT_EQ(of("/usr/lib/libqq.so"), "TA0003/ ");
+  EXPECT_EQ(of("/home/ina/.ssh/authorized_keys"), "TA0003/T1098.004 ");
+  Story tagged("A rule of our own");
+  tagged.tag("T1059.001").tag("T1078");
+  const auto attack = tagged.judged().attack;
+  ASSERT_EQ(attack.size(), 1U) << "T1078 has several tactics, and no tag says which";
+  EXPECT_EQ(attack[0].tactic, "TA0002");
+  EXPECT_EQ(attack[0].technique, "T1059.001");
+}
+
 TEST(Report, HasItsKeysInOrderAndNoNull) {
   const std::string json = refused_test().json();
   EXPECT_THAT(keys_of(json),

@@ -185,6 +185,48 @@ TEST(Truth, EachReasonAndEachMissingFieldIsSaidOnceAndWhy) {
     EXPECT_EQ(missing["why"].error(), simdjson::SUCCESS) << std::string_view(missing["field"]);
 }
 
+std::string first_screen(const Story& story) {
+  const std::string markdown = markdown_of(story.json());
+  return markdown.substr(0, markdown.find("## Detailed Analysis"));
+}
+
+TEST(FirstScreen, SaysWhereAndWhatWasSeenBeforeWhatTheRuleIsFor) {
+  Story story = from_dev_shm("EACCES").outcome(0, 3, 0);
+  story.field("k8s.ns.name", "shop").field("k8s.pod.name", "web-0");
+  story.field("container.image.repository", "registry.example.com/web");
+  story.field("container.image.tag", "4.2").field("container.privileged", "true");
+  const std::string screen = first_screen(story);
+  std::size_t from = 0;
+  for (const char* part : {"Where: namespace `shop` · pod `web-0` · image "
+                           "`registry.example.com/web:4.2` · cluster `lab`",
+                           "Seen: ", "Results: 3 failed. ", "The rule: ", "It did not get through",
+                           "What raises the risk: the container is privileged", "First: "}) {
+    const std::size_t at = screen.find(part, from);
+    EXPECT_NE(at, std::string::npos) << part << " in\n" << screen;
+    if (at != std::string::npos) from = at;
+  }
+  Story host = from_dev_shm("EACCES").outcome(0, 3, 0);
+  host.series.mutable_entity()->set_kind(records::Entity::HOST);
+  host.series.mutable_entity()->set_cluster("default");
+  EXPECT_THAT(first_screen(host), Not(HasSubstr("Where:")));
+}
+
+TEST(FirstScreen, SaysOfWhatIsUndecidedWhetherItHappened) {
+  Story ran = from_dev_shm("SUCCESS").outcome(1, 0, 0);
+  EXPECT_THAT(first_screen(ran), HasSubstr("Nothing in these alerts tells"));
+  ran.fields.erase("proc.exepath");
+  ran.field("proc.exepath", "/dev/shm/x");
+  EXPECT_THAT(first_screen(ran), HasSubstr("It happened; nothing in these alerts says whether"));
+}
+
+TEST(Truth, WhatOneFactProvesIsSaidOnce) {
+  Story story("Detect release_agent File Container Escapes", 2);
+  story.field("container.privileged", "true").outcome(1, 0, 0);
+  const std::string markdown = markdown_of(story.json());
+  EXPECT_THAT(markdown, HasSubstr("and with it every workload on it. `container.privileged`"));
+  EXPECT_THAT(markdown, Not(HasSubstr("The container is privileged: its node is within reach.")));
+}
+
 TEST(Truth, APriorityThatFalcoDoesNotKnowIsNotPassedOffAsTheRules) {
   Story story("Read sensitive file untrusted");
   story.outcome(0, 0, 1);
@@ -197,6 +239,22 @@ TEST(Truth, AnEndOfLineInAValueIsShown) {
   Story story = from_dev_shm("EACCES").outcome(0, 1, 0);
   story.field("proc.pcmdline", "sh -c true\nrm x");
   EXPECT_THAT(markdown_of(story.json()), HasSubstr("sh -c true␤rm x"));
+}
+
+TEST(FirstScreen, SaysOfMixedOutcomesHowManyWereRefused) {
+  Story mixed = session("101");
+  mixed.field("ka.response.code", "403").outcome(1, 1, 0);
+  EXPECT_THAT(first_screen(mixed),
+              AllOf(HasSubstr("1 of 2 was refused. The rest: The API server accepted"),
+                    Not(HasSubstr("no session was opened"))));
+}
+
+TEST(FirstScreen, SaysWhatASessionRan) {
+  Story exec = session("101");
+  exec.field("ka.uri.param[command]", "cat /run/keys/db");
+  EXPECT_THAT(first_screen(exec), AllOf(HasSubstr("command `cat /run/keys/db`"),
+                                        Not(HasSubstr("What was typed is not part"))));
+  EXPECT_THAT(markdown_of(exec.json()), HasSubstr("- `ka.uri.param[command]`"));
 }
 
 Story sensor(std::uint64_t dropped, std::uint64_t events) {
@@ -333,6 +391,21 @@ TEST(OnePage, TheLedgerSaysWhichFindingATermIsOf) {
                    member("c", Severity::kHigh, true, 3)}));
   EXPECT_EQ(judged.terms[0].because.text, "the riskiest finding");
   EXPECT_THAT(judged.terms[1].because.text, HasSubstr("another rule's riskiest finding"));
+}
+
+TEST(Truth, WhatNobodySeesIsNamedAndNeverUsed) {
+  Story story("Write below etc");
+  story.series.mutable_entity()->set_kind(records::Entity::HOST);
+  story.series.mutable_entity()->set_id("");
+  story.field("fd.name", "/etc/hosts\xe2\x80\x8b").field("proc.exepath", "/usr/bin/tee\xc2\xad");
+  story.field("proc.cmdline", "tee\x1b[2J").outcome(1, 0, 0);
+  const std::string json = story.json();
+  for (const char* path : {"/evidence/fields/fd.name/0", "/observables/files/0"})
+    EXPECT_EQ(text_of(json, path), "/etc/hosts<U+200B>") << path;
+  EXPECT_THAT(markdown_of(json),
+              AllOf(HasSubstr("`/etc/hosts<U+200B>`"), HasSubstr("`/usr/bin/tee<U+00AD>`"),
+                    HasSubstr("tee<U+001B>[2J"), Not(HasSubstr("'/etc/hosts")),
+                    Not(HasSubstr("Except exactly this"))));
 }
 
 }  // namespace

@@ -94,9 +94,65 @@ TEST(Encoding, InEcsSaysWhatTheReportSays) {
   EXPECT_EQ(ecs["container"]["id"], "0a1b2c3d4e5f");
   EXPECT_EQ(ecs["file"]["path"], "/sys/fs/cgroup/rdma/release_agent");
   EXPECT_EQ(ecs["labels"]["attention"], "page");
-  EXPECT_EQ(ecs["labels"]["alerts"], "2");
+  EXPECT_EQ(ecs["gyre"]["counts"]["alerts"], 2);
   EXPECT_EQ(ecs["falco"]["output_fields"]["proc.cmdline"], Json{"sh -i"});
   EXPECT_THAT(ecs["gyre"]["markdown"].get<std::string>(), HasSubstr("# Alert Analysis Report"));
+}
+
+// Of two users and two programs nobody knows who ran which, nor whose call it was that succeeded.
+TEST(Encoding, NamesNobodyBesideWhatAnotherDid) {
+  Json finding = report("finding-success");
+  Json& fields = finding["evidence"]["fields"];
+  fields["user.name"] = Json{"amy", "zed"};
+  fields["user.uid"] = Json{"1000", "1001"};
+  fields["proc.name"] = Json{"cat"};
+  fields["proc.pid"] = Json{"7", "8"};
+  fields["fd.sip"] = Json{"192.0.2.1", "192.0.2.2"};
+  fields["proc.cmdline"] = Json{"cat"};
+  finding["evidence"]["capped"] = Json{"proc.cmdline"};  // and others, left out
+  EXPECT_THAT(tests::encoding_violations(finding.dump()), IsEmpty());
+  const Json ecs = encoded(finding, Encoding::kEcs);
+  EXPECT_FALSE(ecs.contains("user"));
+  EXPECT_FALSE(ecs.contains("destination"));
+  EXPECT_EQ(ecs["process"], Json::parse(R"({"name":"cat"})"));
+  EXPECT_THAT(ecs["event"]["category"], testing::Contains("network"));
+  EXPECT_EQ(ecs["falco"]["output_fields"]["user.name"], (Json{"amy", "zed"}));
+  const Json evidence = encoded(finding, Encoding::kOcsf)["evidences"][0];
+  EXPECT_FALSE(evidence.contains("user"));
+  EXPECT_EQ(evidence["data"]["user.uid"], (Json{"1000", "1001"}));
+  const Json alert = encoded(finding, Encoding::kFalco)["output_fields"];
+  for (const char* field : {"user.name", "user.uid", "proc.pid", "fd.sip", "proc.cmdline"})
+    EXPECT_FALSE(alert.contains(field)) << field;
+  EXPECT_EQ(alert["proc.name"], "cat");
+  finding["evidence"]["fields"]["proc.cmdline"] = Json{"cat a…z"};  // only its middle is left out
+  EXPECT_EQ(encoded(finding, Encoding::kEcs)["process"]["command_line"], "cat a…z");
+}
+
+TEST(Encoding, InOcsfNothingEndsAfterItWasDecided) {
+  Json finding = report("finding-success");
+  finding["time"] = "2023-11-14T22:13:20Z";
+  finding["first_seen"] = "2023-11-14T22:13:20.250000000Z";
+  finding["last_seen"] = "2023-11-14T22:13:20.750000000Z";
+  const Json ocsf = encoded(finding, Encoding::kOcsf);
+  EXPECT_EQ(ocsf["end_time"], 1'700'000'000'750);
+  EXPECT_EQ(ocsf["time"], 1'700'000'000'750);
+  EXPECT_EQ(ocsf["finding_info"]["modified_time"], 1'700'000'000'750);
+}
+
+TEST(Encoding, InEcsNamesTheCloudAndWhatTheApiServerNamed) {
+  Json finding = report("finding-success");
+  finding["details"]["rule"] =
+      Json::parse(R"([{"field":"source","value":"aws_cloudtrail","meaning":"m"}])");
+  finding["evidence"]["fields"] =
+      Json::parse(R"({"ct.user.accountid":["123456789012"],"ct.region":["eu-north-1"]})");
+  EXPECT_EQ(encoded(finding, Encoding::kEcs)["cloud"],
+            Json::parse(R"({"provider":"aws","region":"eu-north-1",
+                            "account":{"id":"123456789012"}})"));
+  finding["entity"]["kind"] = "k8s_object";
+  finding["evidence"]["fields"] =
+      Json::parse(R"({"ka.resp.name":["web-x1"],"ka.target.resource":["pods"]})");
+  EXPECT_EQ(encoded(finding, Encoding::kEcs)["orchestrator"]["resource"],
+            Json::parse(R"({"type":"pods","name":"web-x1"})"));
 }
 
 TEST(Encoding, TellsEveryTacticAndTechniqueApart) {

@@ -251,18 +251,32 @@ TEST(DuplicateId, OfAnEventWithItsOwnIdIsThatIdWhoeverReadItAndWhen) {
   }
 }
 
-TEST(DuplicateId, OfAnAuditEventHoldsItsStage) {
+// Kubernetes keeps the Audit-ID of a request's header: who calls would choose what is a copy.
+TEST(DuplicateId, NobodyHidesAnEventBehindAnAuditIdOfHisChoice) {
   IdHasher hasher;
-  const auto id = [&](Nanos time, Fields fields) {
-    Alert alert = alert_with(std::move(fields), "k8s_audit");
+  const Fields refused = {{"ka.auditid", "0f0f"},
+                          {"ka.stage", "ResponseComplete"},
+                          {"ka.response.code", "422"},
+                          {"ka.uri.param[command]", "id"},
+                          {"ka.req.binding.subjects", "[]"}};
+  const auto id = [&](Nanos time, std::string_view changed, std::string value) {
+    Alert alert = alert_with(refused, "k8s_audit");
     alert.time = time;
+    if (!changed.empty()) alert.fields.set(changed, value);
     return duplicate_id(alert, hasher);
   };
-  const auto begun = id(1, {{"ka.auditid", "a"}, {"ka.stage", "ResponseStarted"}});
-  EXPECT_NE(begun, id(1, {{"ka.auditid", "a"}, {"ka.stage", "ResponseComplete"}}));
-  EXPECT_EQ(begun, id(2, {{"ka.auditid", "a"}, {"ka.stage", "ResponseStarted"}}));
-  // Without a stage the time tells the events of one id apart.
-  EXPECT_NE(id(1, {{"ka.auditid", "a"}}), id(2, {{"ka.auditid", "a"}}));
+  const auto first = id(1, "", "");
+  EXPECT_EQ(id(1, "", ""), first);
+  EXPECT_NE(id(2, "", ""), first);
+  for (const auto& [name, value] : refused) EXPECT_NE(id(1, name, value + "1"), first) << name;
+
+  const auto raw = [&](std::string verb) {
+    return duplicate_id(
+        alert_with({{"jevt.value[/auditID]", "0f0f"}, {"jevt.value[/verb]", std::move(verb)}},
+                   "k8s_audit"),
+        hasher);
+  };
+  EXPECT_NE(raw("get"), raw("delete"));
 }
 
 TEST(DuplicateId, IsTheSameForAnAlertThatFalcosidekickCutShort) {
@@ -357,47 +371,6 @@ TEST(Sensor, HealthIsNoContainersBusiness) {
   drop.rule = "Falco internal: metrics snapshot";
   EXPECT_TRUE(is_heartbeat(drop));
   EXPECT_FALSE(is_sensor_health(alert_with({})));
-}
-
-TEST(Image, IsSplitIntoRepositoryTagAndDigest) {
-  const auto parts = [](std::string_view reference) {
-    const ImageReference image = split_image(reference);
-    return std::vector<std::string_view>{image.repository, image.tag, image.digest};
-  };
-  using Parts = std::vector<std::string_view>;
-  EXPECT_EQ(parts("nginx"), (Parts{"nginx", "", ""}));
-  EXPECT_EQ(parts("nginx:1.25"), (Parts{"nginx", "1.25", ""}));
-  EXPECT_EQ(parts("registry.example.com:5000/team/app"),
-            (Parts{"registry.example.com:5000/team/app", "", ""}));
-  EXPECT_EQ(parts("registry.example.com:5000/team/app:1.2@sha256:ab12"),
-            (Parts{"registry.example.com:5000/team/app", "1.2", "sha256:ab12"}));
-  EXPECT_EQ(parts("app@sha256:ab12"), (Parts{"app", "", "sha256:ab12"}));
-  EXPECT_EQ(parts(""), (Parts{"", "", ""}));
-}
-
-TEST(Image, OfAnAlertIsSeparatedAndWhatItSaysItselfWins) {
-  const auto separated = [](Fields fields) {
-    Alert alert = alert_with(std::move(fields));
-    separate_image(alert);
-    EXPECT_TRUE(std::is_sorted(alert.fields.begin(), alert.fields.end()));
-    std::string text;
-    for (const std::string part : {"repository", "tag", "digest"})
-      text += std::string(alert.field("container.image." + part)) + ' ';
-    return text;
-  };
-  EXPECT_EQ(separated({{"container.image", "r:5000/app:1@sha256:a"}}), "r:5000/app 1 sha256:a ");
-  EXPECT_EQ(separated({{"container.image.repository", "app:1"}, {"container.image.tag", "2"}}),
-            "app 2  ");
-  EXPECT_EQ(separated({{"container.image", "x:9"}, {"container.image.repository", "app"}}),
-            "app   ");
-  EXPECT_EQ(separated({{"container.image", "sha256:0123"}}), "   ");
-}
-
-TEST(Printable, LosesControlAndBidirectionalCharacters) {
-  EXPECT_EQ(printable("a\x1b[0m\n\x7f"
-                      "b\u202e\u2066\u061c\u0085"),
-            "a[0mb");
-  EXPECT_EQ(printable("zażółć \u4e2d"), "zażółć \u4e2d");
 }
 
 }  // namespace

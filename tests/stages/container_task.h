@@ -38,6 +38,7 @@ struct Given {
   std::string hostname = "node-1";
   Nanos nanos = 0;  ///< within the second
   std::uint32_t shape_version = schemas::kShapeVersion;
+  std::string tenant = "default";
 };
 
 inline records::Sighting sighting(const Given& given) {
@@ -53,7 +54,7 @@ inline records::Sighting sighting(const Given& given) {
   records::Sighting one;
   one.mutable_entity()->set_kind(given.container.empty() ? records::Entity::HOST
                                                          : records::Entity::CONTAINER);
-  one.mutable_entity()->set_tenant("default");
+  one.mutable_entity()->set_tenant(given.tenant);
   one.mutable_entity()->set_cluster("default");
   one.mutable_entity()->set_hostname(given.hostname);
   one.mutable_entity()->set_id(given.container);

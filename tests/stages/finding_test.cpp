@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "tests/stages/container_task.h"
 
@@ -273,6 +275,63 @@ TEST_F(FindingTest, SightingsOfOneSecondAreOfTheirNewestNormaliser) {
 TEST_F(FindingTest, WhatAnUnknownNormaliserMadeIsRefused) {
   EXPECT_THROW(feed({{.at = 10, .id = 1, .shape_version = schemas::kShapeVersion + 1}}, 20),
                Refusal);
+}
+
+TEST_F(FindingTest, ARuleAndATenantMayHaveAGapOfTheirOwn) {
+  FindingConfig other = config_;
+  other.gap = 60;
+  config_.elsewhere.add("", "Rule B", other);
+  other.gap = 30;
+  config_.elsewhere.add("blue", "", other);
+  other.gap = 120;
+  config_.elsewhere.add("blue", "Rule B", other);
+  std::vector<Given> given;
+  std::int64_t id = 0;
+  for (const Second at : {0, 50, 130, 300})
+    for (const char* rule : {"Rule A", "Rule B"})
+      for (const char* tenant : {"default", "blue"})
+        given.push_back({.at = at, .id = ++id, .rule = rule, .tenant = tenant});
+  feed(given, 5000);
+  std::map<std::string, int> episodes;
+  for (const auto& [key, report] : last())
+    if (report.kind == "finding")
+      ++episodes[value_of(report, "tenant") + " " + value_of(report, "rule")];
+  EXPECT_EQ(episodes, (std::map<std::string, int>{{"default Rule A", 1},  // 900 s
+                                                  {"default Rule B", 3},  // 60 s
+                                                  {"blue Rule A", 4},     // 30 s
+                                                  {"blue Rule B", 2}}));  // 120 s
+}
+
+TEST_F(FindingTest, ATenantMayOpenItsIncidentsAtARiskOfItsOwn) {
+  FindingConfig other = config_;
+  other.incident_risk = 1;
+  config_.elsewhere.add("blue", "", other);
+  feed({{.at = 0, .id = 1}, {.at = 0, .id = 2, .tenant = "blue"}}, 100);
+  std::vector<std::string> incidents;
+  for (const schemas::Report& report : reports_)
+    if (report.kind == "incident" && report.revision == 1)
+      incidents.push_back(value_of(report, "tenant"));
+  EXPECT_THAT(incidents, testing::ElementsAre("blue"));
+}
+
+TEST_F(FindingTest, AChangedConfigCountsFromTheFirstSecondDecidedWithIt) {
+  feed({{.at = 0, .id = 1}, {.at = 0, .id = 2, .rule = "Rule B"}}, 100);
+  const auto ids_before = last();
+  config_.gap = 60;  // as after a restart
+  config_.keep_closed = 7200;
+  config_.settle_warning = 20;  // what is published is not settled again
+  // Rule A: further from its first alert than the new gap, not than the old one. Rule B: within.
+  feed({{.at = 101, .id = 3}, {.at = 102, .id = 4, .rule = "Rule C"}}, 200);
+  EXPECT_THAT(said(), testing::IsSupersetOf(
+                          {"finding opened @5", "finding opened @121", "finding opened @122"}));
+  feed({}, 3000);
+  std::map<std::string, std::set<std::string>> ids;
+  for (const auto& [id, report] : last())
+    if (report.kind == "finding") ids[value_of(report, "rule")].insert(id);
+  EXPECT_EQ(ids["Rule A"].size(), 2U);
+  EXPECT_EQ(ids["Rule B"].size(), 1U);
+  for (const auto& [id, report] : ids_before) EXPECT_TRUE(last().contains(id)) << "an id changed";
+  EXPECT_EQ(counters().findings_open(), 0);
 }
 
 }  // namespace

@@ -145,5 +145,24 @@ TEST_F(PlacesTest, AHundredThousandShapesOfOneContainerLeaveNoMoreThanTheLimitBe
   EXPECT_EQ(alerts_reported(), 100'000U);
 }
 
+TEST_F(PlacesTest, ARuleMayHaveANumberOfPlacesOfItsOwn) {
+  FindingConfig other = config_;
+  other.shapes = 5;
+  config_.elsewhere.add("", "Rule B", other);
+  std::vector<Given> given;
+  for (int i = 0; i < 40; ++i)
+    given.push_back({.at = 0,
+                     .id = i,
+                     .rule = i % 2 == 0 ? "Rule A" : "Rule B",
+                     .shape = "s" + std::to_string(i)});
+  feed(given, 60);
+  std::map<std::string, std::vector<std::uint64_t>> findings;
+  for (const auto& [id, report] : last())
+    if (report.kind == "finding")
+      findings[value_of(report, "rule")].push_back(number_of(report, "alerts"));
+  EXPECT_EQ(findings["Rule A"].size(), 20U);
+  EXPECT_THAT(findings["Rule B"], testing::UnorderedElementsAre(1U, 1U, 1U, 1U, 1U, 15U));
+}
+
 }  // namespace
 }  // namespace gyre::stages

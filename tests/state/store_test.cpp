@@ -12,6 +12,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "state/recent.h"
 #include "state/transaction.h"
 
 namespace gyre::state {
@@ -89,6 +90,91 @@ TEST_F(StateTest, ASeriesHasOneLiveTimerThatFiresNoLaterThanItsDueSecond) {
   EXPECT_EQ(series.armed(), 50);
   EXPECT_EQ(transaction.next_due(0), 50);
   EXPECT_EQ(transaction.take_timers(50, 100).size(), 1U);
+}
+
+TEST_F(StateTest, TheNextSecondIsThatOfWhoeverLooksAnew) {
+  constexpr unsigned kSeed = 7;
+  SCOPED_TRACE(fmt::format("seed {}", kSeed));
+  std::mt19937 random(kSeed);
+  const auto any = [&](unsigned n) { return static_cast<Second>(random() % n); };
+  Transaction transaction(store_);
+  Second decided = 0;
+  for (int i = 0; i < 3000; ++i) {
+    switch (any(8)) {
+      case 0:
+      case 1:
+        transaction.put_pending(decided + 1 + any(20), sighting(any(2) == 0 ? kKeyA : kKeyB, i));
+        break;
+      case 2: {
+        auto series = transaction.series(kKeyA).value_or(records::Series());
+        if (series.armed() <= decided) series.set_armed(0);
+        series.set_due(decided + 1 + any(30));
+        transaction.put(kKeyA, series);
+        break;
+      }
+      case 3:
+        transaction.take_pending(decided + any(20), 1);
+        break;
+      case 4:
+        transaction.take_timers(decided + any(20), 1);
+        break;
+      case 5:
+        transaction.rollback();
+        break;
+      default:
+        break;
+    }
+    transaction.next_due(decided);
+    if (any(3) > 0) continue;
+    transaction.commit(i, std::nullopt);
+    EXPECT_EQ(transaction.next_due(decided), Transaction(store_).next_due(decided)) << i;
+    if (any(4) == 0) {  // nothing of a decided second is left behind
+      while (!transaction.take_pending(decided + 1, 100).empty()) {
+      }
+      transaction.take_timers(decided + 1, 100);
+      ++decided;
+    }
+  }
+}
+
+TEST_F(StateTest, AStoreAnswersWhatWasWrittenLastHoweverOftenItWasAsked) {
+  const auto write = [&](std::optional<std::string> value) {
+    store_.apply(std::vector<Change>{{"key", std::move(value)}});
+  };
+  EXPECT_EQ(store_.get("key"), std::nullopt);
+  for (const char* value : {"one", "two"}) {
+    write(value);
+    EXPECT_EQ(store_.get("key"), value);
+  }
+  write(std::nullopt);
+  EXPECT_EQ(store_.get("key"), std::nullopt);
+  write("three");
+  EXPECT_EQ(store_.get("key"), "three");
+  store_.drop("k", "l");
+  EXPECT_EQ(store_.get("key"), std::nullopt);
+  write("four");
+  EXPECT_EQ(store_.get("key"), "four");
+  store_.wipe();
+  EXPECT_EQ(store_.get("key"), std::nullopt);
+}
+
+TEST(Recent, ForgetsWhatWasNotAskedForAndNoMore) {
+  Recent recent;
+  recent.put("hot", "h");
+  recent.put("cold", "c");
+  for (int i = 0; i < 20; ++i) {
+    recent.put("big" + std::to_string(i), std::string(100'000, 'b'));
+    ASSERT_NE(recent.find("hot"), nullptr) << i;
+    EXPECT_EQ(**recent.find("hot"), "h");
+  }
+  EXPECT_EQ(recent.find("cold"), nullptr);
+  int known = 0;
+  for (int i = 0; i < 20; ++i) known += recent.find("big" + std::to_string(i)) != nullptr ? 1 : 0;
+  EXPECT_LE(known, 12);
+  recent.update({"hot", "changed"});
+  EXPECT_EQ(**recent.find("hot"), "changed");
+  recent.update({"hot", std::nullopt});
+  EXPECT_EQ(recent.find("hot"), nullptr);
 }
 
 TEST_F(StateTest, ARestoredStoreEqualsTheOneThatWasCommitted) {
@@ -230,6 +316,18 @@ TEST(Store, GoesOnWhereItWasWhenTheDiskHasSpaceAgain) {
   put(written);
   EXPECT_TRUE(store.get("s" + std::to_string(written)));
   EXPECT_TRUE(store.get("s0"));
+}
+
+TEST(Store, OpeningOnAFullDiskIsAFailureThatPasses) {
+  const Directory directory;
+  const StoreMemory memory(64 << 20);
+  const std::vector<Change> changes = {{"s1", "value"}};
+  Store(directory.path(), memory).apply(changes);
+  {
+    const FullDisk full(8);
+    EXPECT_THROW(Store(directory.path(), memory), Failure);
+  }
+  EXPECT_EQ(Store(directory.path(), memory).get("s1"), "value");
 }
 
 TEST(Store, ReadsWhatAnotherHasOpenAndWritesNothing) {

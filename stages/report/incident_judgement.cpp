@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an incident is judged to be: a function of its members.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "stages/report/attack.h"
+#include "stages/report/incident.h"
+
+namespace gyre::stages {
+
+namespace {
+
+std::vector<Technique> tactics_of(const records::Incident& incident) {
+  std::set<std::string_view> ids;
+  for (const records::Member& member : incident.members())
+    ids.insert(member.tactics().begin(), member.tactics().end());
+  std::vector<Technique> tactics;
+  for (const Tactic& tactic : kTactics) {
+    if (ids.contains(tactic.id))
+      tactics.push_back({std::string(tactic.id), "", std::string(tactic.name), "findings"});
+  }
+  return tactics;
+}
+
+void apply_risk(const records::Incident& incident, Judgement& judgement) {
+  // i^-1.5 in thousandths.
+  constexpr std::array<int, 16> kWeights = {1000, 354, 192, 125, 89, 68, 54, 44,
+                                            37,   32,  27,  24,  21, 19, 17, 16};
+  std::map<std::string_view, int> highest;
+  for (const records::Member& member : incident.members()) {
+    int& risk = highest[member.rule()];
+    risk = std::max(risk, static_cast<int>(std::min<std::uint32_t>(member.risk(), 100)));
+  }
+  std::vector<std::pair<int, std::string_view>> rules;
+  for (const auto& [rule, risk] : highest) rules.emplace_back(-risk, rule);
+  std::sort(rules.begin(), rules.end());
+  int sum = 0;
+  for (std::size_t i = 0; i < std::min(rules.size(), kWeights.size()); ++i) {
+    const int points = -rules[i].first * kWeights[i] / 1000;
+    if (points == 0) break;
+    sum += points;
+    std::string text =
+        i == 0 ? std::string("the riskiest finding")
+               : fmt::format("another rule's riskiest finding, {}, weighted with 0.{:03}",
+                             -rules[i].first, kWeights[i]);
+    judgement.terms.push_back({points, {std::move(text), "rule", std::string(rules[i].second)}});
+  }
+  if (sum > 100)
+    judgement.terms.push_back({100 - sum, {"no risk is above 100", "risk", std::to_string(sum)}});
+  judgement.risk = std::min(sum, 100);
+}
+
+bool is_known(const records::Member& member) {
+  const auto verdict = static_cast<Verdict>(std::min<std::uint32_t>(member.verdict(), 3));
+  return (verdict == Verdict::kTest || verdict == Verdict::kLikelyBenign) &&
+         member.confidence() >= static_cast<std::uint32_t>(Confidence::kMedium);
+}
+
+Severity severity_of(const records::Member& member) {
+  return static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4));
+}
+
+// What an incident asks for beyond its findings (docs/decisions/0015-one-page.md). What asked for
+// somebody once asks on, unless the verdict changes.
+void apply_attention(const records::Incident& incident, Judgement& judgement) {
+  auto asked = Attention::kRecord;
+  for (const records::Member& member : incident.members())
+    asked = std::max(asked,
+                     attention_of(severity_of(member), member.effect_observed(), is_known(member)));
+  const Attention own = attention_of(judgement.severity, judgement.effect_observed, false);
+  const bool paged = incident.peak_attention() == static_cast<std::uint32_t>(Attention::kPage);
+  const bool page = own == Attention::kPage;
+  if (page && (asked < Attention::kPage || paged)) {
+    judgement.attention = Attention::kPage;
+    judgement.attention_because =
+        fmt::format("severity {}, and it happened", to_string(judgement.severity));
+  } else if (incident.members_size() + static_cast<int>(incident.left_out().findings()) > 1) {
+    judgement.attention = Attention::kTicket;
+    judgement.attention_because =
+        asked == Attention::kPage ? "findings of one entity that belong together; one of them pages"
+                                  : "findings of one entity that belong together";
+  } else {
+    judgement.attention = asked == Attention::kRecord ? Attention::kTicket : Attention::kRecord;
+    judgement.attention_because =
+        asked == Attention::kRecord
+            ? "one finding, riskier than its severity says"
+            : fmt::format("one finding so far, whose own report is a {}", to_string(asked));
+  }
+}
+
+}  // namespace
+
+std::size_t tactics_in_order(const records::Incident& incident) {
+  // longest[i]: the longest sequence that ends with tactic i.
+  std::array<std::size_t, kTactics.size()> longest{};
+  auto before = longest;
+  Nanos time = kNoTime;
+  for (const records::Member& member : incident.members()) {
+    // What began at the same moment did not follow one another.
+    if (member.first() != time) before = longest;
+    time = member.first();
+    for (const std::string& tactic : member.tactics()) {
+      const std::size_t order = tactic_order(tactic);
+      if (order == kTactics.size()) continue;
+      const auto end = before.begin() + static_cast<std::ptrdiff_t>(order);
+      const std::size_t so_far = order == 0 ? 0 : *std::max_element(before.begin(), end);
+      longest[order] = std::max(longest[order], so_far + 1);
+    }
+  }
+  return *std::max_element(longest.begin(), longest.end());
+}
+
+Judgement judge_incident(const records::Incident& incident) {
+  Judgement judgement;
+  judgement.severity = Severity::kInformational;
+  judgement.attack = tactics_of(incident);
+  apply_risk(incident, judgement);
+  const records::Member* suspicious = nullptr;
+  for (const records::Member& member : incident.members()) {
+    if (is_known(member)) continue;
+    judgement.severity = std::max(judgement.severity, severity_of(member));
+    judgement.effect_observed = judgement.effect_observed || member.effect_observed();
+    const bool is_suspicious = member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious);
+    if (is_suspicious && (suspicious == nullptr || member.confidence() > suspicious->confidence()))
+      suspicious = &member;
+  }
+  const std::size_t in_order = tactics_in_order(incident);
+  if (in_order >= 3)
+    judgement.because.push_back({"Tactics followed each other in the order of the matrix.",
+                                 "tactics", std::to_string(in_order)});
+  if (suspicious != nullptr)
+    judgement.because.push_back({"A finding in it is suspicious.", "findings", suspicious->id()});
+  if (judgement.because.empty()) {
+    const bool one = incident.members_size() == 1 && incident.left_out().findings() == 0;
+    judgement.because.push_back({one ? "Its one finding does not decide it."
+                                     : "Several findings of one entity; none of them decides it.",
+                                 "findings", one ? incident.members(0).id() : ""});
+    judgement.would_change.emplace_back("three tactics in the order of the matrix");
+  } else {
+    judgement.verdict = Verdict::kSuspicious;
+    judgement.confidence = Confidence::kMedium;
+    if (suspicious != nullptr)
+      judgement.confidence =
+          std::max(judgement.confidence,
+                   static_cast<Confidence>(std::min<std::uint32_t>(suspicious->confidence(), 2)));
+    judgement.severity = std::max(judgement.severity, Severity::kHigh);
+  }
+  apply_attention(incident, judgement);
+  return judgement;
+}
+
+}  // namespace gyre::stages

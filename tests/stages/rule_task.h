@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "stages/by_rule/stage.h"
+#include "state/store.h"
+#include "tests/contract/contract.h"
+
+namespace gyre::stages {
+
+inline constexpr Second kStart = 1'800'000'000;
+
+/// A task that is fed bundles of one partition of by-container.
+class RuleTask : public testing::Test {
+ protected:
+  struct Given {
+    Second at = 0;  // seconds after kStart: of decision and sighting
+    std::string container = "c1";
+    std::string host = "node-1";
+    std::string image = "registry.example/app:1";
+    std::string owner;  // in namespace `space`; empty: the workload is host and image
+    Second started = -60;
+    std::string rule = "Rule A";
+    std::string tenant = "default";
+    std::string cluster = "prod";
+    std::string space = "shop";
+    bool counting = true;
+    bool scheduled = false;
+    Severity severity = Severity::kMedium;
+    std::uint64_t alerts = 1;
+  };
+
+  static records::Contribution contribution(const Given& given) {
+    records::Contribution made;
+    made.set_finding_key(std::string(view(IdHasher()
+                                              .add(given.tenant)
+                                              .add(given.rule)
+                                              .add(given.cluster)
+                                              .add(given.host)
+                                              .add(given.container)
+                                              .finish())));
+    made.set_finding_id(to_hex(made.finding_key()));
+    made.set_second(kStart + given.at);
+    records::Entity& entity = *made.mutable_entity();
+    entity.set_tenant(given.tenant);
+    entity.set_cluster(given.cluster);
+    entity.set_hostname(given.host);
+    entity.set_id(given.container);
+    made.set_rule(given.rule);
+    made.set_shape("sh -c <arg>");
+    made.set_first((kStart + given.at) * kNanosPerSecond);
+    made.set_last(made.first() + 1);
+    made.set_priority(4);
+    made.mutable_added()->set_alerts(given.alerts);
+    made.set_severity(static_cast<std::uint32_t>(given.severity));
+    made.set_attention(static_cast<std::uint32_t>(Attention::kRecord));
+    made.set_risk(20);
+    made.set_counting(given.counting);
+    records::Workload& workload = *made.mutable_workload();
+    workload.set_cluster(given.cluster);
+    if (given.owner.empty()) {
+      workload.set_hostname(given.host);
+      workload.set_image(given.image);
+    } else {
+      workload.set_namespace_(given.space);
+      workload.set_owner(given.owner);
+      workload.set_container("main");
+      workload.set_scheduled(given.scheduled);
+    }
+    made.set_image(given.image);
+    made.set_started(given.started == 0 ? 0 : (kStart + given.started) * kNanosPerSecond);
+    return made;
+  }
+
+  // Feeds the contributions and says that every second up to `decided` after kStart is decided.
+  void feed(const std::vector<Given>& given, Second decided) {
+    records::Bundle bundle;
+    bundle.set_sources(1);
+    bundle.set_parts(1);
+    records::SourceRange& range = *bundle.add_ranges();
+    range.set_first(next_);
+    range.set_next(++next_);
+    range.set_progress((kStart + decided + 1) * kNanosPerSecond);
+    range.set_arrivals(given.size());
+    sent_ += given.size();
+    range.set_sent(sent_);
+    for (const Given& one : given) *bundle.add_contributions() = contribution(one);
+    feed(bundle);
+  }
+
+  void feed(const records::Bundle& bundle) {
+    const std::size_t before = reports_.size();
+    Allowance allowance;
+    stage_.process(bundle, state_, allowance, reports_);
+    for (std::size_t i = before; i < reports_.size(); ++i)
+      EXPECT_THAT(stream_.violations(reports_[i].json), testing::IsEmpty());
+    state_.commit(++offset_, std::nullopt);
+  }
+
+  // `reason pattern members @second`
+  std::vector<std::string> said() const {
+    std::vector<std::string> lines;
+    simdjson::dom::parser parser;
+    for (const schemas::Report& report : reports_) {
+      const simdjson::dom::element json = parser.parse(report.json);
+      lines.push_back(fmt::format("{} {} {} @{}", json["reason"].get_string().value(),
+                                  json["members"]["pattern"].get_string().value(),
+                                  json["members"]["total"].get_uint64().value(),
+                                  report.time - kStart));
+    }
+    return lines;
+  }
+
+  simdjson::dom::element last() { return parser_.parse(reports_.back().json); }
+
+  records::Counters counters() const { return state_.checkpoint().counters(); }
+
+  OutbreakConfig config_{.close_all = true};
+  state::StoreMemory memory_{8 << 20};
+  state::Store store_{"", memory_};
+  state::Transaction state_{store_};
+  ByRule stage_{config_, {.version = "test", .config_hash = "0"}};
+  std::vector<schemas::Report> reports_;
+  tests::ReportStream stream_;
+  simdjson::dom::parser parser_;
+  std::int64_t next_ = 0;
+  std::uint64_t sent_ = 0;
+  std::int64_t offset_ = 0;
+};
+
+}  // namespace gyre::stages
