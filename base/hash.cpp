@@ -34,40 +34,29 @@ void put(std::uint64_t number, char* to) {
 
 struct IdHasher::State {
   SHA256_CTX context;
-  std::array<char, 4096> pending;  // parts not yet digested: one call for many short ones
-  std::size_t size;
 
   State() { start(); }
 
-  void start() {
-    CHECK(SHA256_Init(&context) == 1);
-    size = 0;
-  }
+  void start() { CHECK(SHA256_Init(&context) == 1); }
 
   void digest(const char* bytes, std::size_t count) {
     CHECK(SHA256_Update(&context, bytes, count) == 1);
-  }
-
-  // Room for one more part, if it is no longer than all the room there is.
-  char* room(std::size_t count) {
-    if (count > pending.size() - size) digest(pending.data(), std::exchange(size, 0));
-    return pending.data() + std::exchange(size, size + count);
   }
 };
 
 IdHasher::IdHasher() : state_(std::make_unique<State>()) {}
 IdHasher::~IdHasher() = default;
 
-IdHasher& IdHasher::add(std::string_view part) {
-  const bool fits = part.size() <= state_->pending.size() - kNumberBytes;
-  char* const to = state_->room(kNumberBytes + (fits ? part.size() : 0));
-  put(part.size(), to);
-  if (!fits) {
-    state_->digest(state_->pending.data(), std::exchange(state_->size, 0));
-    state_->digest(part.data(), part.size());
-  } else if (!part.empty()) {
-    std::memcpy(to + kNumberBytes, part.data(), part.size());
-  }
+void IdHasher::digest() { state_->digest(pending_.data(), std::exchange(size_, 0)); }
+
+IdHasher& IdHasher::add_long(std::string_view part) {
+  digest();
+  const bool is_long = part.size() >= kMark;
+  std::array<char, 1 + kNumberBytes> head{};
+  head[0] = static_cast<char>(is_long ? kLong : part.size());
+  put(part.size(), head.data() + 1);
+  state_->digest(head.data(), is_long ? head.size() : 1);
+  state_->digest(part.data(), part.size());
   return *this;
 }
 
@@ -79,7 +68,7 @@ IdHasher& IdHasher::add(std::int64_t number) {
 
 Id128 IdHasher::finish() {
   unsigned char out[SHA256_DIGEST_LENGTH];
-  state_->digest(state_->pending.data(), state_->size);
+  digest();
   CHECK(SHA256_Final(out, &state_->context) == 1);
   state_->start();
   Id128 id;

@@ -167,7 +167,7 @@ TaskStatus BundleTasks::status(std::int32_t partition) const {
                     .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
                     .findings_open = checkpoint.counters().findings_open(),
                     .outbreaks_open = checkpoint.counters().outbreaks_open(),
-                    .state_bytes = task.store->bytes()};
+                    .state = task.store->usage()};
   const auto& cursors = checkpoint.cursors();
   if (cursors.empty() || cursors.size() < checkpoint.sources()) return status;
   const auto last =

@@ -152,7 +152,7 @@ class IntakeTasks : public StageTasks {
             .changelog_offset = state::restored_offset(*task.store, state::kChangelog),
             .stream_time = checkpoint.progress(),
             .held_by = partition,
-            .state_bytes = task.store->bytes(),
+            .state = task.store->usage(),
             .stopped = task.stopped};
   }
 

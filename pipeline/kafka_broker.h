@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/broker.h"
+#include "pipeline/kafka_statistics.h"
 
 namespace gyre::pipeline {
 
@@ -24,6 +25,8 @@ struct KafkaStage {
   /// Called with true before a wait for a broker, which may last as long as none answers, with
   /// false after it. May be empty.
   std::function<void(bool)> waits = {};
+  /// Called every 5 s with what each client tells of itself. May be empty.
+  std::function<void(const KafkaStatistics&)> observe = {};
 };
 
 /// Broker over librdkafka, with the settings of docs/decisions (static membership,

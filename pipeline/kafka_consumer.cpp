@@ -51,6 +51,21 @@ void KafkaBroker::on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
   broker.news_ = std::move(assignment);
 }
 
+int KafkaBroker::on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) noexcept {
+  const auto& broker = *static_cast<KafkaBroker*>(self);
+  if (const auto statistics = read_statistics({json, size})) broker.stage_.observe(*statistics);
+  return 0;  // librdkafka frees it
+}
+
+/// Of a client whose callbacks come to this.
+kafka::Conf KafkaBroker::observed_conf(kafka::Properties defaults, const kafka::Properties& own) {
+  if (stage_.observe) defaults["statistics.interval.ms"] = "5000";
+  kafka::Conf conf = kafka::make_conf(client_, defaults, own);
+  rd_kafka_conf_set_opaque(conf.get(), this);
+  if (stage_.observe) rd_kafka_conf_set_stats_cb(conf.get(), on_statistics);
+  return conf;
+}
+
 void KafkaBroker::make_consumer() {
   // Each partition has a queue of its own, and each queue this limit.
   kafka::Properties defaults = kafka::tuning();
@@ -58,8 +73,7 @@ void KafkaBroker::make_consumer() {
   const std::int32_t partitions = kafka::partition_count(client_, uncommitted(), topic.get());
   defaults["queued.max.messages.kbytes"] =
       std::to_string(std::max(kQueuesKilobytes / partitions, kQueueKilobytes));
-  kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::consumer_properties(stage_));
-  rd_kafka_conf_set_opaque(conf.get(), this);
+  kafka::Conf conf = observed_conf(std::move(defaults), kafka::consumer_properties(stage_));
   rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
   consumer_ = kafka::make_handle(RD_KAFKA_CONSUMER, std::move(conf));
   rd_kafka_poll_set_consumer(consumer_.get());

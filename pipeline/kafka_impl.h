@@ -80,7 +80,9 @@ class KafkaBroker final : public Broker {
                            rd_kafka_topic_partition_list_t* partitions, void* self) noexcept;
   static void on_error(rd_kafka_t*, int code, const char* reason, void* self) noexcept;
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept;
+  static int on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) noexcept;
 
+  kafka::Conf observed_conf(kafka::Properties defaults, const kafka::Properties& own);
   void make_consumer();
   void replace_consumer();
   bool consumer_is_fenced() const;

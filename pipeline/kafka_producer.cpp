@@ -79,8 +79,7 @@ void KafkaBroker::make_producer() {
     kafka::Properties defaults = kafka::tuning();
     // A new transaction waits for the markers of the one before in steps of this.
     defaults.insert({"retry.backoff.ms", "10"});
-    kafka::Conf conf = kafka::make_conf(client_, defaults, kafka::producer_properties(stage_));
-    rd_kafka_conf_set_opaque(conf.get(), this);
+    kafka::Conf conf = observed_conf(std::move(defaults), kafka::producer_properties(stage_));
     rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
     rd_kafka_conf_set_error_cb(conf.get(), on_error);
     producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));

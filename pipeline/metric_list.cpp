@@ -74,6 +74,24 @@ constexpr auto kMetrics = std::to_array<Metric>({
      "Time spent on bringing tasks up to their changelog."},
     {"gyre_state_bytes", "gauge", "stage",
      "State of the tasks of this process: files of the database and what is not yet in one."},
+    {"gyre_state_compaction_pending_bytes", "gauge", "stage",
+     "What RocksDB is still to rewrite in these files, an estimate: the disk is too slow where it "
+     "keeps growing."},
+    {"gyre_state_delayed_stores", "gauge", "stage",
+     "Databases that RocksDB lets nobody write to at full speed, until it has rewritten enough."},
+    {"gyre_kafka_round_trip_seconds", "gauge", "stage",
+     "Time in which the slowest broker answers 99 of 100 requests of the stage's producer, of the "
+     "last 5 s."},
+    {"gyre_kafka_throttled_seconds", "gauge", "stage client",
+     "The longest that a quota of a broker's made a client (consumer or producer) wait, of the "
+     "last 5 s."},
+    {"gyre_kafka_queued_bytes", "gauge", "stage client",
+     "Records that the consumer has fetched and its stage has not yet read, or that the producer "
+     "has not yet delivered."},
+    {"gyre_kafka_request_timeouts_total", "counter", "stage client",
+     "Requests that no broker answered in time."},
+    {"gyre_kafka_disconnects_total", "counter", "stage client",
+     "Connections to a broker that ended; a few an hour are idle ones."},
     {"gyre_build_info", "gauge", "version", "Always 1."},
     {"process_cpu_seconds_total", "counter", "", "User and system time of the process."},
     {"process_resident_memory_bytes", "gauge", "", "Resident memory."},

@@ -175,6 +175,9 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
     kafka.waits = [&, loop = LoopId{stage, worker}](bool waits) {
       shared.telemetry.status().waits(loop, waits);
     };
+    kafka.observe = [&, loop = LoopId{stage, worker}](const KafkaStatistics& statistics) {
+      shared.telemetry.status().kafka(loop, statistics);
+    };
     const TaskOptions options{.config = config,
                               .memory = shared.memory,
                               .telemetry = shared.telemetry,

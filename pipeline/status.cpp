@@ -78,6 +78,31 @@ std::pair<bool, std::string> Status::healthy(Clock::time_point now) const {
   return {why.empty(), why};
 }
 
+void Status::kafka(const LoopId& loop, const KafkaStatistics& now) {
+  const std::lock_guard lock(mutex_);
+  Client& client = loops_[loop].clients[now.client];
+  if (client.now.name != now.name) {
+    client.timeouts_before += client.now.timeouts;
+    client.disconnects_before += client.now.disconnects;
+  }
+  client.now = now;
+}
+
+std::map<std::pair<std::string, std::string>, KafkaStatistics> Status::kafka() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::pair<std::string, std::string>, KafkaStatistics> all;
+  for (const auto& [loop, state] : loops_)
+    for (const auto& [kind, client] : state.clients) {
+      KafkaStatistics& sum = all[{loop.stage, kind}];
+      sum.round_trip = std::max(sum.round_trip, client.now.round_trip);
+      sum.throttled = std::max(sum.throttled, client.now.throttled);
+      sum.queued += client.now.queued;
+      sum.timeouts += client.timeouts_before + client.now.timeouts;
+      sum.disconnects += client.disconnects_before + client.now.disconnects;
+    }
+  return all;
+}
+
 void Status::assigned(const LoopId& loop, std::span<const std::int32_t> partitions) {
   const std::lock_guard lock(mutex_);
   std::erase_if(tasks_, [&](const auto& entry) {

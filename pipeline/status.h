@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/time.h"
+#include "pipeline/kafka_statistics.h"
+#include "state/store.h"
 
 namespace gyre::pipeline {
 
@@ -32,7 +34,7 @@ struct TaskStatus {
   std::int32_t held_by = -1;          ///< the source partition that is furthest behind; -1: unknown
   std::int64_t findings_open = 0;
   std::int64_t outbreaks_open = 0;
-  std::uint64_t state_bytes = 0;  ///< of its store
+  state::Usage state;  ///< of its store
   bool stopped =
       false;  ///< of intake: its source partition is unread and brings nothing (ruling 19)
 };
@@ -64,6 +66,12 @@ class Status {
   /// not.
   std::pair<bool, std::string> healthy(Clock::time_point now = Clock::now()) const;
 
+  /// A client of the loop's tells of itself.
+  void kafka(const LoopId& loop, const KafkaStatistics& now);
+  /// By stage and client, all workers together: the worst of times, the sum of the rest since the
+  /// process began.
+  std::map<std::pair<std::string, std::string>, KafkaStatistics> kafka() const;
+
   /// All that the loop holds from now on. What it held before is gone from here, unless another
   /// loop of this process has taken it since.
   void assigned(const LoopId& loop, std::span<const std::int32_t> partitions);
@@ -77,12 +85,18 @@ class Status {
   std::string json() const;
 
  private:
+  struct Client {
+    KafkaStatistics now;
+    std::uint64_t timeouts_before = 0;  // of those that it took the place of
+    std::uint64_t disconnects_before = 0;
+  };
   struct Loop {
     bool ready = false;
     std::string why_not = "is starting";
     std::optional<Clock::time_point> turned;
     std::optional<Clock::time_point> alive;
     bool waits = false;
+    std::map<std::string, Client> clients;  // consumer, producer
   };
 
   std::pair<bool, std::string> ready_locked(Clock::time_point now) const;

@@ -309,28 +309,19 @@ std::string entity_key(const Entity& entity) {
   return key;
 }
 
-Id128 entity_hash(const Entity& entity) {
-  thread_local IdHasher hasher;
-  return hasher.add(std::int64_t{entity.kind()})
-      .add(entity.tenant())
-      .add(entity.cluster())
-      .add(entity.hostname())
-      .add(entity.container_unknown() ? std::string_view("?") : std::string_view(entity.id()))
-      .finish();
+std::uint64_t entity_home(const Entity& entity) {
+  const bool on_host = entity.kind() == Entity::CONTAINER || entity.kind() == Entity::HOST;
+  const std::string_view native = on_host ? std::string_view(entity.hostname()) : entity.id();
+  std::uint64_t hash = 0;
+  for (const std::string_view part :
+       {std::string_view(entity.tenant()), std::string_view(entity.cluster()), native})
+    hash = (hash ^ fast_hash(part)) * 0x9E3779B97F4A7C15U;
+  return hash;
 }
 
 std::uint32_t entity_partition(const Entity& entity, std::uint32_t partitions) {
   CHECK(partitions > 0);
-  const bool on_host = entity.kind() == Entity::CONTAINER || entity.kind() == Entity::HOST;
-  const std::string_view native = on_host ? std::string_view(entity.hostname()) : entity.id();
-  std::string bytes;
-  for (const std::string_view part :
-       {std::string_view(entity.tenant()), std::string_view(entity.cluster()), native}) {
-    bytes += std::to_string(part.size());
-    bytes += ':';
-    bytes += part;
-  }
-  return static_cast<std::uint32_t>(fast_hash(bytes) % partitions);
+  return static_cast<std::uint32_t>((entity_home(entity) >> 32) % partitions);
 }
 
 }  // namespace gyre::schemas

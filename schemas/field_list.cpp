@@ -2,26 +2,29 @@
 #include "schemas/field_list.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "schemas/alert_values.h"
 #include "schemas/utf8.h"
 
 namespace gyre::schemas {
 
-void FieldList::start(Fields& fields, std::string_view text) {
+void FieldList::start(Fields& fields) {
   fields_ = &fields;
-  text_ = text;
   entries_.clear();
+  numbers_.clear();
 }
 
 void FieldList::add(std::string_view name, std::string_view value) {
   if (is_unknown(value) || name.empty()) return;
-  if (const auto at = replaced_bracket(name))
-    name = join(name.substr(0, *at), "[", join(name.substr(*at + 1), "]", {}));
-  else
-    name = owned(name);
-  entries_.emplace_back(name, owned(value));
+  FieldNumber number = field_number(name);
+  if (number == 0) {
+    if (const auto at = replaced_bracket(name)) {
+      name = join(name.substr(0, *at), "[", join(name.substr(*at + 1), "]", {}));
+      number = field_number(name);
+    }
+  }
+  entries_.emplace_back(name, value);
+  numbers_.push_back(number);
 }
 
 std::string_view FieldList::join(std::string_view a, std::string_view b, std::string_view c) {
@@ -31,24 +34,28 @@ std::string_view FieldList::join(std::string_view a, std::string_view b, std::st
   return {joined, to};
 }
 
-std::string_view FieldList::owned(std::string_view text) {
-  const std::less_equal<const char*> not_behind;
-  const bool found = not_behind(text_.data(), text.data()) &&
-                     not_behind(text.data() + text.size(), text_.data() + text_.size());
-  return found ? text : fields_->keep(text);
-}
-
 bool FieldList::finish() {
-  const auto not_before = [](const auto& a, const auto& b) { return a.first >= b.first; };
-  if (std::adjacent_find(entries_.begin(), entries_.end(), not_before) != entries_.end()) {
+  const auto is_behind = [&](std::size_t i) {
+    const FieldNumber before = numbers_[i - 1];
+    if (before != 0 && numbers_[i] != 0) return before < numbers_[i];
+    return entries_[i - 1].first < entries_[i].first;
+  };
+  std::size_t sorted = std::min<std::size_t>(entries_.size(), 1);
+  while (sorted < entries_.size() && is_behind(sorted)) ++sorted;
+  if (sorted < entries_.size()) {
     std::stable_sort(entries_.begin(), entries_.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
     entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
+    numbers_.clear();
+    for (const auto& [name, value] : entries_) numbers_.push_back(field_number(name));
   }
   const bool left_out = entries_.size() > limits_.fields;
-  if (left_out) entries_.resize(limits_.fields);
-  fields_->adopt(entries_);
+  if (left_out) {
+    entries_.resize(limits_.fields);
+    numbers_.resize(limits_.fields);
+  }
+  fields_->adopt(entries_, numbers_);
   return left_out;
 }
 

@@ -17,11 +17,11 @@ class FieldList {
  public:
   explicit FieldList(const ParseLimits& limits) : limits_(limits) {}
 
-  /// Starts anew. What is found in `text`, which is the fields' own, is not copied.
-  void start(Fields& fields, std::string_view text);
+  void start(Fields& fields);
   /// No more is looked at; what comes is left out.
   bool full() const { return entries_.size() >= kCandidates * limits_.fields; }
-  /// A value that is known, cut to the limit; the name with its brackets as Falco has them.
+  /// A value, taken if it is known; the name gets its brackets as Falco has them. Both are the
+  /// fields' own text.
   void add(std::string_view name, std::string_view value);
   /// A name or value of several parts.
   std::string_view join(std::string_view a, std::string_view b, std::string_view c);
@@ -31,12 +31,10 @@ class FieldList {
  private:
   static constexpr std::size_t kCandidates = 16;
 
-  std::string_view owned(std::string_view text);
-
   ParseLimits limits_;
   Fields* fields_ = nullptr;
-  std::string_view text_;
   std::vector<Fields::Field> entries_;
+  std::vector<FieldNumber> numbers_;
 };
 
 /// Collects an alert's tags: sorted, each once.

@@ -29,13 +29,14 @@ Fields& Fields::operator=(const Fields& other) {
   if (this == &other) return *this;
   clear();
   for (const auto& [name, value] : other) entries_.emplace_back(keep(name), keep(value));
-  index();
+  number_names();
   return *this;
 }
 
 void Fields::clear() {
   if (!entries_.empty()) first_.fill(0);
   entries_.clear();
+  numbers_.clear();
   if (arena_) arena_->memory.release();
 }
 
@@ -46,7 +47,7 @@ void Fields::set(std::string_view name, std::string_view value) {
     return;
   }
   entries_.insert(at, {keep(name), keep(value)});
-  index();
+  number_names();
 }
 
 void Fields::rename(std::string_view name, std::string_view to) {
@@ -54,7 +55,7 @@ void Fields::rename(std::string_view name, std::string_view to) {
   if (at == entries_.end() || at->first != name) return;
   at->first = keep(to);
   std::sort(entries_.begin(), entries_.end(), before);
-  index();
+  number_names();
 }
 
 std::span<char> Fields::allocate(std::size_t size) {
@@ -69,17 +70,26 @@ std::string_view Fields::keep(std::string_view text) {
   return {own.data(), own.size()};
 }
 
-void Fields::adopt(std::vector<Field>& fields) {
+void Fields::adopt(std::vector<Field>& fields, std::vector<FieldNumber>& numbers) {
   entries_.swap(fields);
+  numbers_.swap(numbers);
   fields.clear();
+  numbers.clear();
   index();
 }
 
 void Fields::swap(Fields& other) noexcept {
   entries_.swap(other.entries_);
+  numbers_.swap(other.numbers_);
   first_.swap(other.first_);
   next_.swap(other.next_);
   arena_.swap(other.arena_);
+}
+
+void Fields::number_names() {
+  numbers_.clear();
+  for (const auto& [name, value] : entries_) numbers_.push_back(field_number(name));
+  index();
 }
 
 void Fields::index() {

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "schemas/known_fields.h"
+
 namespace gyre::schemas {
 
 /// Names and values, sorted by name, one entry a name, found in a few nanoseconds. Owns its text:
@@ -40,6 +42,8 @@ class Fields {
   std::size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   const Field& operator[](std::size_t at) const { return entries_[at]; }
+  /// Of the name at `at`.
+  FieldNumber number(std::size_t at) const { return numbers_[at]; }
   bool operator==(const Fields& other) const { return entries_ == other.entries_; }
 
   /// The value, or an empty view.
@@ -62,9 +66,9 @@ class Fields {
   std::span<char> allocate(std::size_t size);
   /// Text that becomes this object's own.
   std::string_view keep(std::string_view text);
-  /// Takes over fields, sorted, one a name, whose text is this object's own already; leaves there
-  /// memory to use again.
-  void adopt(std::vector<Field>& fields);
+  /// Takes over fields, sorted, one a name, whose text is this object's own already, and the
+  /// numbers of their names; leaves there memory to use again.
+  void adopt(std::vector<Field>& fields, std::vector<FieldNumber>& numbers);
 
  private:
   static constexpr std::size_t kBuckets = 256;
@@ -83,9 +87,11 @@ class Fields {
   }
 
   void index();
+  void number_names();
   void swap(Fields& other) noexcept;
 
   std::vector<Field> entries_;
+  std::vector<FieldNumber> numbers_;             // by position
   std::array<std::uint16_t, kBuckets> first_{};  // position from 1; 0: none
   std::vector<std::uint16_t> next_;              // of the same bucket, by position
   std::unique_ptr<Arena> arena_;

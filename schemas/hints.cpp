@@ -34,23 +34,39 @@ class Hints {
     }
     std::sort(words_.begin(), words_.end(),
               [](const Word& a, const Word& b) { return a.slot < b.slot; });
+    words_.push_back({kSlots, {}, 0});
+    for (std::size_t i = words_.size(); i-- > 1;)
+      first_word_[words_[i - 1].slot] = static_cast<std::uint8_t>(i - 1);
+    CHECK(words_.size() < 256);
   }
 
   /// The rows without hints among them.
   std::uint32_t rows_in(std::string_view text) const {
     std::uint32_t found = unhinted_;
-    for (std::size_t at = 0; at + kLetters <= text.size(); at += 2) {
-      const std::uint8_t places = places_[slot(text.data() + at)];
-      if (places == 0) continue;
+    const auto look = [&](std::size_t at, std::uint8_t places) {
       if ((places & kFirst) != 0) found |= rows_at(text, at, found);
       if ((places & kSecond) != 0 && at > 0) found |= rows_at(text, at - 1, found);
+    };
+    std::size_t at = 0;
+    for (; at + sizeof(std::uint64_t) <= text.size(); at += 6) {
+      std::uint64_t letters = 0;
+      std::memcpy(&letters, text.data() + at, sizeof letters);
+      const std::uint8_t first = places_[slot(letters)];
+      const std::uint8_t second = places_[slot(letters >> 16)];
+      const std::uint8_t third = places_[slot(letters >> 32)];
+      if ((first | second | third) == 0) continue;
+      look(at, first);
+      look(at + 2, second);
+      look(at + 4, third);
     }
+    for (; at + kLetters <= text.size(); at += 2) look(at, places_[slot(text.data() + at)]);
     return found;
   }
 
  private:
   static constexpr std::size_t kLetters = 3;
   static constexpr unsigned kSlotBits = 13;
+  static constexpr std::size_t kSlots = 1U << kSlotBits;
   enum Place : std::uint8_t { kFirst = 1, kSecond = 2 };  // of a triple in some hint
 
   struct Word {
@@ -60,20 +76,20 @@ class Hints {
   };
 
   // Of three letters, case ignored; others may share it.
+  static std::size_t slot(std::uint64_t letters) {
+    return (static_cast<std::uint32_t>(letters) & 0xDFDFDFU) * 0x9E3779B1U >> (32 - kSlotBits);
+  }
   static std::size_t slot(const char* letters) {
     std::uint16_t two = 0;
     std::memcpy(&two, letters, sizeof two);
-    const std::uint32_t three = two | static_cast<std::uint32_t>(letters[2]) << 16;
-    return (three & 0xDFDFDFU) * 0x9E3779B1U >> (32 - kSlotBits);
+    return slot(two | std::uint64_t{static_cast<unsigned char>(letters[2])} << 16);
   }
 
   std::uint32_t rows_at(std::string_view text, std::size_t at, std::uint32_t found) const {
     const std::size_t wanted = slot(text.data() + at);
-    auto word = std::lower_bound(words_.begin(), words_.end(), wanted,
-                                 [](const Word& a, std::size_t b) { return a.slot < b; });
     std::uint32_t rows = 0;
-    for (; word != words_.end() && word->slot == wanted; ++word)
-      rows |= confirmed(*word, text, at, found | rows);
+    for (std::size_t word = first_word_[wanted]; words_[word].slot == wanted; ++word)
+      rows |= confirmed(words_[word], text, at, found | rows);
     return rows;
   }
 
@@ -88,7 +104,8 @@ class Hints {
   }
 
   std::vector<Word> words_;
-  std::array<std::uint8_t, 1U << kSlotBits> places_{};
+  std::array<std::uint8_t, kSlots> first_word_{};  // where a slot has one
+  std::array<std::uint8_t, kSlots> places_{};
   std::uint32_t unhinted_ = 0;
 };
 

@@ -100,29 +100,44 @@ std::string_view compared(std::string_view value, bool system_call) {
   return value.substr(0, size);
 }
 
-// Hands each part of the identity to `part(name, value)`, in the order of hashing.
+// Hands each part of the identity to `part(number, name, value)`, in the order of hashing; the
+// number is 0 where the name is none of a known field.
 template <typename Part>
 void for_each_part(const Alert& alert, const Part& part) {
-  part("source", std::string_view(alert.source));
-  part("rule", std::string_view(alert.rule));
+  static const auto kCounts =
+      decided_by_number([](std::string_view name) { return IdentityFields(true).contain(name); });
+  part(0, "source", std::string_view(alert.source));
+  part(0, "rule", std::string_view(alert.rule));
   for (const NativeId& native : kNativeIds) {
     if (native.source != alert.source) continue;
     const std::string_view id = alert.field(native.id);
     if (id.empty()) continue;
-    part(native.id, id);
+    part(0, native.id, id);
     return;
   }
   const bool system_call = alert.source == "syscall";
-  part("time", alert.time);
-  part("hostname", system_call ? std::string_view(alert.hostname) : std::string_view());
+  part(0, "time", alert.time);
+  part(0, "hostname", system_call ? std::string_view(alert.hostname) : std::string_view());
   IdentityFields identity(contains(kKnownSources, alert.source));
-  for (const auto& [name, value] : alert.fields)
-    if (identity.contain(name)) part(name, compared(value, system_call));
+  for (std::size_t i = 0; i < alert.fields.size(); ++i) {
+    const auto& [name, value] = alert.fields[i];
+    const FieldNumber number = alert.fields.number(i);
+    if (number != 0 ? kCounts[number] : identity.contain(name))
+      part(number, name, compared(value, system_call));
+  }
 }
 
 IdHasher& shared_hasher() {
   thread_local IdHasher hasher;
   return hasher;
+}
+
+IdHasher& add_entity(const records::Entity& entity, IdHasher& hasher) {
+  return hasher.add(std::int64_t{entity.kind()})
+      .add(entity.tenant())
+      .add(entity.cluster())
+      .add(entity.hostname())
+      .add(entity.container_unknown() ? std::string_view("?") : std::string_view(entity.id()));
 }
 
 // Sets the field unless the alert has it.
@@ -133,13 +148,18 @@ void add_field(Alert& alert, std::string_view name, std::string_view value) {
 }  // namespace
 
 Id128 duplicate_id(const Alert& alert, IdHasher& hasher) {
-  for_each_part(alert, [&](std::string_view name, auto value) { hasher.add(name).add(value); });
+  for_each_part(alert, [&](FieldNumber number, std::string_view name, auto value) {
+    if (number != 0)
+      hasher.mark(number).add(value);
+    else
+      hasher.add(name).add(value);
+  });
   return hasher.finish();
 }
 
 std::vector<IdentityPart> duplicate_id_parts(const Alert& alert) {
   std::vector<IdentityPart> parts;
-  for_each_part(alert, [&](std::string_view name, auto value) {
+  for_each_part(alert, [&](FieldNumber, std::string_view name, auto value) {
     if constexpr (std::is_same_v<decltype(value), Nanos>)
       parts.push_back({std::string(name), std::to_string(value)});
     else
@@ -149,8 +169,11 @@ std::vector<IdentityPart> duplicate_id_parts(const Alert& alert) {
 }
 
 Id128 finding_key(const records::Entity& entity, std::string_view rule, std::string_view shape) {
-  const Id128 whom = entity_hash(entity);
-  return shared_hasher().add(entity.tenant()).add(rule).add(view(whom)).add(shape).finish();
+  return add_entity(entity, shared_hasher()).add(rule).add(shape).finish();
+}
+
+Id128 entity_hash(const records::Entity& entity) {
+  return add_entity(entity, shared_hasher()).finish();
 }
 
 Id128 shape_key(std::string_view rule, std::string_view shape) {

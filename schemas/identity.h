@@ -47,8 +47,10 @@ std::string entity_key(const records::Entity& entity);
 /// Hash of the entity's key, length-prefixed part by part.
 Id128 entity_hash(const records::Entity& entity);
 
-/// What chooses the partition of by-container: tenant, cluster, hostname (plugin sources: the
-/// native object) (DESIGN 3).
+/// Where the entity lives: tenant, cluster, hostname (plugin sources: the native object). Nothing
+/// that by_container decides looks beyond it.
+std::uint64_t entity_home(const records::Entity& entity);
+/// The partition of by-container that its home chooses (DESIGN 3).
 std::uint32_t entity_partition(const records::Entity& entity, std::uint32_t partitions);
 
 /// The exact-duplicate id (ruling 6, decision 0018): source, rule and, where the alert holds an id

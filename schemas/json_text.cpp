@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
+#include <cstring>
 
+#include "base/check.h"
 #include "schemas/ascii.h"
 #include "schemas/utf8.h"
 
@@ -112,10 +113,14 @@ class Scanner {
   std::string open_;
 };
 
-std::uint32_t code_unit(std::string_view token, std::size_t at) {
+// Of `\uXXXX` at `at`; nothing if that does not stand there.
+std::optional<std::uint32_t> code_unit(std::string_view text, std::size_t at) {
+  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
   std::uint32_t unit = 0;
-  if (at + 6 <= token.size() && token[at] == '\\' && token[at + 1] == 'u')
-    std::from_chars(token.data() + at + 2, token.data() + at + 6, unit, 16);
+  for (const char c : text.substr(at + 2, 4)) {
+    if (!is_hex(c)) return std::nullopt;
+    unit = unit << 4 | static_cast<std::uint32_t>(is_digit(c) ? c - '0' : lower(c) - 'a' + 10);
+  }
   return unit;
 }
 
@@ -204,35 +209,51 @@ std::string_view member_of(std::string_view object, std::string_view key) {
   return {};
 }
 
-bool append_unescaped(std::string_view token, std::string& to) {
-  if (!token.starts_with('"')) return false;
-  token = token.substr(1, token.size() - 2);
+std::optional<Unescaped> unescape(std::span<char> text) {
+  const std::string_view from(text.data(), text.size());
+  char* to = text.data();
   bool repaired = false;
-  for (std::size_t i = 0; i < token.size();) {
-    const std::size_t plain = std::min(token.find('\\', i), token.size());
-    to += token.substr(i, plain - i);
-    i = plain;
-    if (i == token.size()) break;
-    if (token[i + 1] != 'u') {
-      to += control(token[i + 1]);
-      i += 2;
+  for (std::size_t at = 0;;) {
+    const std::size_t plain = std::min(from.find('\\', at), from.size());
+    if (to != from.data() + at) std::memmove(to, from.data() + at, plain - at);
+    to += plain - at;
+    at = plain;
+    if (at == from.size()) break;
+    if (at + 1 == from.size()) return std::nullopt;
+    const char c = from[at + 1];
+    if (c != 'u') {
+      if (std::string_view("\"\\/bfnrt").find(c) == std::string_view::npos) return std::nullopt;
+      *to++ = control(c);
+      at += 2;
       continue;
     }
-    std::uint32_t point = code_unit(token, i);
-    i += 6;
+    const auto unit = code_unit(from, at);
+    if (!unit) return std::nullopt;
+    std::uint32_t point = *unit;
+    at += 6;
     if (point >= 0xD800 && point <= 0xDFFF) {
-      const std::uint32_t low = code_unit(token, i);
+      const std::uint32_t low = code_unit(from, at).value_or(0);
       if (point <= 0xDBFF && low >= 0xDC00 && low <= 0xDFFF) {
         point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
-        i += 6;
+        at += 6;
       } else {
         point = 0xFFFD;
         repaired = true;
       }
     }
-    append_utf8(point, to);
+    to = put_utf8(point, to);
   }
-  return repaired;
+  return Unescaped{static_cast<std::size_t>(to - text.data()), repaired};
+}
+
+bool append_unescaped(std::string_view token, std::string& to) {
+  if (!token.starts_with('"')) return false;
+  const std::size_t before = to.size();
+  to += token.substr(1, token.size() - 2);
+  const auto said = unescape(std::span(to).subspan(before));
+  CHECK(said);
+  to.resize(before + said->size);
+  return said->repaired;
 }
 
 std::string unescaped(std::string_view token) {

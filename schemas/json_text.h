@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,6 +32,14 @@ std::optional<JsonItem> take_item(std::string_view& rest);
 
 /// The value of the first member of that name in a well-formed object; empty: none.
 std::string_view member_of(std::string_view object, std::string_view key);
+
+/// What a string token says, written over what stands between its quotes; nothing if an escape is
+/// none. A lone surrogate becomes U+FFFD.
+struct Unescaped {
+  std::size_t size;
+  bool repaired;
+};
+std::optional<Unescaped> unescape(std::span<char> text);
 
 /// Appends what a well-formed string token, with its quotes, says; nothing of any other token. A
 /// lone surrogate becomes U+FFFD; true if there was one.

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
 #include "schemas/ascii.h"
 #include "schemas/normalise_rows.h"
 
@@ -23,7 +25,16 @@ bool is_placeholder_at(std::string_view text, std::size_t at) {
 }
 
 // Class of each byte, one bit each.
-enum Byte : std::uint8_t { kIsDigit = 1, kIsLower = 2, kIsUpper = 4, kIsHexLetter = 8 };
+enum Byte : std::uint8_t {
+  kIsDigit = 1,
+  kIsLower = 2,
+  kIsUpper = 4,
+  kIsHexLetter = 8,
+  kIsSlash = 16,
+  kIsPathEnd = 32,  // of a path on a command line
+  kIsAngle = 64     // how a placeholder begins
+};
+constexpr std::uint8_t kIsAlnum = kIsDigit | kIsLower | kIsUpper;
 constexpr std::array<std::uint8_t, 256> kBytes = [] {
   std::array<std::uint8_t, 256> table{};
   for (int i = 0; i < 128; ++i) {
@@ -33,6 +44,9 @@ constexpr std::array<std::uint8_t, 256> kBytes = [] {
     if (is_lower(c)) entry |= kIsLower;
     if (is_upper(c)) entry |= kIsUpper;
     if (is_hex(c) && !is_digit(c)) entry |= kIsHexLetter;
+    if (c == '/') entry |= kIsSlash;
+    if (c == '<') entry |= kIsAngle;
+    if (std::string_view(" \t\n\"'=:,;|&()").find(c) != std::string_view::npos) entry |= kIsPathEnd;
   }
   return table;
 }();
@@ -44,10 +58,6 @@ bool is_temporary_place(std::string_view text, std::size_t slash) {
   const std::string_view before = text.substr(0, slash);
   return before.ends_with("/tmp") || before.ends_with("/dev/shm");
 }
-bool ends_path(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '"' || c == '\'' || c == '=' || c == ':' ||
-         c == ',' || c == ';' || c == '|' || c == '&' || c == '(' || c == ')';
-}
 
 void classify(Run& run) {
   std::uint8_t seen = 0;
@@ -55,7 +65,7 @@ void classify(Run& run) {
   std::size_t end = run.at;
   for (; end < run.text.size(); ++end) {
     const std::uint8_t entry = byte_class(run.text[end]);
-    if (entry == 0) break;
+    if ((entry & kIsAlnum) == 0) break;
     seen |= entry;
     hex = hex && (entry & (kIsDigit | kIsHexLetter)) != 0;
   }
@@ -69,14 +79,28 @@ void classify(Run& run) {
   // An option or a hidden file has no name in front of it.
   const char before = run.before();
   if ((before == '-' || before == '.' || before == '_') && run.at >= 2 &&
-      byte_class(run.text[run.at - 2]) != 0)
+      (byte_class(run.text[run.at - 2]) & kIsAlnum) != 0)
     run.traits |= kSuffix;
   if (run.run == "falco") run.traits |= kGenerator;
 }
 
+// The rows to be tried at runs of these traits, one bit each.
+std::uint32_t rows_for(std::uint8_t traits) {
+  static const auto kMasks = [] {
+    std::array<std::uint32_t, kTraits> masks{};
+    CHECK(rows().size() <= 32);
+    for (std::size_t of = 0; of < kTraits; ++of)
+      for (std::size_t i = 0; i < rows().size(); ++i)
+        if ((of & rows()[i].traits) != 0 && (of & rows()[i].all) == rows()[i].all)
+          masks[of] |= 1U << i;
+    return masks;
+  }();
+  return kMasks[traits];
+}
+
 Match match(const Run& run) {
-  for (const Row& row : rows()) {
-    if ((run.traits & row.traits) == 0) continue;
+  for (std::uint32_t left = rows_for(run.traits); left != 0; left &= left - 1) {
+    const Row& row = rows()[static_cast<std::size_t>(std::countr_zero(left))];
     if (const Match found = row.match(run); found.size() != 0) return found;
   }
   return {};
@@ -93,10 +117,11 @@ void normalise_to(std::string_view text, std::string& out) {
   };
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
-    if (byte_class(c) == 0) {
-      if (c == '/' && !run.temporary) run.temporary = is_temporary_place(text, at);
-      if (ends_path(c)) run.temporary = false;
-      if (c == '<' && is_placeholder_at(text, at)) {
+    const std::uint8_t entry = byte_class(c);
+    if ((entry & kIsAlnum) == 0) {
+      if (entry == kIsSlash && !run.temporary) run.temporary = is_temporary_place(text, at);
+      if (entry == kIsPathEnd) run.temporary = false;
+      if (entry == kIsAngle && is_placeholder_at(text, at)) {
         copy_to(at);
         out += '\\';
       }
@@ -120,7 +145,6 @@ void normalise_to(std::string_view text, std::string& out) {
 
 std::string normalise(std::string_view text) {
   std::string out;
-  out.reserve(text.size() + 16);
   normalise_to(text, out);
   return out;
 }

@@ -260,14 +260,13 @@ Match numbered_word(const Run& run) {
 }
 
 Match random_suffix(const Run& run) {
-  if (!looks_random(run.run)) return {};
-  return {0, run.run.size(), "<random>"};
+  return looks_random(run.run) ? Match{0, run.run.size(), "<random>"} : Match{};
 }
 
 Match random_temporary(const Run& run) {
   const bool starts =
       run.before() == '/' || (run.before() == '.' && run.at >= 2 && run.text[run.at - 2] == '/');
-  if (!run.temporary || !starts || !looks_random(run.run)) return {};
+  if (!starts || !looks_random(run.run)) return {};
   return {0, run.run.size(), "<random>"};
 }
 
@@ -289,7 +288,6 @@ Match hex(const Run& run) {
 
 Match base64(const Run& run) {
   if (run.run.size() < 16 || run.run.size() > kLongestRandom) return {};
-  if ((run.traits & kDigits) == 0 || (run.traits & kMixed) == 0) return {};
   if (run.at == 0 || !is_one_of(run.before(), "/=:,-._")) return {};
   return reads_as_words(run.run) ? Match{} : Match{0, run.run.size(), "<base64>"};
 }
@@ -353,12 +351,14 @@ constexpr auto kTable = std::to_array<Row>({
     {{"suffix", "ruling 10: a suffix with a digit or mixed cases that is not made of words",
       "/srv/job-a1B2c3 app-server2 helper.DoNothing",
       "/srv/job-<random> app-server2 helper.DoNothing"},
-     kSuffix,
-     random_suffix},
+     kDigits | kMixed,
+     random_suffix,
+     kSuffix},
     {{"temporary", "below /tmp and /dev/shm whole names are drawn too", "/tmp/xK3jd8Qz/run",
       "/tmp/<random>/run"},
-     kTemporary,
-     random_temporary},
+     kDigits | kMixed,
+     random_temporary,
+     kTemporary},
     {{"mktemp",
       "one in ninety of mktemp's six letters has one case; there, or behind `tmp`, a "
       "suffix that is no word is drawn",
@@ -373,7 +373,8 @@ constexpr auto kTable = std::to_array<Row>({
       "get /blob/Zm9vYmFyMTIzNDU2Nzg5 echo Zm9vYmFyMTIzNDU2Nzg5",
       "get /blob/<base64> echo Zm9vYmFyMTIzNDU2Nzg5"},
      kMixed,
-     base64},
+     base64,
+     kDigits},
     {{"number", "six digits and more: offsets, inodes, epochs (ruling 10)", "seek 1048576 -n 42",
       "seek <number> -n 42"},
      kNumber,

@@ -21,6 +21,7 @@ enum Trait : std::uint8_t {
   kSuffix = 32,     ///< behind `name-`, `name.` or `name_`
   kGenerator = 64,  ///< how the known generator's name begins
 };
+inline constexpr std::size_t kTraits = 128;  ///< combinations
 
 struct Run {
   std::string_view text;  ///< all of it
@@ -49,6 +50,7 @@ struct Row {
   NormaliserRow facts;
   std::uint8_t traits;  ///< tried only at runs that have one of these
   Match (*match)(const Run&);
+  std::uint8_t all = 0;  ///< ... and all of these
 };
 
 std::span<const Row> rows();

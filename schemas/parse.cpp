@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -12,14 +13,12 @@
 #include "schemas/escapes.h"
 #include "schemas/field_list.h"
 #include "schemas/json_text.h"
+#include "schemas/json_walk.h"
 #include "schemas/utf8.h"
 
 namespace gyre::schemas {
 
 namespace {
-
-namespace od = simdjson::ondemand;
-using simdjson::error_code;
 
 // Deeper objects say nothing that Falco or a shipper would put into a field.
 constexpr int kNesting = 16;
@@ -27,38 +26,59 @@ constexpr std::size_t kNameBytes = 256;
 // Fluentd's flatten_hash, and exports from stores that have a column a field.
 constexpr std::string_view kFlatPrefix = "output_fields.";
 
-bool is_nested(od::json_type type) {
-  return type == od::json_type::object || type == od::json_type::array;
-}
+bool is_nested(char first) { return first == '{' || first == '['; }
 
 }  // namespace
 
+// What reads a token says whether the JSON is whole so far: where one value is broken, nothing in
+// the record can be trusted (ruling 13).
 struct AlertParser::Impl {
   explicit Impl(ParseLimits wanted) : limits(wanted), fields(wanted), tags(wanted) {}
 
   std::optional<Rejection> read(std::string_view record, Alert& alert);
-  error_code read_top(od::object& object, Alert& alert);
-  error_code read_key(AlertKey key, od::value value, Alert& alert);
-  error_code read_text(AlertKey key, od::json_type type, od::value value, Alert& alert);
-  error_code read_tags(od::value value);
-  error_code read_time(od::object& object);
-  error_code skip(od::value value);
-  error_code nested(od::json_type type, od::value& value, std::string_view& text);
-  error_code key_text(od::field& field, std::string_view& name);
-  error_code string_text(od::value& value, std::string_view& text);
-  error_code collect(od::object& object, std::string_view prefix, int depth);
-  error_code collect_member(std::string_view prefix, std::string_view name, od::value value,
-                            int depth);
-  error_code collect_text(std::string_view text, Alert& alert);
-  error_code join(od::array& array, std::string_view& text);
-  error_code scalar(od::json_type type, od::value& value, std::string_view& text);
+  std::string_view take_over(std::string_view text, Alert& alert);
+  bool read_top(std::string_view name, Alert& alert);
+  bool read_key(AlertKey key, Alert& alert);
+  bool read_text(AlertKey key, Alert& alert);
+  bool read_tags();
+  bool read_time();
+  bool skip();
+  bool nested(std::string_view& text);
+  bool string(std::string_view& text);
+  bool scalar(std::string_view& text);
+  bool collect(std::string_view prefix, int depth);
+  bool collect_member(std::string_view prefix, std::string_view name, int depth);
+  bool collect_text(std::string_view text, Alert& alert);
+  bool join(std::string_view& text);
   void assign(std::string& to, std::string_view text);
   std::string_view cut(std::string_view text);
 
+  // The object that is next: `each(name)` reads the value.
+  template <typename Each>
+  bool for_each_member(const Each& each) {
+    if (!walk.take('{')) return false;
+    if (walk.take('}')) return true;
+    do {
+      std::string_view name;
+      if (walk.peek() != '"' || !string(name) || !walk.take(':') || !each(name)) return false;
+    } while (walk.take(','));
+    return walk.take('}');
+  }
+  // The array that is next: `each()` reads the element.
+  template <typename Each>
+  bool for_each_element(const Each& each) {
+    if (!walk.take('[')) return false;
+    if (walk.take(']')) return true;
+    do {
+      if (!each()) return false;
+    } while (walk.take(','));
+    return walk.take(']');
+  }
+
   ParseLimits limits;
-  od::parser parser;
-  od::parser text_parser;  // of output_fields that are text
-  std::string text_buffer;
+  JsonIndex index;
+  JsonIndex text_index;  // of output_fields that are text
+  JsonWalk walk;
   std::string scratch;
   FieldList fields;
   Escapes escapes{{}};
@@ -89,29 +109,35 @@ tl::expected<void, Rejection> AlertParser::parse(std::string_view record, Alert&
   return {};
 }
 
+// A copy of the text, which becomes the alert's own: what stands in it is not copied again.
+std::string_view AlertParser::Impl::take_over(std::string_view text, Alert& alert) {
+  const auto room = alert.fields.allocate(text.size() + kJsonPadding);
+  std::copy(text.begin(), text.end(), room.begin());
+  room[text.size()] = '\0';
+  if (repair_surrogates(room.first(text.size()))) alert.flags |= kRepaired;
+  const std::string_view own(room.data(), text.size());
+  escapes = Escapes(own);
+  return own;
+}
+
 std::optional<Rejection> AlertParser::Impl::read(std::string_view record, Alert& alert) {
   alert.fields.clear();
-  const auto room = alert.fields.allocate(record.size() + simdjson::SIMDJSON_PADDING);
-  std::copy(record.begin(), record.end(), room.begin());
-  if (repair_surrogates(room.first(record.size()))) alert.flags |= kRepaired;
-  const std::string_view json(room.data(), record.size());
-  escapes = Escapes(json);
+  const std::string_view json = take_over(record, alert);
   for (auto* text : {&alert.rule, &alert.source, &alert.hostname, &alert.output, &alert.uuid})
     text->clear();
   tags.start(alert.tags);
-  fields.start(alert.fields, json);
+  fields.start(alert.fields);
   seen = 0;
   truncated = false;
   priority.reset();
   time = shipper_time = std::nullopt;
 
-  od::document document;
-  od::object object;
-  auto error = parser.iterate(json.data(), json.size(), room.size()).get(document);
-  if (error == simdjson::SUCCESS) error = document.get_object().get(object);
-  if (error == simdjson::SUCCESS) error = read_top(object, alert);
-  if (error != simdjson::SUCCESS || document.current_location().error() != simdjson::OUT_OF_BOUNDS)
-    return Rejection{ParseError::kNotJson, why_no_object(json)};
+  bool whole = index.read(json);
+  if (whole) {
+    walk = JsonWalk(const_cast<char*>(json.data()), index);
+    whole = for_each_member([&](std::string_view name) { return read_top(name, alert); });
+  }
+  if (!whole || !walk.at_end()) return Rejection{ParseError::kNotJson, why_no_object(record)};
   if (alert.rule.empty()) return Rejection{ParseError::kNotAnAlert, "no `rule` at its top level"};
   if ((seen & kSpecVersion) != 0 && (seen & kOutputFields) == 0)
     return Rejection{ParseError::kNotAnAlert, "a CloudEvent, whose data hold no alert"};
@@ -131,45 +157,31 @@ std::optional<Rejection> AlertParser::Impl::read(std::string_view record, Alert&
   return std::nullopt;
 }
 
-error_code AlertParser::Impl::read_top(od::object& object, Alert& alert) {
-  for (auto result : object) {
-    if (const auto error = result.error()) return error;
-    od::field&& field = std::move(result).value_unsafe();
-    std::string_view name;
-    if (const auto error = key_text(field, name)) return error;
-    const AlertKey key = alert_key(name);
-    const bool wanted = key != kOther && (seen & key) == 0;  // the first of two equal keys counts
-    seen |= key;
-    const bool flat = key == kOther && name.starts_with(kFlatPrefix);
-    const auto error = wanted ? read_key(key, field.value(), alert)
-                       : flat
-                           ? collect_member({}, name.substr(kFlatPrefix.size()), field.value(), 0)
-                           : skip(field.value());
-    if (error) return error;
-  }
-  return simdjson::SUCCESS;
+bool AlertParser::Impl::read_top(std::string_view name, Alert& alert) {
+  const AlertKey key = alert_key(name);
+  const bool wanted = key != kOther && (seen & key) == 0;  // the first of two equal keys counts
+  seen |= key;
+  if (wanted) return read_key(key, alert);
+  if (key == kOther && name.starts_with(kFlatPrefix))
+    return collect_member({}, name.substr(kFlatPrefix.size()), 0);
+  return skip();
 }
 
-error_code AlertParser::Impl::read_key(AlertKey key, od::value value, Alert& alert) {
-  od::json_type type;
-  if (const auto error = value.type().get(type)) return error;
-  if (type == od::json_type::object && (key == kOutputFields || key == kTime)) {
-    od::object object;
-    if (const auto error = value.get_object().get(object)) return error;
-    return key == kTime ? read_time(object) : collect(object, {}, 0);
-  }
-  if (type == od::json_type::array && key == kTags) return read_tags(value);
-  if (is_nested(type)) return skip(value);
-  return read_text(key, type, value, alert);
+bool AlertParser::Impl::read_key(AlertKey key, Alert& alert) {
+  const char first = walk.peek();
+  if (first == '{' && key == kOutputFields) return collect({}, 0);
+  if (first == '{' && key == kTime) return read_time();
+  if (first == '[' && key == kTags) return read_tags();
+  return is_nested(first) ? skip() : read_text(key, alert);
 }
 
-error_code AlertParser::Impl::read_text(AlertKey key, od::json_type type, od::value value,
-                                        Alert& alert) {
+bool AlertParser::Impl::read_text(AlertKey key, Alert& alert) {
+  const bool is_string = walk.peek() == '"';
   std::string_view text;
-  if (const auto error = scalar(type, value, text)) return error;
+  if (!scalar(text)) return false;
   switch (key) {
     case kRule:
-      if (type == od::json_type::string) assign(alert.rule, text);
+      if (is_string) assign(alert.rule, text);
       break;
     case kTime:
       time = parse_instant(text);
@@ -207,183 +219,113 @@ error_code AlertParser::Impl::read_text(AlertKey key, od::json_type type, od::va
     case kOther:
       break;
   }
-  return simdjson::SUCCESS;
+  return true;
 }
 
-error_code AlertParser::Impl::read_time(od::object& object) {
+bool AlertParser::Impl::read_time() {
   std::string_view seconds;
   std::string_view nanos;
-  for (auto result : object) {
-    if (const auto error = result.error()) return error;
-    od::field&& field = std::move(result).value_unsafe();
-    std::string_view name;
-    if (const auto error = key_text(field, name)) return error;
-    od::value value = field.value();
-    od::json_type type;
-    if (const auto error = value.type().get(type)) return error;
+  const bool whole = for_each_member([&](std::string_view name) {
     std::string_view other;
     std::string_view& text = name == "seconds" ? seconds : name == "nanos" ? nanos : other;
-    if (const auto error = is_nested(type) ? skip(value) : scalar(type, value, text)) return error;
-  }
+    return is_nested(walk.peek()) ? skip() : scalar(text);
+  });
   time = parse_timestamp(seconds, nanos);
-  return simdjson::SUCCESS;
+  return whole;
 }
 
-error_code AlertParser::Impl::read_tags(od::value value) {
-  od::array array;
-  if (const auto error = value.get_array().get(array)) return error;
-  for (auto result : array) {
-    od::value element;
-    if (const auto error = std::move(result).get(element)) return error;
-    od::json_type type;
-    if (const auto error = element.type().get(type)) return error;
-    if (type != od::json_type::string) {
-      if (const auto error = skip(element)) return error;
-      continue;
-    }
+bool AlertParser::Impl::read_tags() {
+  return for_each_element([&] {
+    if (walk.peek() != '"') return skip();
     std::string_view text;
-    if (const auto error = scalar(type, element, text)) return error;
+    if (!string(text)) return false;
     tags.add(text);
-  }
-  return simdjson::SUCCESS;
+    return true;
+  });
 }
 
-// The text of an object or array. Where one value is broken, nothing in the record can be trusted
-// (ruling 13), and simdjson would look at brackets only.
-error_code AlertParser::Impl::nested(od::json_type type, od::value& value, std::string_view& text) {
-  if (type == od::json_type::object) {
-    od::object object;
-    if (const auto error = value.get_object().get(object)) return error;
-    if (const auto error = object.raw_json().get(text)) return error;
-  } else {
-    od::array array;
-    if (const auto error = value.get_array().get(array)) return error;
-    if (const auto error = array.raw_json().get(text)) return error;
-  }
-  return is_json(text) ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
+// The text of an object or array that is next.
+bool AlertParser::Impl::nested(std::string_view& text) {
+  text = walk.nested();
+  return is_json(text);
 }
 
 // Steps over a value that nobody needs, but not over a broken one.
-error_code AlertParser::Impl::skip(od::value value) {
-  od::json_type type;
-  if (const auto error = value.type().get(type)) return error;
+bool AlertParser::Impl::skip() {
   std::string_view text;
-  return is_nested(type) ? nested(type, value, text) : scalar(type, value, text);
+  return is_nested(walk.peek()) ? nested(text) : scalar(text);
 }
 
-// The text of a key, which ends before the value that it names.
-error_code AlertParser::Impl::key_text(od::field& field, std::string_view& name) {
-  const char* const from = field.key().raw();
-  const char* to = field.value().raw_json_token().data();
-  do --to;
-  while (*to != '"');
-  name = {from, static_cast<std::size_t>(to - from)};
-  return escapes.are_in(name) ? field.unescaped_key().get(name) : simdjson::SUCCESS;
+bool AlertParser::Impl::string(std::string_view& text) {
+  const std::span<char> token = walk.string();
+  text = {token.data(), token.size()};
+  if (!escapes.are_in(text)) return true;
+  const auto said = unescape(token);
+  if (!said) return false;
+  text = text.substr(0, said->size);
+  return true;
 }
 
-// What stands between the quotes; the token ends where the next one starts.
-error_code AlertParser::Impl::string_text(od::value& value, std::string_view& text) {
-  std::string_view token = value.raw_json_token();
-  while (token.back() != '"') token.remove_suffix(1);
-  if (token.size() < 2) return simdjson::TAPE_ERROR;
-  token = token.substr(1, token.size() - 2);
-  if (escapes.are_in(token)) return value.get_string().get(text);
-  text = token;
-  od::raw_json_string passed;
-  return value.get_raw_json_string().get(passed);
+// Text of a string, number (of any size, as it stands) or boolean; empty for null.
+bool AlertParser::Impl::scalar(std::string_view& text) {
+  const char first = walk.peek();
+  if (first == '"') return string(text);
+  text = walk.scalar();
+  if (first == '-' || is_digit(first)) return is_json_number(text);
+  if (text == "true" || text == "false") return true;
+  const bool null = text == "null";
+  text = {};
+  return null;
 }
 
-// Text of a string, number (of any size, as it stands) or boolean; empty for null. Only peeks at
-// what is no string: the iteration steps over it.
-error_code AlertParser::Impl::scalar(od::json_type type, od::value& value, std::string_view& text) {
-  if (type == od::json_type::string) return string_text(value, text);
-  std::string_view token = value.raw_json_token();
-  while (is_space(token.back())) token.remove_suffix(1);
-  if (type == od::json_type::number) {
-    if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
-    text = token;
-  } else if (token == "true" || token == "false") {
-    text = token;
-  } else if (token == "null") {
-    text = {};
-  } else {
-    return simdjson::TAPE_ERROR;
-  }
-  return simdjson::SUCCESS;
+bool AlertParser::Impl::collect(std::string_view prefix, int depth) {
+  return for_each_member(
+      [&](std::string_view name) { return collect_member(prefix, name, depth); });
 }
 
-error_code AlertParser::Impl::collect(od::object& object, std::string_view prefix, int depth) {
-  for (auto result : object) {
-    if (const auto error = result.error()) return error;
-    od::field&& field = std::move(result).value_unsafe();
-    std::string_view name;
-    if (const auto error = key_text(field, name)) return error;
-    if (const auto error = collect_member(prefix, name, field.value(), depth)) return error;
-  }
-  return simdjson::SUCCESS;
-}
-
-error_code AlertParser::Impl::collect_member(std::string_view prefix, std::string_view name,
-                                             od::value value, int depth) {
+bool AlertParser::Impl::collect_member(std::string_view prefix, std::string_view name, int depth) {
   if (fields.full() || depth == kNesting || prefix.size() + 1 + name.size() > kNameBytes) {
     truncated = true;
-    return skip(value);
+    return skip();
   }
   if (!prefix.empty()) name = fields.join(prefix, ".", name);
-  od::json_type type;
-  if (const auto error = value.type().get(type)) return error;
+  const char first = walk.peek();
+  if (first == '{') return collect(name, depth + 1);
   std::string_view text;
-  if (type == od::json_type::object) {
-    od::object object;
-    if (const auto error = value.get_object().get(object)) return error;
-    return collect(object, name, depth + 1);
-  }
-  if (type == od::json_type::array) {
-    od::array array;
-    if (const auto error = value.get_array().get(array)) return error;
-    if (const auto error = join(array, text)) return error;
-  } else if (const auto error = scalar(type, value, text)) {
-    return error;
-  }
+  if (first == '[' ? !join(text) : !scalar(text)) return false;
   fields.add(name, cut(text));
-  return simdjson::SUCCESS;
+  return true;
 }
 
 // What is no object says nothing; the record around it is whole all the same.
-error_code AlertParser::Impl::collect_text(std::string_view text, Alert& alert) {
-  if (!text.starts_with('{') || !is_json(text)) return simdjson::SUCCESS;
-  text_buffer.assign(text);
-  if (repair_surrogates(text_buffer)) alert.flags |= kRepaired;
-  text_buffer.reserve(text_buffer.size() + simdjson::SIMDJSON_PADDING);
-  const Escapes outer = std::exchange(escapes, Escapes(text_buffer));
-  od::document document;
-  od::object object;
-  auto error = text_parser.iterate(text_buffer.data(), text_buffer.size(), text_buffer.capacity())
-                   .get(document);
-  if (error == simdjson::SUCCESS) error = document.get_object().get(object);
-  if (error == simdjson::SUCCESS) error = collect(object, {}, 0);
-  escapes = outer;
-  return error;
+bool AlertParser::Impl::collect_text(std::string_view text, Alert& alert) {
+  if (!text.starts_with('{') || !is_json(text)) return true;
+  const JsonWalk outer_walk = walk;
+  const Escapes outer_escapes = escapes;
+  const std::string_view own = take_over(text, alert);
+  bool whole = text_index.read(own);
+  if (whole) {
+    walk = JsonWalk(const_cast<char*>(own.data()), text_index);
+    whole = collect({}, 0);
+  }
+  walk = outer_walk;
+  escapes = outer_escapes;
+  return whole;
 }
 
-error_code AlertParser::Impl::join(od::array& array, std::string_view& text) {
+bool AlertParser::Impl::join(std::string_view& text) {
   scratch.clear();
-  for (auto result : array) {
-    od::value element;
-    if (const auto error = std::move(result).get(element)) return error;
-    od::json_type type;
-    if (const auto error = element.type().get(type)) return error;
+  const bool whole = for_each_element([&] {
     std::string_view item;
-    if (const auto error =
-            is_nested(type) ? nested(type, element, item) : scalar(type, element, item))
-      return error;
+    if (is_nested(walk.peek()) ? !nested(item) : !scalar(item)) return false;
     item = trimmed(item);
-    if (is_unknown(item) || scratch.size() > limits.string_bytes) continue;
+    if (is_unknown(item) || scratch.size() > limits.string_bytes) return true;
     if (!scratch.empty()) scratch += ", ";
     scratch += item;
-  }
-  text = cut(scratch);
-  return simdjson::SUCCESS;
+    return true;
+  });
+  text = fields.join(cut(scratch), {}, {});
+  return whole;
 }
 
 void AlertParser::Impl::assign(std::string& to, std::string_view text) {

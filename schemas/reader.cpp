@@ -92,7 +92,7 @@ std::optional<std::string> bytes_of(std::string_view array) {
 struct AlertReader::Impl {
   explicit Impl(ParseLimits wanted) : limits(wanted), parser(wanted) {}
 
-  bool step(Text text);
+  bool step(Text& text);
   bool step_object(Text& text);
   bool step_other(Text& text);
   bool unwrap(const envelope::Inner& inner, Text& text);
@@ -136,7 +136,7 @@ Reading* AlertReader::next() {
   while (impl_->current || impl_->next_element()) {
     Text text = std::move(*impl_->current);
     impl_->current.reset();
-    if (!impl_->step(std::move(text))) continue;
+    if (!impl_->step(text)) continue;
     if (!impl_->reading.rejection || ++impl_->rejections <= kRejections) return &impl_->reading;
     impl_->last_rejection = std::move(*impl_->reading.rejection);
   }
@@ -149,12 +149,13 @@ Reading* AlertReader::next() {
 }
 
 // True: there is a reading. False: there is another text to look at, or nothing.
-bool AlertReader::Impl::step(Text text) {
+bool AlertReader::Impl::step(Text& text) {
   if (text.text.size() > limits.record_bytes)
     return reject(text, ParseError::kTooLarge,
                   std::to_string(text.text.size()) + " bytes, limits.record_bytes is " +
                       std::to_string(limits.record_bytes));
   if (text.text.starts_with("\xEF\xBB\xBF")) text.text.remove_prefix(3);
+  if (text.text.starts_with('{')) return step_object(text);
   const std::string_view content = trimmed(text.text);
   if (content.empty()) {
     const bool blank = frames.empty() && text.depth == 0 && !text.unpacked;  // counts 0 (ruling 1)
@@ -175,6 +176,7 @@ bool AlertReader::Impl::step(Text text) {
 bool AlertReader::Impl::step_object(Text& text) {
   auto parsed = parser.parse(text.text, reading.alert);
   if (parsed) return accept(text);
+  text.text = trimmed(text.text);
   if (parsed.error().error == ParseError::kNotAnAlert) {
     if (const auto inner = envelope::find_inner(text.text)) {
       if (text.depth < kDepth) return unwrap(*inner, text);

@@ -95,10 +95,12 @@ std::string redacted_output(const Alert& alert) {
 std::string redact_text(std::string_view text) { return replaced(text, rows_hinted_by(text)); }
 
 void redact(Alert& alert) {
+  static const auto kMayBe = decided_by_number(may_be_redacted);
   if (rows_hinted_by(alert.output) != 0) alert.output = redacted_output(alert);
   for (std::size_t i = 0; i < alert.fields.size(); ++i) {
     const auto& [name, value] = alert.fields[i];
-    if (!may_be_redacted(name)) continue;
+    const FieldNumber number = alert.fields.number(i);
+    if (!(number != 0 ? kMayBe[number] : may_be_redacted(name))) continue;
     if (const std::uint32_t rows = rows_hinted_by(value); rows != 0)
       alert.fields.change(i, replaced(value, rows));
   }

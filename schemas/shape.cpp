@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -38,11 +39,13 @@ class Writer {
     text_ += ' ';
     text_ += name;
     text_ += '=';
-    if (std::all_of(value.begin(), value.end(), is_shown_as_it_is)) {
+    std::uint8_t needs = 0;
+    for (const char c : value) needs |= kNeeds[static_cast<unsigned char>(c)];
+    if (needs == 0) {
       text_ += value;
       return *this;
     }
-    if (std::all_of(value.begin(), value.end(), is_ascii)) {
+    if (needs == kQuotes) {
       quote(value);
       return *this;
     }
@@ -73,10 +76,14 @@ class Writer {
   }
 
  private:
-  static bool is_ascii(char c) { return c >= ' ' && c < 0x7F; }
-  static bool is_shown_as_it_is(char c) {
-    return is_ascii(c) && c != ' ' && c != '"' && c != '\\' && c != '=';
-  }
+  enum Need : std::uint8_t { kQuotes = 1, kLook = 2 };
+  static constexpr auto kNeeds = [] {
+    std::array<std::uint8_t, 256> needs{};
+    for (std::size_t c = 0; c < needs.size(); ++c)
+      if (c < ' ' || c >= 0x7F) needs[c] = kLook;
+    for (const char c : {' ', '"', '\\', '='}) needs[static_cast<unsigned char>(c)] = kQuotes;
+    return needs;
+  }();
 
   void quote(std::string_view value) {
     text_ += '"';

@@ -150,12 +150,19 @@ AlertEntry alert_entry(std::string_view alerts, std::size_t index) {
           .outcome = static_cast<Outcome>(entry[kIdBytes + 8])};
 }
 
-void append_alert_entry(std::string& alerts, const AlertEntry& entry) {
+std::array<char, kAlertEntryBytes> encoded_alert_entry(const AlertEntry& entry) {
   CHECK(entry.id.size() == kIdBytes);
-  alerts.append(entry.id);
+  std::array<char, kAlertEntryBytes> bytes{};
+  char* to = std::copy_n(entry.id.data(), kIdBytes, bytes.data());
   for (int shift = 56; shift >= 0; shift -= 8)
-    alerts += static_cast<char>(static_cast<std::uint64_t>(entry.time) >> shift);
-  alerts += static_cast<char>(entry.outcome);
+    *to++ = static_cast<char>(static_cast<std::uint64_t>(entry.time) >> shift);
+  *to = static_cast<char>(entry.outcome);
+  return bytes;
+}
+
+void append_alert_entry(std::string& alerts, const AlertEntry& entry) {
+  const auto bytes = encoded_alert_entry(entry);
+  alerts.append(bytes.data(), bytes.size());
 }
 
 void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
@@ -287,6 +294,7 @@ void merge(records::Sighting& into, const records::Sighting& from) {
   if (from.has_counts()) merge(*into.mutable_counts(), from.counts());
   into.set_arrivals(into.arrivals() + from.arrivals());
   into.set_heartbeat(into.heartbeat() && from.heartbeat());
+  into.set_own_second(std::max(into.own_second(), from.own_second()));
   into.set_shape_version(std::max(into.shape_version(), from.shape_version()));
 
   // Union of two sorted lists by id.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string_view>
 
@@ -28,6 +29,7 @@ struct AlertEntry {
   Outcome outcome;
 };
 AlertEntry alert_entry(std::string_view alerts, std::size_t index);
+std::array<char, kAlertEntryBytes> encoded_alert_entry(const AlertEntry& entry);
 void append_alert_entry(std::string& alerts, const AlertEntry& entry);
 
 /// Adds one alert to the summary; `time` is the clamped event time.

@@ -16,15 +16,14 @@ namespace gyre::schemas {
 namespace {
 
 using records::Bundle;
+using records::Entity;
 using records::Sample;
 using records::Sighting;
 using records::Summary;
 using records::Values;
-using wire::counted;
 
 // The summary that `summarise` makes of a plain alert.
-template <typename To>
-void write_summary(const SightedAlert& of, To& to) {
+void write_summary(const SightedAlert& of, wire::Writer& to) {
   const auto time = static_cast<std::uint64_t>(of.time);
   to.number(Summary::kFirstFieldNumber, time);
   to.number(Summary::kLastFieldNumber, time);
@@ -36,17 +35,25 @@ void write_summary(const SightedAlert& of, To& to) {
     to.element(Values::kFieldFieldNumber, name);
     to.element(Values::kValuesFieldNumber, value);
   }
-  const auto write_sample = [&](auto& sample) {
-    sample.text(Sample::kIdFieldNumber, view(of.id));
-    sample.number(Sample::kTimeFieldNumber, static_cast<std::uint64_t>(of.alert.time));
-    sample.text(Sample::kUuidFieldNumber, cut_utf8(of.alert.uuid, kSampleUuidBytes));
-    sample.text(Sample::kOutputFieldNumber, cut_utf8(of.alert.output, kSampleOutputBytes));
-    sample.number(Sample::kOutcomeFieldNumber, static_cast<std::uint64_t>(of.outcome));
-  };
-  to.begin(Summary::kSamplesFieldNumber, counted(write_sample));
-  write_sample(to);
+  const std::size_t sample = to.open(Summary::kSamplesFieldNumber);
+  to.text(Sample::kIdFieldNumber, view(of.id));
+  to.number(Sample::kTimeFieldNumber, static_cast<std::uint64_t>(of.alert.time));
+  to.text(Sample::kUuidFieldNumber, cut_utf8(of.alert.uuid, kSampleUuidBytes));
+  to.text(Sample::kOutputFieldNumber, cut_utf8(of.alert.output, kSampleOutputBytes));
+  to.number(Sample::kOutcomeFieldNumber, static_cast<std::uint64_t>(of.outcome));
+  to.close(sample);
   for (const std::string& one : of.alert.tags) to.element(Summary::kTagsFieldNumber, one);
   to.number(Summary::kFlagsFieldNumber, of.alert.flags);
+}
+
+void write_entity(const Entity& entity, wire::Writer& to) {
+  to.number(Entity::kKindFieldNumber, static_cast<std::uint64_t>(entity.kind()));
+  to.text(Entity::kTenantFieldNumber, entity.tenant());
+  to.text(Entity::kClusterFieldNumber, entity.cluster());
+  to.text(Entity::kHostnameFieldNumber, entity.hostname());
+  to.text(Entity::kIdFieldNumber, entity.id());
+  to.number(Entity::kContainerUnknownFieldNumber, entity.container_unknown() ? 1 : 0);
+  to.number(Entity::kKeyIncompleteFieldNumber, entity.key_incomplete() ? 1 : 0);
 }
 
 }  // namespace
@@ -60,39 +67,31 @@ bool is_plain(const Alert& alert) {
          std::all_of(alert.tags.begin(), alert.tags.end(), fits) && !loss_of(alert);
 }
 
-void append_sighting(const SightingHead& head, const SightedAlert& of, std::string& to) {
-  std::string chosen;
-  const bool plain = is_plain(of.alert);
-  if (!plain) {
-    Summary summary;
-    summarise(of.alert, of.time, of.id, of.outcome, summary);
-    summary.AppendToString(&chosen);
+void write_sighting(const SightingHead& head, const SightedAlert& of, wire::Writer& to) {
+  const std::size_t sighting = to.open(Bundle::kSightingsFieldNumber);
+  to.text(Sighting::kFindingKeyFieldNumber, view(head.finding_key));
+  const std::size_t entity = to.open(Sighting::kEntityFieldNumber);
+  write_entity(head.entity, to);
+  to.close(entity);
+  to.text(Sighting::kRuleFieldNumber, head.rule);
+  to.text(Sighting::kSourceFieldNumber, head.source);
+  to.text(Sighting::kShapeFieldNumber, head.shape);
+  to.number(Sighting::kShapeVersionFieldNumber, kShapeVersion);
+  to.number(Sighting::kSecondFieldNumber, static_cast<std::uint64_t>(head.second));
+  if (is_plain(of.alert)) {
+    const std::size_t summary = to.open(Sighting::kSummaryFieldNumber);
+    write_summary(of, to);
+    to.close(summary);
+  } else {
+    Summary chosen;
+    summarise(of.alert, of.time, of.id, of.outcome, chosen);
+    to.message(Sighting::kSummaryFieldNumber, chosen);
   }
-  std::string entry;
-  append_alert_entry(entry, {view(of.id), of.alert.time, of.outcome});
-  const auto summary = [&](auto& out) { plain ? write_summary(of, out) : out.raw(chosen); };
-  const std::size_t summary_size = counted(summary);
-  const auto sighting = [&](auto& out) {
-    out.text(Sighting::kFindingKeyFieldNumber, view(head.finding_key));
-    out.message(Sighting::kEntityFieldNumber, head.entity);
-    out.text(Sighting::kRuleFieldNumber, head.rule);
-    out.text(Sighting::kSourceFieldNumber, head.source);
-    out.text(Sighting::kShapeFieldNumber, head.shape);
-    out.number(Sighting::kShapeVersionFieldNumber, kShapeVersion);
-    out.number(Sighting::kSecondFieldNumber, static_cast<std::uint64_t>(head.second));
-    out.begin(Sighting::kSummaryFieldNumber, summary_size);
-  };
-  const auto tail = [&](auto& out) {
-    out.text(Sighting::kAlertsFieldNumber, entry);
-    out.number(Sighting::kArrivalsFieldNumber, 1);
-    out.number(Sighting::kHeartbeatFieldNumber, head.heartbeat ? 1 : 0);
-  };
-  const std::size_t size = counted(sighting) + summary_size + counted(tail);
-  wire::Writer writer(to, wire::field_size(size));
-  writer.begin(Bundle::kSightingsFieldNumber, size);
-  sighting(writer);
-  summary(writer);
-  tail(writer);
+  const auto entry = encoded_alert_entry({view(of.id), of.alert.time, of.outcome});
+  to.text(Sighting::kAlertsFieldNumber, {entry.data(), entry.size()});
+  to.number(Sighting::kArrivalsFieldNumber, 1);
+  to.number(Sighting::kHeartbeatFieldNumber, head.heartbeat ? 1 : 0);
+  to.close(sighting);
 }
 
 }  // namespace gyre::schemas

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
-#include <string>
 #include <string_view>
 
 #include "base/hash.h"
 #include "base/time.h"
 #include "schemas/alert.h"
 #include "schemas/records.pb.h"
+#include "schemas/wire.h"
 
 // Sightings as protobuf's bytes, without the objects: most are of one alert, and as a message that
 // is a hundred small strings, made only to be written.
@@ -36,8 +35,8 @@ struct SightedAlert {
 /// Whether `summarise` would keep all of the alert, but for the ends of long values.
 bool is_plain(const Alert& alert);
 
-/// Appends the sighting of one alert as an element of a Bundle's `sightings`: the bytes that
+/// Writes the sighting of one alert as an element of a Bundle's `sightings`: the bytes that
 /// protobuf would write.
-void append_sighting(const SightingHead& head, const SightedAlert& alert, std::string& to);
+void write_sighting(const SightingHead& head, const SightedAlert& alert, wire::Writer& to);
 
 }  // namespace gyre::schemas

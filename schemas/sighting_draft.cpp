@@ -19,7 +19,10 @@ using records::Bundle;
 using records::Sighting;
 using records::Summary;
 using records::Values;
-using wire::counted;
+
+// What most alerts have: drafts of a batch lie in memory that is out of the caches again before it
+// is read, so each byte of it counts.
+constexpr std::size_t kUsualFields = 24;
 
 // The entries of `alerts` sorted by id, one an id.
 std::string sorted_by_id(std::string_view alerts) {
@@ -52,7 +55,7 @@ auto position_of(Fields& fields, std::size_t& at, std::string_view name) {
 
 SightingDraft::SightingDraft(std::string_view element, std::pmr::memory_resource& memory)
     : memory_(memory), fields_(&memory), samples_(&memory), tags_(&memory) {
-  fields_.reserve(kFieldsPerSummary);
+  fields_.reserve(kUsualFields);
   samples_.reserve(kSamples + 1);
   wire::Reader bundle(keep(element));
   CHECK(bundle.next() == Bundle::kSightingsFieldNumber);
@@ -73,14 +76,11 @@ SightingDraft::SightingDraft(std::string_view element, std::pmr::memory_resource
 
 void SightingDraft::add(const SightedAlert& alert) {
   if (!summary_ && !(is_plain(alert.alert) && has_room_for(alert.alert))) {
-    std::string written;
-    const auto write = [&](auto& to) { write_summary(to); };
-    {
-      wire::Writer writer(written, counted(write));
-      write(writer);
-    }
+    wire::Writer written;
+    write_summary(written);
+    const std::string_view bytes = written.bytes();
     summary_ = std::make_unique<Summary>();
-    CHECK(summary_->ParseFromString(written));
+    CHECK(summary_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
   }
   if (summary_)
     summarise(alert.alert, alert.time, alert.id, alert.outcome, *summary_);
@@ -90,26 +90,20 @@ void SightingDraft::add(const SightedAlert& alert) {
   ++arrivals_;
 }
 
-void SightingDraft::append_to(std::string& to) const {
-  const std::string alerts = sorted_by_id(alerts_);
-  const auto summary = [&](auto& out) { write_summary(out); };
-  const std::size_t summary_size = summary_ ? summary_->ByteSizeLong() : counted(summary);
-  const auto frame = [&](auto& out, auto& write) {
-    out.raw(head_);
-    write(out);
-    out.text(Sighting::kAlertsFieldNumber, alerts);
-    out.number(Sighting::kArrivalsFieldNumber, arrivals_);
-    out.number(Sighting::kHeartbeatFieldNumber, heartbeat_ ? 1 : 0);
-  };
-  const auto content = [&](auto& out) {
-    if (summary_) return out.message(Sighting::kSummaryFieldNumber, *summary_);
-    out.begin(Sighting::kSummaryFieldNumber, summary_size);
-    summary(out);
-  };
-  const std::size_t size = counted([&](auto& out) { frame(out, content); });
-  wire::Writer writer(to, wire::field_size(size));
-  writer.begin(Bundle::kSightingsFieldNumber, size);
-  frame(writer, content);
+void SightingDraft::write(wire::Writer& to) const {
+  const std::size_t sighting = to.open(Bundle::kSightingsFieldNumber);
+  to.raw(head_);
+  if (summary_) {
+    to.message(Sighting::kSummaryFieldNumber, *summary_);
+  } else {
+    const std::size_t summary = to.open(Sighting::kSummaryFieldNumber);
+    write_summary(to);
+    to.close(summary);
+  }
+  to.text(Sighting::kAlertsFieldNumber, sorted_by_id(alerts_));
+  to.number(Sighting::kArrivalsFieldNumber, arrivals_);
+  to.number(Sighting::kHeartbeatFieldNumber, heartbeat_ ? 1 : 0);
+  to.close(sighting);
 }
 
 // False if it holds what only the message does.
@@ -164,11 +158,14 @@ bool SightingDraft::read_summary(std::string_view bytes) {
 
 // `summarise` chooses where there are too many.
 bool SightingDraft::has_room_for(const Alert& alert) const {
+  if (tags_.size() + alert.tags.size() > kTags) return false;
   std::size_t fields = fields_.size();
   std::size_t at = 0;
-  for (const auto& field : alert.fields)
-    if (!position_of(fields_, at, field.first)) ++fields;
-  return fields <= kFieldsPerSummary && tags_.size() + alert.tags.size() <= kTags;
+  for (const auto& field : alert.fields) {
+    const bool known = position_of(fields_, at, field.first);
+    ++(known ? at : fields);
+  }
+  return fields <= kFieldsPerSummary;
 }
 
 void SightingDraft::add_plain(const SightedAlert& alert) {
@@ -180,7 +177,7 @@ void SightingDraft::add_plain(const SightedAlert& alert) {
   for (const auto& [name, value] : alert.alert.fields) {
     if (!position_of(fields_, at, name))
       fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(at), Field{.name = keep(name)});
-    add_value(fields_[at], cut_utf8(value, kValueBytes));
+    add_value(fields_[at++], cut_utf8(value, kValueBytes));
   }
   add_sample(alert);
   for (const std::string& tag : alert.alert.tags) {
@@ -243,31 +240,29 @@ std::string_view SightingDraft::keep(std::string_view text) {
   return {own, text.size()};
 }
 
-template <typename To>
-void SightingDraft::write_summary(To& to) const {
+void SightingDraft::write_summary(wire::Writer& to) const {
   to.number(Summary::kFirstFieldNumber, static_cast<std::uint64_t>(first_));
   to.number(Summary::kLastFieldNumber, static_cast<std::uint64_t>(last_));
   to.number(Summary::kPriorityFieldNumber, priority_);
   for (const Field& field : fields_) {
-    const auto values = [&](auto& out) {
-      out.element(Values::kFieldFieldNumber, field.name);
-      for (const Value* value = field.first; value != nullptr; value = value->next)
-        out.element(Values::kValuesFieldNumber, value->text);
-      out.number(Values::kCappedFieldNumber, field.capped ? 1 : 0);
-    };
-    to.begin(Summary::kFieldsFieldNumber, counted(values));
-    values(to);
+    std::size_t size = wire::field_size(field.name.size());
+    for (const Value* value = field.first; value != nullptr; value = value->next)
+      size += wire::field_size(value->text.size());
+    if (field.capped) size += 2;
+    to.begin(Summary::kFieldsFieldNumber, size);
+    to.element(Values::kFieldFieldNumber, field.name);
+    for (const Value* value = field.first; value != nullptr; value = value->next)
+      to.element(Values::kValuesFieldNumber, value->text);
+    to.number(Values::kCappedFieldNumber, field.capped ? 1 : 0);
   }
   for (const Sample& one : samples_) {
-    const auto sample = [&](auto& out) {
-      out.text(records::Sample::kIdFieldNumber, one.id);
-      out.number(records::Sample::kTimeFieldNumber, one.time);
-      out.text(records::Sample::kUuidFieldNumber, one.uuid);
-      out.text(records::Sample::kOutputFieldNumber, one.output);
-      out.number(records::Sample::kOutcomeFieldNumber, one.outcome);
-    };
-    to.begin(Summary::kSamplesFieldNumber, counted(sample));
-    sample(to);
+    const std::size_t sample = to.open(Summary::kSamplesFieldNumber);
+    to.text(records::Sample::kIdFieldNumber, one.id);
+    to.number(records::Sample::kTimeFieldNumber, one.time);
+    to.text(records::Sample::kUuidFieldNumber, one.uuid);
+    to.text(records::Sample::kOutputFieldNumber, one.output);
+    to.number(records::Sample::kOutcomeFieldNumber, one.outcome);
+    to.close(sample);
   }
   for (const std::string_view tag : tags_) to.element(Summary::kTagsFieldNumber, tag);
   to.number(Summary::kFlagsFieldNumber, flags_);

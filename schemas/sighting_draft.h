@@ -20,7 +20,7 @@ namespace gyre::schemas {
 /// message and `summarise`.
 class SightingDraft {
  public:
-  /// Begins with what `append_sighting` wrote of one alert. Its text will live in `memory`, whose
+  /// Begins with what `write_sighting` wrote of one alert. Its text will live in `memory`, whose
   /// owner frees it after the draft.
   SightingDraft(std::string_view element, std::pmr::memory_resource& memory);
 
@@ -28,8 +28,8 @@ class SightingDraft {
   void add(const SightedAlert& alert);
   /// Bytes of its `alerts`.
   std::size_t alert_bytes() const { return alerts_.size(); }
-  /// Appends it as an element of a Bundle's `sightings`: the bytes that protobuf would write.
-  void append_to(std::string& to) const;
+  /// Writes it as an element of a Bundle's `sightings`: the bytes that protobuf would write.
+  void write(wire::Writer& to) const;
 
  private:
   struct Value {
@@ -58,8 +58,7 @@ class SightingDraft {
   Value* make_value(std::uint64_t hash, std::string_view text, Value* next);
   void add_sample(const SightedAlert& alert);
   std::string_view keep(std::string_view text);
-  template <typename To>
-  void write_summary(To& to) const;
+  void write_summary(wire::Writer& to) const;
 
   std::pmr::memory_resource& memory_;
   std::string_view head_;  ///< the fields before the summary, as they were written

@@ -83,8 +83,7 @@ bool repair_surrogates(std::span<char> text) {
   return changed;
 }
 
-std::string_view cut_utf8(std::string_view text, std::size_t bytes) {
-  if (text.size() <= bytes) return text;
+std::string_view cut_long_utf8(std::string_view text, std::size_t bytes) {
   while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
   return text.substr(0, bytes);
 }
@@ -98,9 +97,12 @@ std::string shortened_utf8(std::string_view text, std::size_t bytes) {
   return std::string(head).append(kMark).append(text.substr(tail));
 }
 
-void append_utf8(std::uint32_t code_point, std::string& to) {
-  const auto put = [&](std::uint32_t byte) { to += static_cast<char>(byte); };
-  if (code_point < 0x80) return put(code_point);
+char* put_utf8(std::uint32_t code_point, char* to) {
+  const auto put = [&](std::uint32_t byte) { *to++ = static_cast<char>(byte); };
+  if (code_point < 0x80) {
+    put(code_point);
+    return to;
+  }
   if (code_point < 0x800) {
     put(0xC0 | (code_point >> 6));
   } else {
@@ -113,6 +115,7 @@ void append_utf8(std::uint32_t code_point, std::string& to) {
     put(0x80 | ((code_point >> 6) & 0x3F));
   }
   put(0x80 | (code_point & 0x3F));
+  return to;
 }
 
 }  // namespace gyre::schemas

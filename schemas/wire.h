@@ -4,11 +4,13 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/message_lite.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 
@@ -29,87 +31,90 @@ inline std::size_t varint_size(std::uint64_t value) {
 /// What a field that holds `size` bytes takes.
 inline std::size_t field_size(std::size_t size) { return 1 + varint_size(size) + size; }
 
-/// Counts what Writer would write of the same calls. Both take a message field by field; as proto3
-/// does, they leave 0 and empty text out.
-class Counter {
- public:
-  void number(int, std::uint64_t value) {
-    if (value != 0) size_ += 1 + varint_size(value);
-  }
-  void text(int, std::string_view value) {
-    if (!value.empty()) size_ += field_size(value.size());
-  }
-  /// Of a repeated field: also if it is empty.
-  void element(int, std::string_view value) { size_ += field_size(value.size()); }
-  void message(int, const google::protobuf::MessageLite& message) {
-    size_ += field_size(message.ByteSizeLong());
-  }
-  /// What is said to have `size` bytes must follow.
-  void begin(int, std::size_t size) { size_ += 1 + varint_size(size); }
-  void raw(std::string_view bytes) { size_ += bytes.size(); }
-
-  std::size_t size() const { return size_; }
-
- private:
-  std::size_t size_ = 0;
-};
-
-template <typename Write>
-std::size_t counted(const Write& write) {
-  Counter counter;
-  write(counter);
-  return counter.size();
-}
-
+/// Writes a message front to back; as proto3 does, it leaves 0 and empty text out. Keeps its
+/// memory.
 class Writer {
  public:
-  /// `size` bytes at the end of `to`, all of which must be written.
-  Writer(std::string& to, std::size_t size) {
-    const std::size_t before = to.size();
-    to.resize(before + size);
-    at_ = reinterpret_cast<std::uint8_t*>(to.data()) + before;
-    end_ = at_ + size;
-  }
-  ~Writer() { CHECK(at_ == end_); }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
+  void clear() { size_ = 0; }
+  std::string_view bytes() const { return {reinterpret_cast<const char*>(bytes_.get()), size_}; }
 
   void number(int field, std::uint64_t value) {
     if (value == 0) return;
-    *at_++ = tag(field, Type::kVarint);
+    *room(1 + kVarint) = tag(field, Type::kVarint);
+    ++size_;
     varint(value);
   }
   void text(int field, std::string_view value) {
     if (!value.empty()) element(field, value);
   }
+  /// Of a repeated field: also if it is empty.
   void element(int field, std::string_view value) {
     begin(field, value.size());
     raw(value);
   }
-  /// Counted just before.
   void message(int field, const google::protobuf::MessageLite& message) {
-    begin(field, static_cast<std::size_t>(message.GetCachedSize()));
-    at_ = message.SerializeWithCachedSizesToArray(at_);
+    const std::size_t size = message.ByteSizeLong();
+    begin(field, size);
+    message.SerializeWithCachedSizesToArray(room(size));
+    size_ += size;
   }
+  /// What is said to have `size` bytes must follow.
   void begin(int field, std::size_t size) {
-    *at_++ = tag(field, Type::kLengthDelimited);
+    *room(1 + kVarint) = tag(field, Type::kLengthDelimited);
+    ++size_;
     varint(size);
   }
+  /// What has a size that is not known yet: all that is written until `close`, which takes what
+  /// this returns.
+  std::size_t open(int field) {
+    *room(1 + kUsualSize) = tag(field, Type::kLengthDelimited);
+    size_ += 1 + kUsualSize;
+    return size_;
+  }
+  void close(std::size_t content) {
+    const std::size_t size = size_ - content;
+    const std::size_t digits = varint_size(size);
+    room(kVarint);
+    if (digits != kUsualSize)
+      std::memmove(bytes_.get() + content - kUsualSize + digits, bytes_.get() + content, size);
+    size_ = content - kUsualSize;
+    varint(size);
+    size_ += size;
+  }
   void raw(std::string_view bytes) {
-    if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
-    at_ += bytes.size();
+    if (!bytes.empty()) std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+    size_ += bytes.size();
   }
 
  private:
+  static constexpr std::size_t kVarint = 10;
+  static constexpr std::size_t kUsualSize = 2;  // bytes of the size of most messages
+
+  std::uint8_t* room(std::size_t size) {
+    if (capacity_ - size_ < size) grow(size);
+    return bytes_.get() + size_;
+  }
+  void grow(std::size_t size) {
+    capacity_ = std::max<std::size_t>(2 * (size_ + size), 4096);
+    auto bytes = std::make_unique_for_overwrite<std::uint8_t[]>(capacity_);
+    if (size_ > 0) std::memcpy(bytes.get(), bytes_.get(), size_);
+    bytes_ = std::move(bytes);
+  }
+  // Room was made.
   void varint(std::uint64_t value) {
-    if (value < 0x80)
-      *at_++ = static_cast<std::uint8_t>(value);
-    else
-      at_ = google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, at_);
+    std::uint8_t* const at = bytes_.get() + size_;
+    if (value < 0x80) {
+      *at = static_cast<std::uint8_t>(value);
+      ++size_;
+      return;
+    }
+    size_ += static_cast<std::size_t>(
+        google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, at) - at);
   }
 
-  std::uint8_t* at_;
-  std::uint8_t* end_;
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 /// Reads what Writer wrote, field by field; nothing else may be in it.

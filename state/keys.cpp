@@ -49,8 +49,10 @@ std::string contribution_key(Second decision, std::string_view finding_key,
 
 std::string meta_key(std::string_view name) { return prefix(Kind::kMeta).append(name); }
 
-std::string pending_key(Second decision, std::string_view finding_key, Second event_second) {
+std::string pending_key(Second decision, std::uint64_t home, std::string_view finding_key,
+                        Second event_second) {
   std::string key = from_number(Kind::kPending, decision);
+  append_number(key, static_cast<std::int64_t>(home));
   key.append(finding_key);
   append_number(key, event_second);
   return key;
@@ -60,8 +62,9 @@ std::string series_key(std::string_view finding_key) {
   return prefix(Kind::kSeries).append(finding_key);
 }
 
-std::string timer_key(Second second, Kind kind, std::string_view key_part) {
+std::string timer_key(Second second, std::uint64_t home, Kind kind, std::string_view key_part) {
   std::string key = from_number(Kind::kTimer, second);
+  append_number(key, static_cast<std::int64_t>(home));
   key += static_cast<char>(kind);
   return key.append(key_part);
 }

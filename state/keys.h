@@ -12,11 +12,15 @@
 //   'g'     rule key 16, of a workload its hash 16             Group               changelog, disk
 //   'm'     name                                               offset K            disk only
 //   'n'     rule key 16, finding key 16                        OutbreakMember      changelog, disk
-//   'p'     decision second 8, finding key 16, event second 8  Sighting (folded)   changelog, disk
+//   'p'     decision second 8, home 8, finding key 16, event second 8
+//                                                              Sighting (folded)   changelog, disk
 //   'p'     decision second 8, finding key 16, finding id      Contribution        changelog, disk
 //   's'     finding key 16                                     Series              changelog, disk
-//   't'     second 8, kind 1 ('s', 'e', 'g'), key              empty               disk only: follows from `armed`
+//   't'     second 8, home 8, kind 1 ('s', 'e', 'g'), key      empty               disk only: follows from `armed`
 // clang-format on
+//
+// A home is the hash of where an entity lives (schemas::entity_home), of a group the begin of its
+// key: what meets at one second lies together.
 //
 // A value is one version byte and then the protobuf; a tombstone has no value.
 #pragma once
@@ -56,9 +60,13 @@ std::string member_key(std::string_view rule_key, std::string_view finding_key);
 std::string contribution_key(Second decision, std::string_view finding_key,
                              std::string_view finding_id);
 std::string meta_key(std::string_view name);
-std::string pending_key(Second decision, std::string_view finding_key, Second event_second);
+std::string pending_key(Second decision, std::uint64_t home, std::string_view finding_key,
+                        Second event_second);
 std::string series_key(std::string_view finding_key);
-std::string timer_key(Second second, Kind kind, std::string_view key);
+std::string timer_key(Second second, std::uint64_t home, Kind kind, std::string_view key);
+/// The home in the key of a pending sighting or a timer.
+inline constexpr std::size_t kHomeAt = 1 + 8;
+inline constexpr std::size_t kHomeBytes = 8;
 /// The first key of a kind at or after `number`: where a scan begins.
 std::string from_number(Kind kind, std::int64_t number);
 

@@ -190,14 +190,15 @@ void Store::scan(std::string_view from, std::string_view to,
   impl_->check(it->status(), "scanning");
 }
 
-std::uint64_t Store::bytes() const {
-  std::uint64_t sum = 0;
-  for (const std::string& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
-                                      rocksdb::DB::Properties::kCurSizeAllMemTables}) {
-    std::uint64_t part = 0;
-    if (impl_->db().GetIntProperty(property, &part)) sum += part;
-  }
-  return sum;
+Usage Store::usage() const {
+  using Of = rocksdb::DB::Properties;
+  const auto number = [&](const std::string& property) {
+    std::uint64_t value = 0;
+    return impl_->db().GetIntProperty(property, &value) ? value : 0;
+  };
+  return {.bytes = number(Of::kTotalSstFilesSize) + number(Of::kCurSizeAllMemTables),
+          .compaction = number(Of::kEstimatePendingCompactionBytes),
+          .delayed = number(Of::kActualDelayedWriteRate) > 0 || number(Of::kIsWriteStopped) > 0};
 }
 
 void Store::apply(std::span<const Change> changes) {

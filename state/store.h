@@ -35,6 +35,13 @@ class StoreMemory {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What a store takes, and whether its disk keeps up.
+struct Usage {
+  std::uint64_t bytes = 0;       ///< on disk, and in memory until it is written there
+  std::uint64_t compaction = 0;  ///< bytes that RocksDB is still to rewrite: an estimate
+  bool delayed = false;          ///< RocksDB slows writes down, or stops them, until it has
+};
+
 /// What one task has on disk: a RocksDB database, written only after the Kafka transaction that the
 /// changes belong to was committed. WAL on, sync off: a killed process loses nothing, a crashed
 /// machine a tail that the changelog replays. One thread writes. Every error of the disk throws
@@ -56,8 +63,7 @@ class Store {
   /// Calls `each` for keys in [from, to) in order until it returns false.
   void scan(std::string_view from, std::string_view to,
             const std::function<bool(std::string_view key, std::string_view value)>& each) const;
-  /// What it takes: on disk, and in memory until it is written there.
-  std::uint64_t bytes() const;
+  Usage usage() const;
   /// All changes or none.
   void apply(std::span<const Change> changes);
   /// Drops every key in [from, to).

@@ -1,75 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state/transaction.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
 
 #include "base/check.h"
-#include "base/error.h"
 #include "schemas/sighting.h"
+#include "state/codec.h"
 
 namespace gyre::state {
 
 namespace {
 
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-
-template <typename Message>
-std::string encode(const Message& message) {
-  std::string bytes(1, kValueVersion);
-  CHECK(message.AppendToString(&bytes));
-  return bytes;
-}
-
-void refuse_version(std::string_view bytes) {
-  if (bytes.empty() || bytes.front() != kValueVersion)
-    throw Refusal(
-        fmt::format("state: a value of version {} was found and this gyre reads version {}; run "
-                    "the version that wrote it",
-                    bytes.empty() ? -1 : bytes.front(), static_cast<int>(kValueVersion)));
-}
-
-template <typename Message>
-Message decode(std::string_view bytes) {
-  Message message;
-  refuse_version(bytes);
-  bytes.remove_prefix(1);
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw Failure(
-        "state: a stored value cannot be read; delete the task's directory, it is restored from "
-        "the changelog");
-  return message;
-}
-
-// Of a changelog, before anything of it is applied: what is not understood now would be missing
-// later without a word.
-void refuse_newer(const Change& change) {
-  switch (kind_of(change.key)) {
-    case Kind::kCheckpoint:
-    case Kind::kIdBlock:
-    case Kind::kEntity:
-    case Kind::kGroup:
-    case Kind::kMember:
-    case Kind::kPending:
-    case Kind::kSeries:
-      return refuse_version(*change.value);
-    case Kind::kMeta:
-    case Kind::kTimer:
-      break;  // in no changelog
-  }
-  throw Refusal(fmt::format(
-      "state: the changelog holds a key of the kind {}, which this gyre does not know; run the "
-      "version that wrote it",
-      static_cast<int>(change.key.front())));
-}
-
-template <typename Message>
-std::optional<Message> decode(const std::optional<std::string>& bytes) {
-  if (!bytes) return std::nullopt;
-  return decode<Message>(std::string_view(*bytes));
-}
 
 // One live timer a value: an earlier one that is armed already fires first and is then armed anew.
 template <typename Message>
@@ -78,6 +21,17 @@ bool arm(Message& message) {
     return false;
   message.set_armed(message.due());
   return true;
+}
+
+std::string sighting_key(Second decision, const records::Sighting& sighting, Second event_second) {
+  return pending_key(decision, home_of(sighting), sighting.finding_key(), event_second);
+}
+
+constexpr std::size_t kLongestKey = 64;
+
+Timer timer_in(const std::string& key) {
+  constexpr std::size_t kKindAt = kHomeAt + kHomeBytes;
+  return {static_cast<Kind>(key[kKindAt]), key.substr(kKindAt + 1)};
 }
 
 std::string end_of(Kind kind) {
@@ -105,22 +59,54 @@ void Transaction::set(const std::string& key, std::optional<std::string> value) 
 }
 
 // Two sorted sources: of what both have, the overlay's counts.
-std::vector<std::pair<std::string, std::string>> Transaction::range(const std::string& from,
-                                                                    const std::string& to,
-                                                                    std::size_t most) const {
-  std::vector<std::pair<std::string, std::string>> merged;
+void Transaction::walk(const std::string& from, const std::string& to, const Each& each) const {
   auto own = overlay_.lower_bound(from);
+  bool more = true;
   const auto own_before = [&](std::string_view key) {
-    for (; own != overlay_.end() && own->first < key && merged.size() < most; ++own)
-      if (own->second.value) merged.emplace_back(own->first, *own->second.value);
+    for (; more && own != overlay_.end() && own->first < key; ++own)
+      if (own->second.value) more = each(own->first, *own->second.value);
   };
   store_.scan(from, to, [&](std::string_view key, std::string_view value) {
     own_before(key);
-    if (merged.size() < most && !overlay_.contains(key)) merged.emplace_back(key, value);
-    return merged.size() < most;
+    if (more && !overlay_.contains(key)) more = each(key, value);
+    return more;
   });
   own_before(to);
-  return merged;
+}
+
+Transaction::Items Transaction::range(const std::string& from, const std::string& to,
+                                      std::size_t most) const {
+  Items items;
+  if (most == 0) return items;
+  walk(from, to, [&](std::string_view key, std::string_view value) {
+    items.emplace_back(key, value);
+    return items.size() < most;
+  });
+  return items;
+}
+
+// Whole homes until there are enough items; of the first home, if that has more than `most`, so
+// many. `to` is set to where the first home begins that was not taken as a whole.
+Transaction::Items Transaction::homes(const std::string& from, std::string& to, std::size_t enough,
+                                      std::size_t most) const {
+  Items items;
+  std::size_t begin = 0;  // of the last home
+  std::string stop = to;
+  walk(from, to, [&](std::string_view key, std::string_view value) {
+    const std::string_view home = key.substr(0, kHomeAt + kHomeBytes);
+    const bool another = items.empty() || !items.back().first.starts_with(home);
+    if (another) begin = items.size();
+    const bool full = another ? items.size() >= enough : items.size() - begin == most;
+    if (!full) {
+      items.emplace_back(key, value);
+      return true;
+    }
+    if (begin > 0) items.resize(begin);
+    stop = home;
+    return false;
+  });
+  to = std::move(stop);
+  return items;
 }
 
 std::optional<std::string> Transaction::first_key(const std::string& from,
@@ -148,37 +134,52 @@ void Transaction::put(const records::Checkpoint& checkpoint) {
   set(checkpoint_key(), encode(checkpoint));
 }
 
-std::optional<records::Sighting> Transaction::pending(Second decision, std::string_view finding_key,
+std::optional<records::Sighting> Transaction::pending(Second decision,
+                                                      const records::Sighting& sighting,
                                                       Second event_second) const {
-  return decode<records::Sighting>(get(pending_key(decision, finding_key, event_second)));
+  return decode<records::Sighting>(get(sighting_key(decision, sighting, event_second)));
 }
 
 std::optional<Second> Transaction::first_pending(Second decision,
-                                                 std::string_view finding_key) const {
-  const auto key =
-      first_key(pending_key(decision, finding_key, std::numeric_limits<Second>::min()),
-                pending_key(decision, finding_key, std::numeric_limits<Second>::max()));
+                                                 const records::Sighting& sighting) const {
+  const auto key = first_key(sighting_key(decision, sighting, std::numeric_limits<Second>::min()),
+                             sighting_key(decision, sighting, std::numeric_limits<Second>::max()));
   if (!key) return std::nullopt;
   return number_at(*key, key->size() - sizeof(Second));
 }
 
 void Transaction::put_pending(Second decision, const records::Sighting& sighting) {
-  set(pending_key(decision, sighting.finding_key(), sighting.second()), encode(sighting));
+  set(sighting_key(decision, sighting, sighting.second()), encode(sighting));
 }
 
-template <typename Message>
-std::vector<Message> Transaction::take(Second decision, std::size_t most) {
-  std::vector<Message> taken;
-  for (const auto& [key, value] : range(from_number(Kind::kPending, decision),
-                                        from_number(Kind::kPending, decision + 1), most)) {
-    taken.push_back(decode<Message>(std::string_view(value)));
+Due Transaction::take_due(Second second, std::size_t enough, std::size_t most) {
+  const auto of = [](Kind kind, std::string key) {
+    key.front() = static_cast<char>(kind);
+    return key;
+  };
+  std::string end = from_number(Kind::kPending, second + 1);
+  const Items sightings = homes(from_number(Kind::kPending, second), end, enough, most);
+  std::string stop = of(Kind::kTimer, std::move(end));
+  const std::string all = stop;
+  const Items timers = homes(from_number(Kind::kTimer, second), stop, enough, most);
+  // Where timers stopped earlier, sightings of the homes from there on wait for them; but for those
+  // of a home that has more timers than can be taken at once.
+  std::optional<std::string> border;
+  if (stop != all && timers.front().first.compare(0, stop.size(), stop) != 0)
+    border = of(Kind::kPending, stop);
+  else if (stop != all)
+    border = of(Kind::kPending, stop).append(kLongestKey, '\xff');
+  Due due;
+  for (const auto& [key, value] : sightings) {
+    if (border && key >= *border) break;
+    due.sightings.push_back(decode<records::Sighting>(std::string_view(value)));
     set(key, std::nullopt);
   }
-  return taken;
-}
-
-std::vector<records::Sighting> Transaction::take_pending(Second decision, std::size_t most) {
-  return take<records::Sighting>(decision, most);
+  for (const auto& [key, value] : timers) {
+    due.timers.push_back(timer_in(key));
+    set(key, std::nullopt);
+  }
+  return due;
 }
 
 std::optional<records::Series> Transaction::series(std::string_view finding_key) const {
@@ -186,7 +187,8 @@ std::optional<records::Series> Transaction::series(std::string_view finding_key)
 }
 
 void Transaction::put(std::string_view finding_key, records::Series& series) {
-  if (arm(series)) set(timer_key(series.armed(), Kind::kSeries, finding_key), std::string());
+  if (arm(series))
+    set(timer_key(series.armed(), home_of(series), Kind::kSeries, finding_key), std::string());
   set(series_key(finding_key), encode(series));
 }
 
@@ -199,7 +201,8 @@ std::optional<records::EntityState> Transaction::entity(std::string_view entity_
 }
 
 void Transaction::put(std::string_view entity_hash, records::EntityState& entity) {
-  if (arm(entity)) set(timer_key(entity.armed(), Kind::kEntity, entity_hash), std::string());
+  if (arm(entity))
+    set(timer_key(entity.armed(), home_of(entity), Kind::kEntity, entity_hash), std::string());
   set(entity_key(entity_hash), encode(entity));
 }
 
@@ -216,7 +219,13 @@ void Transaction::put_pending(Second decision, const records::Contribution& cont
 }
 
 std::vector<records::Contribution> Transaction::take_contributions(Second decision) {
-  return take<records::Contribution>(decision, kAll);
+  std::vector<records::Contribution> taken;
+  for (const auto& [key, value] : range(from_number(Kind::kPending, decision),
+                                        from_number(Kind::kPending, decision + 1), kAll)) {
+    taken.push_back(decode<records::Contribution>(std::string_view(value)));
+    set(key, std::nullopt);
+  }
+  return taken;
 }
 
 std::optional<records::Group> Transaction::group(std::string_view key) const {
@@ -224,7 +233,8 @@ std::optional<records::Group> Transaction::group(std::string_view key) const {
 }
 
 void Transaction::put(std::string_view key, records::Group& group) {
-  if (arm(group)) set(timer_key(group.armed(), Kind::kGroup, key), std::string());
+  if (arm(group))
+    set(timer_key(group.armed(), home_of_group(key), Kind::kGroup, key), std::string());
   set(group_key(key), encode(group));
 }
 
@@ -255,13 +265,11 @@ std::vector<std::pair<std::string, records::OutbreakMember>> Transaction::member
   return members;
 }
 
-std::vector<std::pair<Kind, std::string>> Transaction::take_timers(Second second,
-                                                                   std::size_t most) {
-  std::vector<std::pair<Kind, std::string>> timers;
-  constexpr std::size_t kKindAt = 1 + 8;
+std::vector<Timer> Transaction::take_timers(Second second, std::size_t most) {
+  std::vector<Timer> timers;
   for (const auto& [key, value] :
        range(from_number(Kind::kTimer, second), from_number(Kind::kTimer, second + 1), most)) {
-    timers.emplace_back(static_cast<Kind>(key[kKindAt]), key.substr(kKindAt + 1));
+    timers.push_back(timer_in(key));
     set(key, std::nullopt);
   }
   return timers;
@@ -344,33 +352,6 @@ void Transaction::rollback() {
   overlay_.clear();
   forget_before_.reset();
   forgotten_before_ = kNothingForgotten;  // the store may be restored now
-}
-
-std::optional<std::string> timer_of(std::string_view key, std::string_view value) {
-  const std::string_view name = key.substr(1);
-  std::int64_t armed = 0;
-  if (kind_of(key) == Kind::kSeries) armed = decode<records::Series>(value).armed();
-  if (kind_of(key) == Kind::kEntity) armed = decode<records::EntityState>(value).armed();
-  if (kind_of(key) == Kind::kGroup) armed = decode<records::Group>(value).armed();
-  if (armed == 0) return std::nullopt;
-  return timer_key(armed, kind_of(key), name);
-}
-
-records::Checkpoint decode_checkpoint(std::string_view value) {
-  return decode<records::Checkpoint>(value);
-}
-
-void restore(Store& store, std::vector<Change> changes, std::string_view changelog,
-             std::int64_t offset) {
-  const std::size_t from_changelog = changes.size();
-  for (std::size_t i = 0; i < from_changelog; ++i) {
-    if (!changes[i].value) continue;
-    refuse_newer(changes[i]);
-    if (auto timer = timer_of(changes[i].key, *changes[i].value))
-      changes.push_back({std::move(*timer), std::string()});
-  }
-  changes.push_back({meta_key(changelog), std::to_string(offset)});
-  store.apply(changes);
 }
 
 }  // namespace gyre::state

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -17,6 +18,14 @@
 
 namespace gyre::state {
 
+using Timer = std::pair<Kind, std::string>;  ///< of which value
+
+/// What is to be decided at one second of some homes.
+struct Due {
+  std::vector<records::Sighting> sightings;  ///< of each home by (finding key, event second)
+  std::vector<Timer> timers;
+};
+
 /// One batch's view of a task's state: reads its own changes, the store otherwise; nothing reaches
 /// the store before `commit`. Verbs of the domain, so that stages know no keys. One thread.
 class Transaction {
@@ -27,14 +36,20 @@ class Transaction {
   void put(const records::Checkpoint& checkpoint);
   bool has_checkpoint() const { return get(checkpoint_key()).has_value(); }
 
-  std::optional<records::Sighting> pending(Second decision, std::string_view finding_key,
+  /// What is to be decided at `decision` of the sighting's finding and event second.
+  std::optional<records::Sighting> pending(Second decision,
+                                           const records::Sighting& sighting) const {
+    return pending(decision, sighting, sighting.second());
+  }
+  std::optional<records::Sighting> pending(Second decision, const records::Sighting& sighting,
                                            Second event_second) const;
-  /// The earliest event second of what is to be decided of a key at `decision`.
-  std::optional<Second> first_pending(Second decision, std::string_view finding_key) const;
+  /// The earliest event second of what is to be decided of the sighting's finding at `decision`.
+  std::optional<Second> first_pending(Second decision, const records::Sighting& sighting) const;
   void put_pending(Second decision, const records::Sighting& sighting);
-  /// Removes and returns the first `most` sightings to be decided at `decision`, by (finding key,
-  /// event second).
-  std::vector<records::Sighting> take_pending(Second decision, std::size_t most);
+  /// Removes and returns what is to be decided at `second` of the next homes, whole ones, until
+  /// there are `enough` sightings or timers. Of a home that has more than `most` of them itself,
+  /// so many, its sightings first.
+  Due take_due(Second second, std::size_t enough, std::size_t most);
 
   std::optional<records::Series> series(std::string_view finding_key) const;
   /// Arms the series' timer if it has to fire earlier than the one armed.
@@ -64,8 +79,8 @@ class Transaction {
   std::vector<std::pair<std::string, records::OutbreakMember>> members(
       std::string_view rule_key) const;
 
-  /// Removes and returns the first `most` timers of `second`: kind and key, in their order.
-  std::vector<std::pair<Kind, std::string>> take_timers(Second second, std::size_t most);
+  /// by_rule: removes and returns the first `most` timers of `second`, in the order of their keys.
+  std::vector<Timer> take_timers(Second second, std::size_t most);
   /// The first second after `decided` that has something to decide or a timer.
   std::optional<Second> next_due(Second decided) const;
 
@@ -97,9 +112,11 @@ class Transaction {
   void set(const std::string& key, std::optional<std::string> value);
   template <typename Message>
   std::vector<Message> take(Second decision, std::size_t most);
-  std::vector<std::pair<std::string, std::string>> range(const std::string& from,
-                                                         const std::string& to,
-                                                         std::size_t most) const;
+  using Items = std::vector<std::pair<std::string, std::string>>;
+  using Each = std::function<bool(std::string_view key, std::string_view value)>;
+  void walk(const std::string& from, const std::string& to, const Each& each) const;
+  Items range(const std::string& from, const std::string& to, std::size_t most) const;
+  Items homes(const std::string& from, std::string& to, std::size_t enough, std::size_t most) const;
   std::optional<std::string> first_key(const std::string& from, const std::string& to) const;
   void forget_ids();
 

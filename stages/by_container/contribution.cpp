@@ -148,10 +148,14 @@ PodOwner owner_of_pod(std::string_view pod) {
 }
 
 void contribute(std::string_view finding_key, records::Series& series,
-                const records::EntityState& entity, Second now, const Playbooks& playbooks,
+                const std::vector<records::Episode>& dropped, const records::EntityState& entity,
+                Second now, const Playbooks& playbooks,
                 std::vector<records::Contribution>& contributions) {
   // An overflow finding holds many patterns: what it shares with another one means nothing.
   if (is_about_sensor(series) || series.overflow()) return;
+  for (const records::Episode& episode : dropped)
+    if (episode.counts().alerts() > episode.contributed().counts().alerts())
+      contributions.push_back(make(finding_key, series, episode, entity, now, playbooks));
   for (records::Episode& episode : *series.mutable_episodes()) {
     if (episode.revision() == 0) continue;
     const records::Contributed& said = episode.contributed();

@@ -337,10 +337,10 @@ void describe(const records::Sighting& sighting, records::Series& series) {
   series.set_overflow(sighting.shape() == kOtherShapes);
 }
 
-std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
-                                 const std::vector<records::Sighting>& sightings,
-                                 const FindingContext& context, records::Counters& counters,
-                                 std::vector<schemas::Report>& reports) {
+FindingDecision decide_finding(std::string_view finding_key, records::Series& series,
+                               const std::vector<records::Sighting>& sightings,
+                               const FindingContext& context, records::Counters& counters,
+                               std::vector<schemas::Report>& reports) {
   std::int64_t open = counters.findings_open();
   for (const records::Sighting& sighting : sightings) {
     const Joined joined = join(sighting, context.now, context.config, series);
@@ -352,13 +352,18 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
   KeyDecision decision(finding_key, series, context, settles, reports);
   Second due = kNever;
   auto& episodes = *series.mutable_episodes();
+  std::vector<records::Episode> dropped;
+  const auto drop = [&](int at) {
+    dropped.push_back(std::move(episodes[at]));
+    episodes.erase(episodes.begin() + at);
+  };
   for (int i = 0; i < episodes.size();) {
     records::Episode& episode = episodes[i];
     const bool was_open = !episode.closed();
     const Second next = decision.decide(episode);
     if (was_open && episode.closed()) --open;
     if (decision.can_drop(episode)) {
-      episodes.erase(episodes.begin() + i);
+      drop(i);
       continue;
     }
     due = std::min(due, next);
@@ -366,12 +371,12 @@ std::vector<Told> decide_finding(std::string_view finding_key, records::Series& 
   }
   for (int i = one_too_many(series); i >= 0; i = one_too_many(series)) {
     decision.say_the_rest(episodes[i]);
-    episodes.erase(episodes.begin() + i);
+    drop(i);
   }
   bound(series);
   counters.set_findings_open(open);
   series.set_due(due == kNever ? 0 : due);
-  return decision.take_told();
+  return {decision.take_told(), std::move(dropped)};
 }
 
 void publish_first(std::string_view finding_key, records::Series& series, records::Episode& episode,

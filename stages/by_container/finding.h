@@ -19,6 +19,12 @@ struct Told {
   std::string incident_id;  ///< that it belongs to so far; empty: none
 };
 
+/// What came of the decision of a finding key.
+struct FindingDecision {
+  std::vector<Told> told;
+  std::vector<records::Episode> dropped;  ///< no longer of the series
+};
+
 /// What the decision of one finding key at one event-time second stands in.
 struct FindingContext {
   Second now;
@@ -38,10 +44,10 @@ void describe(const records::Sighting& sighting, records::Series& series);
 /// (ruling 21), opens, settles, updates, closes and drops episodes (DESIGN 7), appends the
 /// revisions due. `series` is changed in place, its `due` is set; no episodes and `due` 0 mean that
 /// it can be erased. `counters` follow the number of open episodes and what overflowed.
-std::vector<Told> decide_finding(std::string_view finding_key, records::Series& series,
-                                 const std::vector<records::Sighting>& sightings,
-                                 const FindingContext& context, records::Counters& counters,
-                                 std::vector<schemas::Report>& reports);
+FindingDecision decide_finding(std::string_view finding_key, records::Series& series,
+                               const std::vector<records::Sighting>& sightings,
+                               const FindingContext& context, records::Counters& counters,
+                               std::vector<schemas::Report>& reports);
 
 /// Publishes the first revision of `episode`, which is one of `series`, on all that is known now.
 void publish_first(std::string_view finding_key, records::Series& series, records::Episode& episode,

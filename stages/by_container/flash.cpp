@@ -50,9 +50,9 @@ std::optional<records::Episode> known_episode(const records::Sighting& sighting,
   records::Episode episode;
   episode.set_shape_version(sighting.shape_version());
   for (Second second = decided + 1; second <= sighting.second(); ++second) {
-    const auto first = state.first_pending(second, sighting.finding_key());
+    const auto first = state.first_pending(second, sighting);
     if (!first) continue;
-    const auto waiting = state.pending(second, sighting.finding_key(), second);
+    const auto waiting = state.pending(second, sighting, second);
     if (*first != second || waiting->shape_version() != sighting.shape_version())
       return std::nullopt;
     schemas::merge(*episode.mutable_summary(), waiting->summary());

@@ -68,17 +68,15 @@ class IncidentDecision {
     Members& members = open() ? *incident().mutable_members() : *entity_.mutable_members();
     if (!told.counts_for_incidents) {
       forget_member(told.member.id(), members);
-      if (open()) note_context(told.member.id());
+      if (open())
+        note_context(told.member.id());
+      else if (entity_.members_left_out())
+        change_episode(told.member, state_, [](auto& episode) { episode.clear_left_out(); });
       return;
     }
     put_member(told.member, members);
     if (open()) adopt(told.member);
-    const auto evicted = evict_beyond_limit(members);
-    if (!evicted) return;
-    if (open())
-      leave_out(*evicted);
-    else
-      entity_.set_members_left_out(true);
+    if (const auto evicted = evict_beyond_limit(members)) leave_out(*evicted);
   }
 
   void decide() {
@@ -87,7 +85,7 @@ class IncidentDecision {
     else
       try_open();
     constexpr Second kLookAgain = 3600;
-    Second forget = entity_.touched() + config_.max_age;
+    Second forget = std::max(entity_.touched() + config_.max_age, entity_.blind_until());
     if (forget <= now_ && !entity_.places().empty()) forget = now_ + kLookAgain;
     entity_.set_due(open() ? closes_at() : forget > now_ ? forget : 0);
   }
@@ -125,41 +123,77 @@ class IncidentDecision {
   // What the incident counts of a finding that it does not list follows that finding.
   void count_left_out(const records::Member& told) {
     change_episode(told, state_, [&](records::Episode& episode) {
-      *incident().mutable_left_out()->mutable_counts() = schemas::plus_difference(
-          incident().left_out().counts(), told.counts(), episode.left_out());
-      *episode.mutable_left_out() = told.counts();
+      records::LeftOut& sum = *incident().mutable_left_out();
+      *sum.mutable_counts() =
+          schemas::plus_difference(sum.counts(), told.counts(), episode.left_out().counts());
+      sum.set_last(std::max(sum.last(), told.last()));
+      *episode.mutable_left_out() = left_out(told);
     });
   }
 
+  // Until there is an incident the finding remembers it, and is asked then.
   void leave_out(const records::Member& evicted) {
-    incident().mutable_left_out()->set_findings(incident().left_out().findings() + 1);
-    schemas::merge(*incident().mutable_left_out()->mutable_counts(), evicted.counts());
-    change_episode(evicted, state_, [&](records::Episode& episode) {
-      *episode.mutable_left_out() = evicted.counts();
-    });
+    const records::LeftOut one = left_out(evicted);
+    if (open())
+      add(one);
+    else
+      entity_.set_members_left_out(true);
+    change_episode(evicted, state_, [&](auto& episode) { *episode.mutable_left_out() = one; });
+  }
+
+  static records::LeftOut left_out(const records::Member& member) {
+    records::LeftOut one;
+    one.set_findings(1);
+    *one.mutable_counts() = member.counts();
+    one.set_last(member.last());
+    return one;
+  }
+
+  void add(const records::LeftOut& one) {
+    records::LeftOut& sum = *incident().mutable_left_out();
+    sum.set_findings(sum.findings() + one.findings());
+    schemas::merge(*sum.mutable_counts(), one.counts());
+    sum.set_last(std::max(sum.last(), one.last()));
   }
 
   void adopt(const records::Member& member) {
-    change_episode(member, state_, [&](records::Episode& episode) {
-      episode.set_incident_id(entity_.incident().id());
-      episode.set_incident_changed(true);
-      episode.set_said_ahead(false);
+    change_episode(member, state_, [&](records::Episode& episode) { adopt(episode); });
+  }
+
+  void adopt(records::Episode& episode) {
+    episode.set_incident_id(entity_.incident().id());
+    episode.set_incident_changed(true);
+    episode.set_said_ahead(false);
+  }
+
+  // What found no place among the members before the incident is its own like these.
+  void adopt_left_out() {
+    if (!entity_.members_left_out()) return;
+    entity_.clear_members_left_out();
+    each_finding(entity_, state_, [&](records::Episode& episode) {
+      if (!episode.has_left_out() || !episode.incident_id().empty() ||
+          second_of(episode.summary().last()) < oldest() ||
+          find_member(episode.id(), incident().members()) != nullptr)
+        return false;
+      add(episode.left_out());
+      adopt(episode);
+      return true;
     });
   }
 
   // Findings further apart than the gap do not belong together.
+  Second oldest() const { return now_ - config_.lateness - config_.incident_gap; }
+
   void forget_old() {
     Members& members = *entity_.mutable_members();
-    const Second oldest = now_ - config_.lateness - config_.incident_gap;
     for (int i = 0; i < members.size();) {
-      const bool old = second_of(members[i].last()) < oldest &&
-                       second_of(newest_of(members[i], state_)) < oldest;
+      const bool old = second_of(members[i].last()) < oldest() &&
+                       second_of(newest_of(members[i], state_)) < oldest();
       if (old)
         members.erase(members.begin() + i);
       else
         ++i;
     }
-    if (members.empty()) entity_.clear_members_left_out();
   }
 
   void try_open() {
@@ -175,11 +209,10 @@ class IncidentDecision {
     candidate.set_id(to_hex(view(hasher.finish())));
     candidate.set_previous_id(entity_.last_incident_id());
     candidate.set_opened_second(now_);
-    candidate.set_incomplete(entity_.members_left_out());
     entity_.clear_members();
-    entity_.clear_members_left_out();
     *entity_.mutable_incident() = std::move(candidate);
     for (const records::Member& member : entity_.incident().members()) adopt(member);
+    adopt_left_out();
     publish(judgement, "opened");
   }
 
@@ -187,13 +220,21 @@ class IncidentDecision {
     const Judgement judgement = judge_incident(incident());
     if (const auto reason = break_through(judgement); !reason.empty()) publish(judgement, reason);
     if (now_ < closes_at()) return;
-    for (const records::Member& member : incident().members())
-      incident().set_last(std::max(incident().last(), newest_of(member, state_)));
+    look_for_newer();
     if (now_ < closes_at()) return;
     if (fell(judgement)) publish(judgement, "verdict");
     publish(judgement, "closed");
     entity_.set_last_incident_id(incident().id());
     entity_.clear_incident();
+  }
+
+  // What its findings had since they were last published, be they listed or not.
+  void look_for_newer() {
+    each_finding(entity_, state_, [&](const records::Episode& episode) {
+      if (episode.incident_id() == incident().id())
+        incident().set_last(std::max(incident().last(), episode.summary().last()));
+      return false;
+    });
   }
 
   std::string_view break_through(const Judgement& judgement) {
@@ -219,6 +260,7 @@ class IncidentDecision {
 
   void publish(const Judgement& judgement, std::string_view reason) {
     records::Incident& said = incident();
+    said.set_last(std::max(said.last(), said.left_out().last()));
     for (const records::Member& member : said.members())
       said.set_last(std::max(said.last(), member.last()));
     said.set_revision(said.revision() + 1);

@@ -77,6 +77,18 @@ std::optional<records::Member> evict_beyond_limit(Members& members) {
   return evicted;
 }
 
+void each_finding(const records::EntityState& entity, state::Transaction& state,
+                  const std::function<bool(records::Episode&)>& look) {
+  for (const records::Place& place : entity.places()) {
+    auto series = state.series(place.finding_key());
+    if (!series || is_about_sensor(*series)) continue;
+    bool changed = false;
+    for (records::Episode& episode : *series->mutable_episodes())
+      if (episode.revision() > 0) changed = look(episode) || changed;
+    if (changed) state.put(place.finding_key(), *series);
+  }
+}
+
 Nanos newest_of(const records::Member& member, const state::Transaction& state) {
   Nanos newest = member.last();
   if (const auto series = state.series(member.finding_key())) {

@@ -30,6 +30,10 @@ void forget_member(std::string_view id, Members& members);
 /// risk, the latest of these. None if there are not more.
 std::optional<records::Member> evict_beyond_limit(Members& members);
 
+/// Calls `look` with every published episode of the entity's live findings, but for its sensor's;
+/// those for which it returns true it has changed: they are put into the state.
+void each_finding(const records::EntityState& entity, state::Transaction& state,
+                  const std::function<bool(records::Episode&)>& look);
 /// The newest sighting of a member, published or not, as far as its finding is still kept.
 Nanos newest_of(const records::Member& member, const state::Transaction& state);
 /// Changes the member's episode in the state, if it is still kept.

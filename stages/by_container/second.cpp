@@ -17,28 +17,31 @@ namespace gyre::stages {
 
 namespace {
 
-constexpr std::size_t kSlice = 1000;
+constexpr std::size_t kOfOneHome = 2000;
 
 bool is_of_sensor(const records::Sighting& sighting) { return sighting.source() == "internal"; }
 
-// Before it no finding can have begun that anything is still said of.
-Second oldest_first(Second now, const FindingConfig& config) {
-  Second longest = config.max_age + config.keep_closed;
-  config.elsewhere.each([&](const FindingConfig& other) {
-    longest = std::max(longest, other.max_age + other.keep_closed);
-  });
-  return now - config.lateness - longest;
+// From the opening of an incident's first finding to the incident's close, or from a finding's to
+// its end, whichever is longer: so long a blind spot that lies beside it may have to be said.
+Second longest_story(const FindingConfig& everywhere) {
+  const auto of = [](const FindingConfig& config) {
+    return config.gap + config.max_age + config.lateness +
+           std::max(config.keep_closed, config.incident_gap + config.incident_max_age);
+  };
+  Second longest = of(everywhere);
+  everywhere.elsewhere.each(
+      [&](const FindingConfig& other) { longest = std::max(longest, of(other)); });
+  return longest;
 }
 
 }  // namespace
 
 std::size_t SecondDecision::decide(records::Counters& counters) {
-  std::vector<records::Sighting> sightings = state_.take_pending(now_, kSlice);
-  const std::size_t room = kSlice - sightings.size();
-  for (const records::Sighting& sighting : sightings) learn(sighting);
+  state::Due due = state_.take_due(now_, config_.slice, kOfOneHome);
+  for (const records::Sighting& sighting : due.sightings) learn(sighting);
   // In the order of the keys, then of the seconds: who gets a place depends on nothing else.
-  for (records::Sighting& sighting : sightings) place(std::move(sighting), counters);
-  wake(room);
+  for (records::Sighting& sighting : due.sightings) place(std::move(sighting), counters);
+  wake(due.timers);
   for (const auto& [key, of_key] : findings_) decide_key(key, of_key, counters);
   for (auto& [hash, work] : entities_) decide_entity(hash, work);
   return findings_.size() + entities_.size();
@@ -65,8 +68,9 @@ void SecondDecision::learn(const records::Sighting& sighting) {
   }
   if (is_of_sensor(sighting)) {
     if (!sighting.summary().has_loss()) return;
-    note_blind_spot(sighting.second(), sighting.summary().loss(), oldest_first(now_, config_),
-                    entity);
+    const Second kept = longest_story(config_);
+    note_blind_spot(sighting.second(), sighting.summary().loss(), now_ - kept, entity);
+    entity.set_blind_until(now_ + kept);
     known.changed = true;
   } else if (learn_card(sighting, entity)) {
     known.changed = known.card_changed = true;
@@ -75,13 +79,15 @@ void SecondDecision::learn(const records::Sighting& sighting) {
 
 // Copies whose finding is not there. Either it is still to come (their record was stamped before
 // the alert's own time, that of the first copy after it), so they wait for as long as anything may
-// be late; or it is forgotten: then they are an alert that may repeat (ruling 6). True: they wait.
+// be late and until the alert's own time is decided, which no stamp moves forward; they look every
+// while, so that it can't come and go unseen. Or it is forgotten: then they are an alert that may
+// repeat (ruling 6). True: they wait.
 bool SecondDecision::await_finding(records::Sighting& copies, records::Counters& counters) {
-  const Second until = copies.second() + config_.lateness;
+  const Second until = std::max(copies.second() + config_.lateness, copies.own_second() + 1);
   if (now_ < until) {
-    if (const auto waiting = state_.pending(until, copies.finding_key(), copies.second()))
-      schemas::merge(copies, *waiting);
-    state_.put_pending(until, copies);
+    const Second next = std::min(until, now_ + std::max<Second>(config_.lateness, 1));
+    if (const auto waiting = state_.pending(next, copies)) schemas::merge(copies, *waiting);
+    state_.put_pending(next, copies);
     return true;
   }
   records::Counts& counts = *copies.mutable_counts();
@@ -118,8 +124,8 @@ void SecondDecision::place(records::Sighting sighting, records::Counters& counte
 
 // What has to be looked at though nothing was sighted: timers, and findings whose entity's card
 // changed.
-void SecondDecision::wake(std::size_t most) {
-  for (const auto& [kind, key] : state_.take_timers(now_, most)) {
+void SecondDecision::wake(const std::vector<state::Timer>& timers) {
+  for (const auto& [kind, key] : timers) {
     if (kind == state::Kind::kSeries) {
       const auto series = state_.series(key);
       if (series && series->armed() == now_) findings_.try_emplace(key);
@@ -156,8 +162,8 @@ void SecondDecision::decide_key(const std::string& key,
                                .sensor = host ? &work(*host).entity : nullptr,
                                .flash = find_flash(key, of_entity.entity),
                                .card_changed = of_entity.card_changed};
-  std::vector<Told> told = decide_finding(key, series, sightings, context, counters, reports_);
-  contribute(key, series, of_entity.entity, now_, playbooks_, contributions_);
+  const auto [told, dropped] = decide_finding(key, series, sightings, context, counters, reports_);
+  contribute(key, series, dropped, of_entity.entity, now_, playbooks_, contributions_);
   CHECK(series.due() == 0 || series.due() > now_);
   if (context.flash != nullptr && settles_flash(*context.flash, sightings)) {
     forget_flash(key, of_entity.entity);

@@ -15,9 +15,9 @@ namespace gyre::stages {
 
 /// One second's decisions of a task, in the order of DESIGN 6: cards and blind spots, findings
 /// with their contributions, incidents; whoever is named by another is published first. A second
-/// with more than a slice of findings to decide is decided in slices, the sighted ones first, by
-/// key: always in the same ones, so that they depend on what is to be decided and on nothing else.
-/// An object a slice.
+/// with more than a slice of findings to decide is decided in slices of whole homes: nothing that
+/// is decided looks beyond its host, so nobody can see them. Only a host that has more than 2,000
+/// keys and timers in a second is decided in parts, the sighted keys first. An object a slice.
 class SecondDecision {
  public:
   SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,
@@ -50,7 +50,7 @@ class SecondDecision {
   void learn(const records::Sighting& sighting);
   bool await_finding(records::Sighting& copies, records::Counters& counters);
   void place(records::Sighting sighting, records::Counters& counters);
-  void wake(std::size_t most);
+  void wake(const std::vector<state::Timer>& timers);
   void decide_key(const std::string& key, const std::vector<records::Sighting>& sightings,
                   records::Counters& counters);
   void decide_entity(const std::string& hash, Work& work);

@@ -24,6 +24,15 @@ Nanos watermark(const records::Checkpoint& checkpoint, const FindingConfig& conf
   return stream == kNoTime ? kNoTime : stream - config.lateness * kNanosPerSecond;
 }
 
+// By the alerts' own clocks, whatever their records' stamps say.
+Second newest_second(const records::Sighting& sighting) {
+  Second newest = sighting.second();
+  const std::size_t alerts = sighting.alerts().size() / schemas::kAlertEntryBytes;
+  for (std::size_t i = 0; i < alerts; ++i)
+    newest = std::max(newest, second_of(schemas::alert_entry(sighting.alerts(), i).time));
+  return newest;
+}
+
 }  // namespace
 
 void ByContainer::process(const records::Bundle& bundle, state::Transaction& state,
@@ -117,14 +126,14 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Secon
     counters.set_duplicate(counters.duplicate() + counts.duplicates());
     return;
   }
+  if (counts.alerts() == 0) folded.set_own_second(newest_second(sighting));
   folded.clear_alerts();
   folded.clear_arrivals();
   Second decision = std::max(sighting.second(), first_open);
   // Beyond the disorder, or during an upgrade.
   if (decision > sighting.second() || sighting.shape_version() < schemas::kShapeVersion)
     decision = after_flash(sighting, entity, decision, state);
-  if (const auto pending = state.pending(decision, sighting.finding_key(), sighting.second()))
-    schemas::merge(folded, *pending);
+  if (const auto pending = state.pending(decision, sighting)) schemas::merge(folded, *pending);
   state.put_pending(decision, folded);
   // What is behind with its decisions knows too little.
   const bool current = checkpoint.decided() + 1 >= first_open;

@@ -36,6 +36,7 @@ struct FindingConfig {
   std::uint32_t incident_risk = 60;
   std::uint32_t shapes = 64;       ///< live findings of one entity and rule; then they overflow
   std::uint32_t per_entity = 256;  ///< live findings of one entity; then they overflow
+  std::size_t slice = 1000;        ///< of a second, decided at once; it can't be seen
   bool close_all = false;          ///< reports.close: all (else changed), ruling 4
   bool flash = false;              ///< ruling 18; `gyre run` sets it: a replay gains no latency
   /// Disorder, lateness, duplicate horizon, `close_all` and `flash` are the same there.

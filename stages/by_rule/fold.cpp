@@ -8,9 +8,9 @@
 #include <set>
 #include <tuple>
 
-#include "base/hash.h"
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
+#include "stages/by_rule/member.h"
 
 namespace gyre::stages {
 
@@ -53,6 +53,9 @@ void tell_pattern(const records::Group& group, const Starts& starts, const Outbr
     content.pattern = Pattern::kRecurring;
     content.pattern_because = fmt::format("{} or more containers of one workload within {} h.",
                                           config.recurring, config.recurring_window / 3600);
+  } else if (content.hosts == 0) {
+    content.pattern = Pattern::kSpread;
+    content.pattern_because = "The members are objects that requests were about.";
   } else if (starts.others > 0) {
     content.pattern = Pattern::kSpread;
     content.pattern_because = fmt::format("{} of the members are no containers.", starts.others);
@@ -108,11 +111,14 @@ void conclude(OutbreakContent& content) {
     return std::tie(a.tactic, a.technique, a.source) < std::tie(b.tactic, b.technique, b.source);
   });
   if (content.known < content.entities) {
-    judgement.attention = std::max(judgement.attention, Attention::kTicket);
-    judgement.attention_because =
-        judgement.attention == Attention::kPage
-            ? fmt::format("severity {}, and it happened", to_string(judgement.severity))
-            : "one pattern in several places";
+    // What was not started together is hardly ordinary work everywhere.
+    const Attention own = attention_of(judgement.severity, judgement.effect_observed,
+                                       content.pattern == Pattern::kSpread);
+    judgement.attention = std::max({judgement.attention, own, Attention::kTicket});
+    judgement.attention_because = "one pattern in several places";
+    if (judgement.attention == Attention::kPage)
+      judgement.attention_because = fmt::format("severity {}, and it happened in several places",
+                                                to_string(judgement.severity));
   } else {
     judgement.severity = Severity::kInformational;
     judgement.attention = Attention::kRecord;
@@ -132,37 +138,6 @@ void conclude(OutbreakContent& content) {
 
 }  // namespace
 
-std::string host_of(const records::Contribution& contribution) {
-  const records::Entity& entity = contribution.entity();
-  const bool on_host =
-      entity.kind() == records::Entity::CONTAINER || entity.kind() == records::Entity::HOST;
-  if (!on_host || entity.key_incomplete() || contribution.workload().scheduled()) return {};
-  return std::string(
-      view(IdHasher().add("host").add(entity.cluster()).add(entity.hostname()).finish()));
-}
-
-std::string workload_of(const records::Contribution& contribution) {
-  if (!contribution.has_workload()) return {};
-  const records::Workload& workload = contribution.workload();
-  return std::string(view(IdHasher()
-                              .add("workload")
-                              .add(workload.cluster())
-                              .add(workload.namespace_())
-                              .add(workload.owner())
-                              .add(workload.container())
-                              .add(workload.hostname())
-                              .add(workload.image())
-                              .finish()));
-}
-
-bool belongs(const records::OutbreakMember& member, const records::Group& group) {
-  if (!member.counted() || member.last() < group.outbreak().from()) return false;
-  if (!group.has_workload()) return true;
-  records::Contribution of_group;
-  *of_group.mutable_workload() = group.workload();
-  return workload_of(member.newest()) == workload_of(of_group);
-}
-
 OutbreakContent fold(const records::Group& group, std::string_view rule_key,
                      const OutbreakConfig& config, const state::Transaction& state) {
   OutbreakContent content;
@@ -173,14 +148,15 @@ OutbreakContent fold(const records::Group& group, std::string_view rule_key,
   for (const auto& [key, member] : state.members(rule_key)) {
     if (!belongs(member, group)) continue;
     const records::Contribution& newest = member.newest();
-    schemas::merge(content.counts, member.counts());
-    content.first = std::min(content.first, member.first());
-    content.last = std::max(content.last, member.last());
-    content.priority = std::min(content.priority, member.priority());
+    const records::Tally& told = account_of(member, group).told();
+    schemas::merge(content.counts, told.counts());
+    content.first = std::min(content.first, told.first());
+    content.last = std::max(content.last, told.last());
+    content.priority = std::min(content.priority, told.priority());
     ++content.entities;
     if (!newest.counting()) ++content.known;
     content.earliest.push_back(
-        {schemas::entity_key(newest.entity()), newest.finding_id(), member.first()});
+        {schemas::entity_key(newest.entity()), newest.finding_id(), told.first()});
     if (newest.entity().kind() == records::Entity::CONTAINER ||
         newest.entity().kind() == records::Entity::HOST)
       hosts.insert(newest.entity().cluster() + '/' + newest.entity().hostname());

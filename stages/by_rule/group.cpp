@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "schemas/sighting.h"
 #include "stages/by_rule/fold.h"
+#include "stages/by_rule/member.h"
 
 namespace gyre::stages {
 
@@ -37,12 +38,17 @@ bool suspicious(std::uint32_t verdict) {
 // Whether the newest finding of a member may change what the outbreak says of itself: it goes
 // beyond that, or it was what held it up.
 bool may_change_judgement(const Joined& joined, bool belonged, const records::Outbreak& said) {
-  const records::Contribution& now = joined.after.newest();
+  const records::Contribution& now = joined.member.newest();
+  const bool happened =
+      now.effect_observed() && !(joined.before && joined.before->effect_observed());
+  const Attention asks = attention_of(
+      static_cast<Severity>(std::min<std::uint32_t>(now.severity(), 4)), happened, true);
   if (now.counting() && (now.severity() > said.severity() || now.attention() > said.attention() ||
+                         static_cast<std::uint32_t>(asks) > said.attention() ||
                          (suspicious(now.verdict()) && !suspicious(said.verdict()))))
     return true;
-  if (!belonged) return false;
-  const records::Contribution& before = joined.before->newest();
+  if (!belonged || !joined.before) return false;
+  const records::Contribution& before = *joined.before;
   return before.counting() != now.counting() || before.severity() != now.severity() ||
          before.attention() != now.attention() || before.verdict() != now.verdict();
 }
@@ -94,16 +100,17 @@ std::vector<GroupDecision::Dimension> GroupDecision::dimensions() const {
   return {{group_.hosts(), config_.hosts}, {group_.workloads(), config_.workloads}};
 }
 
-Nanos GroupDecision::window() const {
-  return (group_.has_workload() ? config_.recurring_window : config_.window) * kNanosPerSecond;
+std::string_view GroupDecision::rule_key() const {
+  return std::string_view(key_).substr(0, sizeof(Id128));
 }
+
+Nanos GroupDecision::window() const { return window_of(group_, config_) * kNanosPerSecond; }
 
 void GroupDecision::try_open() {
   Nanos anchor = (now_ - kStaleness) * kNanosPerSecond;
   for (const Dimension& dimension : dimensions())
     if (!dimension.newest.empty()) anchor = std::max(anchor, dimension.newest.begin()->last());
-  // What an outbreak told that was closed by its age is no reason for the next one.
-  const Nanos from = std::max(anchor - window(), group_.told_until() * kNanosPerSecond);
+  const Nanos from = anchor - window();
   const auto reached = [&](const Dimension& dimension) {
     const int threshold = static_cast<int>(dimension.threshold);
     return dimension.newest.size() >= threshold &&
@@ -118,11 +125,14 @@ void GroupDecision::try_open() {
       to_hex(view(IdHasher().add("outbreak").add(key_).add(now_ / config_.quiet).finish())));
   outbreak.set_previous_id(group_.last_id());
   outbreak.set_opened_second(now_);
-  outbreak.set_from(from);
+  outbreak.set_from(count_from(from, window_of(group_, config_)));
   group_.set_last_id(outbreak.id());
   ++open_;
-  for (const auto& [finding_key, member] : state_.members(key_.substr(0, sizeof(Id128)))) {
-    if (!belongs(member, group_)) continue;
+  const std::string_view workload = std::string_view(key_).substr(sizeof(Id128));
+  for (auto& [finding_key, member] : state_.members(rule_key())) {
+    if (!workload.empty() && workload_of(member.newest()) != workload) continue;
+    if (!tell(group_, member)) continue;
+    state_.put(rule_key(), finding_key, member);
     outbreak.set_entities(outbreak.entities() + 1);
     note_place(member.newest());
   }
@@ -134,10 +144,10 @@ void GroupDecision::note_place(const records::Contribution& newest) {
   add_place(*group_.mutable_outbreak()->mutable_namespaces(), newest.workload().namespace_());
 }
 
-void GroupDecision::go_on(const std::vector<Joined>& joined) {
+void GroupDecision::go_on(std::vector<Joined>& joined) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
   bool judge_again = false;
-  for (const Joined& each : joined) {
+  for (Joined& each : joined) {
     outbreak.set_dirty(outbreak.dirty() || each.contribution.added().alerts() > 0);
     if (!each.kept) {
       if (!each.contribution.counting()) continue;
@@ -145,18 +155,18 @@ void GroupDecision::go_on(const std::vector<Joined>& joined) {
       outbreak.set_capped(true);
       continue;
     }
-    if (!belongs(each.after, group_)) continue;
-    const bool belonged = each.before && belongs(*each.before, group_);
+    const bool belonged = belongs(each.member, group_);
+    if (!tell(group_, each.member)) continue;
+    state_.put(rule_key(), each.contribution.finding_key(), each.member);
     if (!belonged) outbreak.set_entities(outbreak.entities() + 1);
-    note_place(each.after.newest());
+    note_place(each.member.newest());
     judge_again = judge_again || may_change_judgement(each, belonged, outbreak);
   }
   const auto places =
       static_cast<std::uint32_t>(outbreak.clusters_size() + outbreak.namespaces_size());
   std::string_view reason;
   if (judge_again) {
-    const Judgement now =
-        fold(group_, std::string_view(key_).substr(0, sizeof(Id128)), config_, state_).judgement;
+    const Judgement now = fold(group_, rule_key(), config_, state_).judgement;
     const auto severity = static_cast<std::uint32_t>(now.severity);
     if (severity > outbreak.severity())
       reason = "severity";
@@ -173,7 +183,7 @@ void GroupDecision::go_on(const std::vector<Joined>& joined) {
 
 // From when on the members are fewer than half the threshold, as far as is known.
 Second GroupDecision::quiet_from() const {
-  Nanos from = group_.outbreak().from() + window();
+  Nanos from = group_.outbreak().opened_second() * kNanosPerSecond;
   for (const Dimension& dimension : dimensions()) {
     const int enough = half(dimension.threshold);
     if (dimension.newest.size() >= enough)
@@ -194,15 +204,17 @@ void GroupDecision::try_close() {
   const bool noticed = outbreak.attention() > static_cast<std::uint32_t>(Attention::kRecord);
   if (config_.close_all || outbreak.dirty() || noticed)
     publish("closed", quiet ? "quiet" : "max_age");
-  if (!quiet) group_.set_told_until(now_);
+  // What it told is neither a reason for the next one nor part of it.
+  group_.clear_hosts();
+  group_.clear_workloads();
+  group_.clear_containers();
   group_.clear_outbreak();
   --open_;
 }
 
 void GroupDecision::publish(std::string_view reason, std::string_view closed_because) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
-  const std::string_view rule_key = std::string_view(key_).substr(0, sizeof(Id128));
-  const OutbreakContent content = fold(group_, rule_key, config_, state_);
+  const OutbreakContent content = fold(group_, rule_key(), config_, state_);
   if (outbreak.revision() > 0 && fell(content.judgement, outbreak)) {
     if (closed_because.empty())
       reason = "verdict";

@@ -13,23 +13,22 @@
 
 namespace gyre::stages {
 
-/// A contribution that was taken note of.
+/// Whose contributions were taken note of.
 struct Joined {
-  records::Contribution contribution;
-  std::optional<records::OutbreakMember> before;
-  records::OutbreakMember after;
+  records::Contribution contribution;  ///< the last of the second; `added` is that of all of them
+  std::vector<records::Tally> tallies;
+  std::optional<records::Contribution> before;  ///< the member's newest
+  records::OutbreakMember member;
   bool kept = false;  ///< else the cap left it out: only its counts and its newest sighting count
 };
-
-/// What knows of a contribution can be this old when it is decided.
-inline constexpr Second kStaleness = 300;
 
 /// Puts `key` into a list of the newest `most`.
 void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
                  const std::string& key, Nanos last, std::uint32_t most);
 
 /// Decides the outbreak of one group at event-time second `now`. The group's lists of the newest
-/// hosts, workloads and containers hold what `joined` brought already, and the members are stored.
+/// hosts, workloads and containers hold what `joined` brought already, and the members' accounts,
+/// which are stored.
 class GroupDecision {
  public:
   GroupDecision(const std::string& key, records::Group& group, Second now,
@@ -39,7 +38,7 @@ class GroupDecision {
   /// Opens an outbreak if the threshold is reached (DESIGN 7).
   void try_open();
   /// Takes note of who joined the open outbreak, says what is worth a revision.
-  void go_on(const std::vector<Joined>& joined);
+  void go_on(std::vector<Joined>& joined);
   /// Closes the open outbreak if it is time.
   void try_close();
   /// When the open outbreak closes unless something comes.
@@ -52,6 +51,7 @@ class GroupDecision {
   };
 
   std::vector<Dimension> dimensions() const;
+  std::string_view rule_key() const;
   Nanos window() const;
   Second quiet_from() const;
   void note_place(const records::Contribution& newest);

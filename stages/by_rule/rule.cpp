@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
-#include "base/hash.h"
 #include "schemas/sighting.h"
-#include "stages/by_rule/fold.h"
 #include "stages/by_rule/group.h"
+#include "stages/by_rule/member.h"
 
 namespace gyre::stages {
 
@@ -42,10 +42,13 @@ class RuleDecision {
       return;
     }
     for (const records::Contribution& contribution : work_.contributions) join(contribution);
+    for (Joined& each : joined_) account(group_, each);
     recount();
-    for (const Joined& each : joined_) note_hosts(each);
+    for (const Joined& each : joined_) note_places(each);
     const bool was_open = group_.has_outbreak();
     decide_group(rule_key_, group_, joined_);
+    told_everywhere_ = was_open || group_.has_outbreak();
+    if (told_everywhere_ && !was_open) read_members();
     decide_workloads();
     const bool closed = was_open && !group_.has_outbreak();
     if (!group_.has_outbreak() && (closed || now_ >= group_.swept() + kSweepEvery)) sweep();
@@ -79,88 +82,131 @@ class RuleDecision {
     return workload != nullptr && workload->has_outbreak();
   }
 
-  void join(const records::Contribution& contribution) {
-    Joined joined{.contribution = contribution};
-    joined.before = state_.member(rule_key_, contribution.finding_key());
-    if (!joined.before && group_.members() >= config_.members) {
-      joined_.push_back(std::move(joined));
-      return;
-    }
-    joined.kept = true;
-    if (!joined.before) group_.set_members(group_.members() + 1);
-    // Begins anew, so that nobody can see when it was swept.
-    if (joined.before && is_over(*joined.before)) joined.before.reset();
-    records::OutbreakMember& member = joined.after;
-    if (joined.before) member = *joined.before;
-    const bool fresh = !joined.before;
-    schemas::merge(*member.mutable_counts(), contribution.added());
-    member.set_first(fresh ? contribution.first() : std::min(member.first(), contribution.first()));
-    member.set_last(fresh ? contribution.last() : std::max(member.last(), contribution.last()));
-    member.set_priority(fresh ? contribution.priority()
-                              : std::min(member.priority(), contribution.priority()));
-    // A finding of before may be told of once more when late alerts came.
-    if (fresh || contribution.first() >= member.newest().first() ||
-        contribution.finding_id() == member.newest().finding_id())
-      renew(member, contribution);
-    // Whoever was counted stays while it is told of: counts never fall (ruling 31).
-    const bool told = group_.has_outbreak() || workload_open(workload_key(member.newest()));
-    member.set_counted(member.newest().counting() || (member.counted() && told));
-    state_.put(rule_key_, contribution.finding_key(), member);
-    joined_.push_back(std::move(joined));
+  // No outbreak tells of the member, and it is too old to open one.
+  bool is_over(const records::OutbreakMember& member) {
+    if (!is_old(member, config_, now_) || belongs(member, group_)) return false;
+    const records::Group* workload = find_workload(workload_key(member.newest()));
+    return workload == nullptr || !belongs(member, *workload);
   }
 
+  // Contributions come by member: those of one are neighbours.
+  void join(const records::Contribution& contribution) {
+    if (joined_.empty() || joined_.back().contribution.finding_key() != contribution.finding_key())
+      meet(contribution);
+    else
+      schemas::merge(joined_.back().contribution, contribution);
+    Joined& joined = joined_.back();
+    if (!joined.kept) return;
+    records::OutbreakMember& member = joined.member;
+    joined.tallies.push_back(tally_of(contribution, member));
+    member.set_last(std::max(member.last(), contribution.last()));
+    // A finding of before may be told of once more when late alerts came.
+    if (!member.has_newest() || contribution.first() >= member.newest().first() ||
+        contribution.finding_id() == member.newest().finding_id())
+      renew(member, contribution);
+  }
+
+  void meet(const records::Contribution& contribution) {
+    Joined& joined = joined_.emplace_back();
+    joined.contribution = contribution;
+    auto known = state_.member(rule_key_, contribution.finding_key());
+    joined.kept = known || group_.members() < config_.members;
+    if (!joined.kept) return;
+    if (!known) group_.set_members(group_.members() + 1);
+    // Begins anew, so that nobody can see when it was swept.
+    if (!known || is_over(*known)) return;
+    joined.before = known->newest();
+    joined.member = std::move(*known);
+  }
+
+  // Names come late. Who is told of by its workload's outbreak stays there until that closes.
   void renew(records::OutbreakMember& member, const records::Contribution& contribution) {
-    const bool held = member.newest().has_workload() &&
-                      workload_of(member.newest()) != workload_of(contribution) &&
-                      workload_open(workload_key(member.newest()));
+    const records::Group* workload = find_workload(workload_key(member.newest()));
+    const bool stays = workload != nullptr && belongs(member, *workload);
     const records::Workload before = member.newest().workload();
     *member.mutable_newest() = contribution;
     member.mutable_newest()->clear_added();
-    if (held) *member.mutable_newest()->mutable_workload() = before;
+    if (stays) *member.mutable_newest()->mutable_workload() = before;
+  }
+
+  void account(const records::Group& group, Joined& joined) {
+    if (!joined.kept) return;
+    for (const records::Tally& tally : joined.tallies) note(tally, group, config_, joined.member);
+    state_.put(rule_key_, joined.contribution.finding_key(), joined.member);
+  }
+
+  // The outbreak that opened tells of them.
+  void read_members() {
+    for (Joined& each : joined_)
+      if (each.kept) each.member = *state_.member(rule_key_, each.contribution.finding_key());
   }
 
   const records::Contribution& newest(const Joined& joined) const {
-    return joined.kept ? joined.after.newest() : joined.contribution;
+    return joined.kept ? joined.member.newest() : joined.contribution;
   }
 
-  void note_hosts(const Joined& joined) {
-    const records::Contribution& whom = newest(joined);
-    if (!whom.counting()) return;
-    const Nanos last = joined.kept ? joined.after.last() : whom.last();
-    note_recent(*group_.mutable_hosts(), host_of(whom), last, config_.hosts);
-    note_recent(*group_.mutable_workloads(), workload_of(whom), last, config_.workloads);
+  // When it was last seen, as far as the group's outbreak may open or stay open by that.
+  static std::optional<Nanos> last_sighting(const Joined& joined, const records::Group& group) {
+    if (joined.kept) return newest_sighting(joined.member, group);
+    if (joined.contribution.added().alerts() == 0) return std::nullopt;
+    return joined.contribution.last();
   }
 
-  // Who was recognised as test or benign counts no more; the lists hold only the newest, so they
-  // are made again from all members.
+  void note_places(const Joined& joined) {
+    note_places(newest(joined), last_sighting(joined, group_));
+  }
+
+  void note_places(const records::Contribution& whom, const std::optional<Nanos>& last) {
+    if (!whom.counting() || !last) return;
+    note_recent(*group_.mutable_hosts(), host_of(whom), *last, config_.hosts);
+    note_recent(*group_.mutable_workloads(), place_of(whom), *last, config_.workloads);
+  }
+
+  static bool holds(const google::protobuf::RepeatedPtrField<records::Recent>& newest,
+                    const std::string& key) {
+    return std::any_of(newest.begin(), newest.end(),
+                       [&](const records::Recent& recent) { return recent.key() == key; });
+  }
+
+  // Who was recognised as test or benign counts no more, and who is somewhere else than thought
+  // counts there only. The lists hold only the newest, so they are made again from all members.
   void recount() {
-    std::set<std::string> workloads;
-    bool any = false;
+    bool again = false;
     for (const Joined& each : joined_) {
-      if (!each.before || !each.before->newest().counting() || each.after.newest().counting())
-        continue;
-      any = true;
-      const std::string key = workload_key(each.before->newest());
-      if (find_workload(key) != nullptr) workloads.insert(key);
+      if (!each.before || !each.before->counting()) continue;
+      const records::Contribution& after = each.member.newest();
+      const std::string host = host_of(*each.before);
+      const std::string place = place_of(*each.before);
+      if (after.counting() && host_of(after) == host && place_of(after) == place) continue;
+      again = again || holds(group_.hosts(), host) || holds(group_.workloads(), place);
+      const std::string key = workload_key(*each.before);
+      const records::Group* known = find_workload(key);
+      if (known != nullptr && holds(known->containers(), each.contribution.finding_key()))
+        recounted_.insert(key);
     }
-    if (!any) return;
+    if (!again) return;
     group_.clear_hosts();
     group_.clear_workloads();
-    for (const std::string& key : workloads) workloads_.at(key).clear_containers();
+    for (const auto& [finding_key, member] : state_.members(rule_key_))
+      note_places(member.newest(), newest_sighting(member, group_));
+  }
+
+  void recount_workloads() {
+    if (recounted_.empty()) return;
+    for (const std::string& key : recounted_) workloads_.at(key).clear_containers();
     for (const auto& [finding_key, member] : state_.members(rule_key_)) {
-      if (!member.newest().counting()) continue;
-      note_recent(*group_.mutable_hosts(), host_of(member.newest()), member.last(), config_.hosts);
-      note_recent(*group_.mutable_workloads(), workload_of(member.newest()), member.last(),
-                  config_.workloads);
       const std::string key = workload_key(member.newest());
-      if (workloads.contains(key))
-        note_recent(*workloads_.at(key).mutable_containers(), finding_key, member.last(),
-                    config_.recurring);
+      if (!member.newest().counting() || !recounted_.contains(key)) continue;
+      if (const auto last = newest_sighting(member, workloads_.at(key)))
+        note_container(workloads_.at(key), finding_key, *last);
     }
   }
 
-  void decide_group(const std::string& key, records::Group& group,
-                    const std::vector<Joined>& joined) {
+  void note_container(records::Group& workload, const std::string& finding_key, Nanos last) {
+    note_recent(*workload.mutable_containers(), finding_key, last, config_.recurring);
+  }
+
+  void decide_group(const std::string& key, records::Group& group, std::vector<Joined>& joined) {
     GroupDecision decision(key, group, now_, config_, producer_, state_, open_, reports_);
     if (group.has_outbreak()) {
       decision.go_on(joined);
@@ -172,49 +218,67 @@ class RuleDecision {
   }
 
   void decide_workloads() {
+    for (Joined& each : joined_)
+      if (!is_aside(each)) account_in_workload(each);
+    recount_workloads();
     std::map<std::string, std::vector<Joined>> joined;
     for (Joined& each : joined_) {
+      const bool aside = is_aside(each);
+      if (aside && !each.kept) continue;
       const std::string key = workload_key(newest(each));
-      if (key.empty()) continue;
-      records::Group* workload = find_workload(key);
-      const bool told = workload != nullptr && workload->has_outbreak();
-      const bool counts = newest(each).counting() &&
-                          (told || !group_.has_outbreak() || newest(each).workload().scheduled());
-      if (counts) {
-        if (workload == nullptr) {
-          workload = &workloads_[key];
-          describe(*workload, each.contribution);
-          *workload->mutable_workload() = newest(each).workload();
-        }
-        note_recent(*workload->mutable_containers(), each.contribution.finding_key(),
-                    each.kept ? each.after.last() : each.contribution.last(), config_.recurring);
-      }
-      if (counts || told) joined[key].push_back(std::move(each));
+      if (!note_container(key, each)) continue;
+      auto& who = joined[key];
+      if (!aside) who.push_back(std::move(each));
     }
+    for (const std::string& key : recounted_) joined.try_emplace(key);
     for (const std::string& key : work_.due)
       if (key != rule_key_ && find_workload(key) != nullptr) joined.try_emplace(key);
-    for (const auto& [key, who] : joined) {
-      records::Group& workload = workloads_.at(key);
-      decide_group(key, workload, who);
-      if (!workload.has_outbreak()) {
-        const Second forget = workload.containers().empty()
-                                  ? now_
-                                  : second_of(workload.containers(0).last()) +
-                                        config_.recurring_window + kStaleness + 1;
-        workload.set_due(forget > now_ ? forget : 0);
-      }
-      keep(key, workload);
-    }
+    for (auto& [key, who] : joined) decide_workload(key, who);
   }
 
-  // No outbreak tells of the member, and it is too old to open one.
-  bool is_over(const records::OutbreakMember& member) {
-    const std::string key = workload_key(member.newest());
-    const Second matters = key.empty() ? config_.window : config_.recurring_window;
-    if (member.last() >= (now_ - matters - kStaleness) * kNanosPerSecond) return false;
-    if (group_.has_outbreak() && belongs(member, group_)) return false;
-    const records::Group* workload = find_workload(key);
-    return workload == nullptr || !workload->has_outbreak() || !belongs(member, *workload);
+  // What the outbreak over hosts and workloads tells is no reason for another one.
+  bool is_aside(const Joined& joined) {
+    return told_everywhere_ && !newest(joined).workload().scheduled() &&
+           !workload_open(workload_key(newest(joined)));
+  }
+
+  void account_in_workload(Joined& joined) {
+    records::Group none;
+    none.mutable_workload();
+    const records::Group* workload = find_workload(workload_key(newest(joined)));
+    account(workload == nullptr ? none : *workload, joined);
+  }
+
+  // Whether there is a group of that workload, which is made for the first that counts.
+  bool note_container(const std::string& key, const Joined& joined) {
+    if (key.empty()) return false;
+    records::Group* workload = find_workload(key);
+    records::Group made;
+    if (workload == nullptr) {
+      describe(made, joined.contribution);
+      *made.mutable_workload() = newest(joined).workload();
+    }
+    const auto last = last_sighting(joined, workload == nullptr ? made : *workload);
+    if (!newest(joined).counting() || !last) return workload != nullptr;
+    if (workload == nullptr) workload = &workloads_.emplace(key, std::move(made)).first->second;
+    note_container(*workload, joined.contribution.finding_key(), *last);
+    return true;
+  }
+
+  void decide_workload(const std::string& key, std::vector<Joined>& joined) {
+    constexpr Second kMargin = kStaleness + 1;
+    records::Group& workload = workloads_.at(key);
+    const bool was_open = workload.has_outbreak();
+    decide_group(key, workload, joined);
+    if (!workload.has_outbreak()) {
+      // What it knows matters no more by then; the next outbreak names the one before it.
+      Second forget = was_open ? now_ + config_.recurring_window + kMargin : workload.due();
+      if (!workload.containers().empty())
+        forget = std::max(
+            forget, second_of(workload.containers(0).last()) + config_.recurring_window + kMargin);
+      workload.set_due(forget > now_ ? forget : 0);
+    }
+    keep(key, workload);
   }
 
   void sweep() {
@@ -252,6 +316,8 @@ class RuleDecision {
   records::Group group_;
   std::map<std::string, records::Group> workloads_;
   std::vector<Joined> joined_;
+  std::set<std::string> recounted_;  ///< workloads whose list is made again
+  bool told_everywhere_ = false;     ///< an outbreak over hosts and workloads tells of this second
 };
 
 }  // namespace

@@ -82,39 +82,34 @@ Combiner::Place Combiner::write(const schemas::Alert& alert, const Understanding
   place.key = key;
   place.target = static_cast<std::int32_t>(
       schemas::entity_partition(is.entity, static_cast<std::uint32_t>(parts_.size())));
-  append(place, [&](std::string& to) {
-    schemas::append_sighting({.finding_key = is.finding_key,
-                              .entity = is.entity,
-                              .rule = is.rule,
-                              .source = is.source,
-                              .shape = is.shape,
-                              .second = key.second,
-                              .heartbeat = is.heartbeat},
-                             sighted(alert, is), to);
-  });
+  writer_.clear();
+  schemas::write_sighting({.finding_key = is.finding_key,
+                           .entity = is.entity,
+                           .rule = is.rule,
+                           .source = is.source,
+                           .shape = is.shape,
+                           .second = key.second,
+                           .heartbeat = is.heartbeat},
+                          sighted(alert, is), writer_);
+  append_to(place);
   return place;
 }
 
-template <typename Write>
-void Combiner::append(Place& place, const Write& write) {
+// Puts what was written in the place's target.
+void Combiner::append_to(Place& place) {
   Parts& parts = parts_[static_cast<std::size_t>(place.target)];
+  const std::string_view bytes = writer_.bytes();
   if (parts.empty()) {
     const std::size_t expected = expected_[static_cast<std::size_t>(place.target)];
     parts.emplace_back().reserve(std::min(expected, kPartBytes) + kRest);
+  } else if (!parts.back().empty() && parts.back().size() + bytes.size() > kPartBytes) {
+    parts.emplace_back().reserve(kPartBytes + kRest);
   }
-  std::string* part = &parts.back();
-  place.at = part->size();
-  write(*part);
-  if (place.at > 0 && part->size() > kPartBytes) {
-    std::string next = part->substr(place.at);
-    part->resize(place.at);
-    place.at = 0;
-    part = &parts.emplace_back();
-    part->reserve(kPartBytes + kRest);
-    part->append(next);
-  }
+  std::string& part = parts.back();
   place.part = parts.size() - 1;
-  place.size = part->size() - place.at;
+  place.at = part.size();
+  place.size = bytes.size();
+  part.append(bytes);
 }
 
 // Takes out what was written of sightings that were merged since.
@@ -151,7 +146,9 @@ std::vector<Combiner::Parts> Combiner::finish() {
   close_gaps();
   for (Place& place : places_) {
     if (!place.merged) continue;
-    append(place, [&](std::string& to) { place.merged->append_to(to); });
+    writer_.clear();
+    place.merged->write(writer_);
+    append_to(place);
   }
   for (std::size_t target = 0; target < parts_.size(); ++target) {
     std::size_t size = 0;

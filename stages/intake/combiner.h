@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "schemas/alert.h"
 #include "schemas/sighting_draft.h"
+#include "schemas/wire.h"
 #include "stages/intake/understand.h"
 
 namespace gyre::stages {
@@ -50,12 +51,12 @@ class Combiner {
   };
 
   Place write(const schemas::Alert& alert, const Understanding& is, const Key& key);
-  template <typename Write>
-  void append(Place& place, const Write& write);
+  void append_to(Place& place);
   void close_gaps();
 
   std::uint32_t& slot_of(const Key& key);
 
+  schemas::wire::Writer writer_;                ///< of the sighting in hand
   std::pmr::monotonic_buffer_resource memory_;  ///< of the drafts
   std::vector<Place> places_;
   std::vector<std::uint32_t> slots_;  ///< open addressing: position in places_ from 1; 0: none

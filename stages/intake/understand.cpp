@@ -38,9 +38,9 @@ void shorten(schemas::Alert& alert) {
 void keep_rule(schemas::Alert& alert) { alert.fields.set("rule", schemas::printable(alert.rule)); }
 
 // Keys are made of the whole names; what state and reports keep of them is bounded.
-std::string bounded(std::string_view name) {
+void set_bounded(std::string& to, std::string_view name) {
   constexpr std::size_t kNameBytes = 256;
-  return std::string(schemas::cut_utf8(name, kNameBytes));
+  to.assign(schemas::cut_utf8(name, kNameBytes));
 }
 
 }  // namespace
@@ -63,10 +63,10 @@ void understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin&
     shorten(alert);
     return;
   }
-  is.source = bounded(alert.source);
+  set_bounded(is.source, alert.source);
   is.shape = schemas::shape_of(alert);
   is.finding_key = schemas::finding_key(is.entity, alert.rule, is.shape);
-  is.rule = bounded(schemas::printable(alert.rule));
+  set_bounded(is.rule, schemas::printable(alert.rule));
   shorten(alert);
 }
 

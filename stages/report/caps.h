@@ -47,9 +47,7 @@ inline constexpr auto kCaps = std::to_array<CapText>({
     {"members",
      "More members than are kept: their numbers are lower bounds; the counts of alerts are exact."},
     {"findings", "More findings than are listed: the others are counted, exactly."},
-    {"context",
-     "More findings of the entity than can be watched: of those that are known as harmless not all "
-     "are listed, or some that came before the incident are not part of it."},
+    {"context", "More findings of the entity that are known as harmless than are listed."},
     {"entities", "More members than are listed: members.left_out says how many."},
     {"names", "More clusters, namespaces or images than are listed."},
     {"techniques", "More ATT&CK techniques than are listed."},

@@ -49,12 +49,19 @@ struct Missing {
   std::string how;  ///< the stanza of falco.yaml that brings it
 };
 
+/// What Falco printed of one alert, clipped.
+struct Printed {
+  Nanos time;
+  std::string_view outcome;  ///< of the sensor's own alerts none
+  std::string text;
+};
+
 struct Content {
   std::vector<Detail> event, process, user, object, rule;
   std::vector<Because> impact;
   std::vector<Observable> observables;
   std::size_t observables_left_out = 0;
-  std::vector<std::string> samples;  ///< output of an alert or two, clipped
+  std::vector<Printed> samples;
   std::vector<TimelineEntry> timeline;
   std::vector<Advice> advice;  ///< filled
   std::vector<Missing> missing;
@@ -66,6 +73,11 @@ inline std::string_view outcome_word(std::uint32_t outcome, const Playbook& play
   if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kSucceeded)) return "succeeded";
   if (outcome == static_cast<std::uint32_t>(schemas::Outcome::kBlocked)) return "blocked";
   return playbook.fires_on() == Playbook::SUCCESS ? "succeeded" : "unknown";
+}
+
+inline std::string_view outcome_words(const records::Sample& sample, const Playbook& playbook) {
+  const std::string_view word = outcome_word(sample.outcome(), playbook);
+  return word == "blocked" ? "failed" : word;
 }
 
 inline void gather_observables(const Facts& facts, const Limits& limits, Content& content) {
@@ -146,22 +158,31 @@ inline void gather_timeline(const Facts& facts, const Playbook& playbook, const 
     if (kept++ == limits.samples) break;
     std::string& text = entries.try_emplace(sample.time(), "alert").first->second;
     if (sensor || text.find(',') != std::string::npos) continue;
-    const std::string_view outcome = outcome_word(sample.outcome(), playbook);
-    text += fmt::format(", outcome {}", outcome == "blocked" ? "failed" : outcome);
+    text += fmt::format(", outcome {}", outcome_words(sample, playbook));
   }
   for (auto& [time, text] : entries) content.timeline.push_back({time, std::move(text)});
 }
 
-inline void gather_samples(const Facts& facts, const Limits& limits, Content& content) {
-  constexpr std::size_t kPrinted = 2;
+/// Two of them; where the alerts differ, all: only there stands what belongs together.
+inline void gather_samples(const Facts& facts, const Playbook& playbook, const Limits& limits,
+                           bool sensor, Content& content) {
+  const auto differ = [](const std::vector<Detail>& details) {
+    return std::any_of(details.begin(), details.end(),
+                       [](const Detail& detail) { return detail.differs(); });
+  };
+  const bool all = differ(content.event) || differ(content.process) || differ(content.user);
+  const std::size_t most = all ? limits.samples : std::min<std::size_t>(limits.samples, 2);
   for (const records::Sample& sample : facts.summary().samples()) {
-    if (content.samples.size() == std::min(limits.samples, kPrinted)) return;
-    const std::string text =
-        shown(sample.output(), std::min<std::size_t>(limits.output_bytes, 400));
-    const auto& printed = content.samples;
-    if (!text.empty() && std::find(printed.begin(), printed.end(), text) == printed.end())
-      content.samples.push_back(text);
+    if (content.samples.size() == most) break;
+    std::string text = shown(sample.output(), std::min<std::size_t>(limits.output_bytes, 400));
+    const bool printed = std::any_of(content.samples.begin(), content.samples.end(),
+                                     [&](const Printed& other) { return other.text == text; });
+    if (!text.empty() && !printed)
+      content.samples.push_back(
+          {sample.time(), sensor ? "" : outcome_words(sample, playbook), std::move(text)});
   }
+  std::stable_sort(content.samples.begin(), content.samples.end(),
+                   [](const Printed& a, const Printed& b) { return a.time < b.time; });
 }
 
 inline void gather_missing(const records::Series& series, const Judgement& judgement,
@@ -205,7 +226,7 @@ inline void gather_key_fields(const Facts& facts, const Playbook& playbook, cons
     if (shown_already != group.end()) {
       shown_already->look_for = key.look_for();
     } else {
-      group.push_back({key.field(), join_values(values, limits.value_bytes), key.look_for(), ""});
+      group.push_back(detail_of(facts, key.field(), limits.value_bytes, key.look_for()));
     }
   }
 }
@@ -220,24 +241,28 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
   // Falco calls the host a container of that name.
   if (!host) content.object = details_of(facts, kObjectFields, limits.value_bytes);
   const bool sensor = is_about_sensor(series);
-  content.rule.push_back({"rule", shown(series.rule(), 256), playbook.meaning()});
+  const auto of_rule = [&](std::string field, std::string value, std::string meaning) {
+    content.rule.push_back(
+        {.field = std::move(field), .values = {std::move(value)}, .meaning = std::move(meaning)});
+  };
+  of_rule("rule", shown(series.rule(), 256), playbook.meaning());
   if (const std::string why = why_chosen(playbook, series, facts.summary());
       !sensor && !why.empty()) {
-    content.rule.push_back({"playbook", playbook.id(),
-                            "this rule has no playbook of its own; this one was chosen by " + why});
+    of_rule("playbook", playbook.id(),
+            "this rule has no playbook of its own; this one was chosen by " + why);
   }
-  content.rule.push_back({"source", shown(series.source(), 64), "where Falco saw it"});
+  of_rule("source", shown(series.source(), 64), "where Falco saw it");
   std::vector<std::string_view> tags(facts.summary().tags().begin(), facts.summary().tags().end());
   if (!tags.empty()) {
     std::string joined;
     for (const std::string_view tag : tags) joined += (joined.empty() ? "" : ", ") + shown(tag, 64);
-    content.rule.push_back({"tags", clip(joined, 512), "the rule's own labels"});
+    of_rule("tags", clip(joined, 512), "the rule's own labels");
   }
   gather_observables(facts, limits, content);
-  gather_samples(facts, limits, content);
+  gather_key_fields(facts, playbook, limits, content);
+  gather_samples(facts, playbook, limits, sensor, content);
   gather_timeline(facts, playbook, limits, sensor, content);
   content.advice = advise(playbook, series, facts, judgement);
-  gather_key_fields(facts, playbook, limits, content);
   if (sensor) return content;
   gather_impact(facts, judgement, playbook, refused, content);
   gather_missing(series, judgement, playbook, content);

@@ -129,9 +129,13 @@ inline constexpr std::array<Named, 18> kObjectFields = {{
 
 struct Detail {
   std::string field;
-  std::string value;
+  std::vector<std::string> values;  ///< some of them
+  std::string count = {};           ///< of all, where there are several: `2 values`
   std::string meaning;
   std::string look_for = {};  ///< what of it decides, by the playbook
+
+  /// Of several alerts, and nobody knows which value of one field came with which of another.
+  bool differs() const { return !count.empty(); }
 };
 
 /// What a well-known field says; empty for others.
@@ -174,6 +178,26 @@ inline std::string join_values(const std::vector<std::string_view>& values, std:
   return joined;
 }
 
+inline Detail detail_of(const Facts& facts, std::string_view field, std::size_t bytes,
+                        std::string meaning) {
+  constexpr std::size_t kShown = 3;
+  const auto values = facts.values(field);
+  Detail detail{.field = std::string(field), .values = {}, .meaning = std::move(meaning)};
+  for (std::size_t i = 0; i < std::min(values.size(), kShown); ++i)
+    detail.values.push_back(shown(values[i], bytes));
+  if (values.size() > 1)
+    detail.count =
+        std::to_string(values.size()) + (facts.capped(field) ? " or more" : "") + " values";
+  return detail;
+}
+
+/// `2 values: alice · zoe`
+inline std::string value_text(const Detail& detail) {
+  std::string text;
+  for (const std::string& value : detail.values) text += (text.empty() ? "" : " · ") + value;
+  return detail.differs() ? detail.count + ": " + text : text;
+}
+
 template <std::size_t N>
 std::vector<Detail> details_of(const Facts& facts, const std::array<Named, N>& fields,
                                std::size_t bytes) {
@@ -185,8 +209,7 @@ std::vector<Detail> details_of(const Facts& facts, const std::array<Named, N>& f
     if (entry.name == "evt.res" && values.size() == 1) {
       meaning += ": " + std::string(meaning_of_result(values.front()));
     }
-    details.push_back(
-        {std::string(entry.name), join_values(values, bytes), std::move(meaning), ""});
+    details.push_back(detail_of(facts, entry.name, bytes, std::move(meaning)));
   }
   return details;
 }

@@ -27,29 +27,56 @@ inline std::string bullet(const Detail& detail) {
   const auto words = std::count(detail.look_for.begin(), detail.look_for.end(), ' ');
   const std::string look_for =
       words < 3 ? "" : fmt::format(" (look for: {})", markdown_text(detail.look_for));
-  return fmt::format("- {}: {}{}{}{}\n", markdown_code(detail.field), markdown_code(detail.value),
+  std::string values;
+  for (const std::string& value : detail.values)
+    values += (values.empty() ? "" : ", ") + markdown_code(value);
+  return fmt::format("- {}{}{}: {}{}{}{}\n", markdown_code(detail.field),
+                     detail.differs() ? ", " : "", detail.count, values,
                      detail.meaning.empty() ? "" : " — ", markdown_text(detail.meaning), look_for);
 }
 
 inline void append_details(std::string& out, std::string_view heading,
                            const std::vector<Detail>& details) {
-  if (details.empty()) return;
-  out += fmt::format("\n### {}\n\n", heading);
-  for (const Detail& detail : details) out += bullet(detail);
+  std::string lines;
+  for (const Detail& detail : details)
+    if (!detail.differs()) lines += bullet(detail);
+  if (!lines.empty()) out += fmt::format("\n### {}\n\n{}", heading, lines);
 }
 
-/// What it means stands in the summary; the sensor's has none.
+/// What several alerts say differently: it stands apart, so that no two lines read as one event.
+inline void append_differing(std::string& out, const Content& content) {
+  std::string lines;
+  std::size_t differing = 0;
+  for (const auto* details : {&content.event, &content.process, &content.user, &content.object})
+    for (const Detail& detail : *details) {
+      if (!detail.differs()) continue;
+      lines += bullet(detail);
+      ++differing;
+    }
+  if (differing == 0) return;
+  out += "\n### What differs between these alerts\n\n";
+  if (differing > 1)
+    out +=
+        "Which value of one line came with which of another is known only as far as Falco printed "
+        "it, below and in its own log.\n\n";
+  out += lines;
+}
+
+/// Its name and what it means stand in the summary; the sensor's has no meaning there.
 inline std::vector<Detail> about_rule(const Content& content, bool sensor) {
   std::vector<Detail> rule = content.rule;
-  if (!sensor && !rule.empty()) rule.front().meaning.clear();
+  if (!sensor && !rule.empty()) rule.erase(rule.begin());
   return rule;
 }
 
 /// What Falco printed, to be found again in its own log.
-inline void append_samples(std::string& out, const std::vector<std::string>& samples) {
+inline void append_samples(std::string& out, const std::vector<Printed>& samples) {
   if (samples.empty()) return;
-  out += "\n### Evidence, as Falco printed it\n\n";
-  for (const std::string& sample : samples) out += fmt::format("- {}\n", markdown_code(sample));
+  out += "\n### Evidence, as Falco printed it (UTC)\n\n";
+  for (const Printed& sample : samples)
+    out += fmt::format("- {}{}{}: {}\n", markdown_code(format_rfc3339(sample.time)),
+                       sample.outcome.empty() ? "" : ", outcome ", sample.outcome,
+                       markdown_code(sample.text));
 }
 
 inline void append_source(std::string& out, const Because& because) {
@@ -184,10 +211,13 @@ inline std::string document(const DocumentHead& head, const Content& content,
   append_details(out, "User and group", content.user);
   append_details(out, container ? "Container" : "Object", content.object);
   append_details(out, "Falco rule", about_rule(content, sensor));
+  append_differing(out, content);
   append_samples(out, content.samples);
-  out += "\n### Timeline (UTC)\n\n";
-  for (const TimelineEntry& entry : content.timeline) {
-    out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)), entry.text);
+  // Of one alert, the evidence says when it was.
+  if (content.timeline.size() > 1 || content.samples.empty()) {
+    out += "\n### Timeline (UTC)\n\n";
+    for (const TimelineEntry& entry : content.timeline)
+      out += fmt::format("- {} {}\n", markdown_code(format_rfc3339(entry.time)), entry.text);
   }
   out += head.blind_spots;
   if (!content.impact.empty()) {

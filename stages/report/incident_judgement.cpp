@@ -60,6 +60,10 @@ bool is_known(const records::Member& member) {
          member.confidence() >= static_cast<std::uint32_t>(Confidence::kMedium);
 }
 
+bool is_suspicious(const records::Member& member) {
+  return member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious);
+}
+
 Severity severity_of(const records::Member& member) {
   return static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4));
 }
@@ -68,10 +72,17 @@ Severity severity_of(const records::Member& member) {
 // somebody once asks on, unless the verdict changes.
 void apply_attention(const records::Incident& incident, Judgement& judgement) {
   auto asked = Attention::kRecord;
-  for (const records::Member& member : incident.members())
-    asked = std::max(asked,
-                     attention_of(severity_of(member), member.effect_observed(), is_known(member)));
-  const Attention own = attention_of(judgement.severity, judgement.effect_observed, false);
+  std::size_t counting = incident.left_out().findings();
+  for (const records::Member& member : incident.members()) {
+    if (is_known(member)) continue;
+    ++counting;
+    asked = std::max(
+        asked, attention_of(severity_of(member), member.effect_observed(), is_suspicious(member)));
+  }
+  const bool several = counting > 1;
+  // That several belong together is what tells them from ordinary work.
+  const Attention own = attention_of(judgement.severity, judgement.effect_observed,
+                                     several || judgement.verdict == Verdict::kSuspicious);
   const bool paged = incident.peak_attention() == static_cast<std::uint32_t>(Attention::kPage);
   const bool page = own == Attention::kPage;
   if (page && (asked < Attention::kPage || paged)) {
@@ -124,8 +135,8 @@ Judgement judge_incident(const records::Incident& incident) {
     if (is_known(member)) continue;
     judgement.severity = std::max(judgement.severity, severity_of(member));
     judgement.effect_observed = judgement.effect_observed || member.effect_observed();
-    const bool is_suspicious = member.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious);
-    if (is_suspicious && (suspicious == nullptr || member.confidence() > suspicious->confidence()))
+    if (is_suspicious(member) &&
+        (suspicious == nullptr || member.confidence() > suspicious->confidence()))
       suspicious = &member;
   }
   const std::size_t in_order = tactics_in_order(incident);

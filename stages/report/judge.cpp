@@ -154,7 +154,9 @@ void apply_risk(const Facts& facts, const std::map<std::string, playbook::Sign>&
 void apply_attention(Verdict scored, Judgement& judgement) {
   const bool known = scored == Verdict::kTest || scored == Verdict::kLikelyBenign;
   const bool settled = known && needs_nobody(judgement);
-  judgement.attention = attention_of(judgement.severity, judgement.effect_observed, settled);
+  judgement.attention = settled ? Attention::kRecord
+                                : attention_of(judgement.severity, judgement.effect_observed,
+                                               scored == Verdict::kSuspicious);
   if (known && !settled) {
     judgement.attention_because =
         "recognised by an image, which whoever starts a container chooses; no test was announced";
@@ -168,7 +170,9 @@ void apply_attention(Verdict scored, Judgement& judgement) {
   if (judgement.attention == Attention::kPage) {
     judgement.attention_because += ", and it happened";
   } else if (judgement.severity >= Severity::kHigh) {
-    judgement.attention_because += ", but no alert shows that it happened";
+    judgement.attention_because += judgement.effect_observed
+                                       ? ", and nothing tells it from ordinary work"
+                                       : ", but no alert shows that it happened";
   }
 }
 
@@ -223,9 +227,9 @@ Because why_undecided(const Facts& facts, const records::Series& series, const J
 
 }  // namespace
 
-Attention attention_of(Severity severity, bool effect, bool known) {
-  if (known) return Attention::kRecord;
-  if (severity >= Severity::kHigh && effect) return Attention::kPage;
+Attention attention_of(Severity severity, bool effect, bool suspicious) {
+  const Severity pages = suspicious ? Severity::kHigh : Severity::kCritical;
+  if (severity >= pages && effect) return Attention::kPage;
   return severity >= Severity::kMedium ? Attention::kTicket : Attention::kRecord;
 }
 

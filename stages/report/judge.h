@@ -69,9 +69,9 @@ struct Judgement {
   bool counts_for_incidents = true;
 };
 
-/// Whom a report of this severity asks for; `effect`: what it is about was seen to happen; `known`:
-/// recognised by more than names.
-Attention attention_of(Severity severity, bool effect, bool known);
+/// Whom a report asks for that is not recognised; `effect`: what it is about was seen to happen;
+/// `suspicious`: something tells it from ordinary work.
+Attention attention_of(Severity severity, bool effect, bool suspicious);
 
 /// Test or likely benign by more than names.
 inline bool is_known(const Judgement& judgement) {

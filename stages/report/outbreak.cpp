@@ -30,16 +30,21 @@ std::string at_least(const records::Outbreak& outbreak, std::uint64_t count,
   return counted(count, noun) + (outbreak.capped() ? " or more" : "");
 }
 
+// `5 members on 3 hosts`; what plugins tell of has no host.
+std::string where_text(const records::Outbreak& outbreak, const OutbreakContent& content) {
+  if (content.hosts == 0) return at_least(outbreak, content.entities, "object");
+  return fmt::format("{} on {}", at_least(outbreak, content.entities, "member"),
+                     at_least(outbreak, content.hosts, "host"));
+}
+
 std::string outbreak_title(const records::Group& group, const OutbreakContent& content) {
   const std::string rule = shown(group.rule(), 120);
   const records::Outbreak& outbreak = group.outbreak();
-  const std::string entities = at_least(outbreak, content.entities, "member");
   if (content.pattern == Pattern::kRecurring)
-    return shown(
-        fmt::format("{} — recurring in {}: {}", rule, workload_name(group.workload()), entities),
-        240);
-  return shown(
-      fmt::format("{} — {} on {}", rule, entities, at_least(outbreak, content.hosts, "host")), 240);
+    return shown(fmt::format("{} — recurring in {}: {}", rule, workload_name(group.workload()),
+                             at_least(outbreak, content.entities, "member")),
+                 240);
+  return shown(fmt::format("{} — {}", rule, where_text(outbreak, content)), 240);
 }
 
 void write_names(JsonWriter& json, std::string_view name, const std::set<std::string>& names) {
@@ -88,8 +93,11 @@ Caps caps_of(const records::Outbreak& outbreak, const OutbreakContent& content) 
   return caps;
 }
 
-std::string what_it_means(Pattern pattern) {
-  switch (pattern) {
+std::string what_it_means(const OutbreakContent& content) {
+  if (content.hosts == 0)
+    return "The same was done to several objects: ask whoever did it what for, and why to all of "
+           "them.";
+  switch (content.pattern) {
     case Pattern::kRollout:
       return "One image was started in several places at about the same time: compare with your "
              "deployments. If it is yours, its behaviour or the rule needs tuning; if not, "
@@ -109,8 +117,11 @@ std::string what_it_means(Pattern pattern) {
 }
 
 // What is done to one member does not stop the others.
-std::string_view where_to_act(Pattern pattern) {
-  switch (pattern) {
+std::string_view where_to_act(const OutbreakContent& content) {
+  if (content.hosts == 0)
+    return "If nobody can say what for, act on the account and its credentials, not on one object "
+           "after the other.";
+  switch (content.pattern) {
     case Pattern::kRollout:
       return "If nobody rolled this image out, stop the owner that starts it (deployment, daemon "
              "set, job) before single containers: it replaces them.";
@@ -153,16 +164,15 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
   std::string out = fmt::format(
       "# Alert Analysis Report: {}\n\n## Summary\n\n**Verdict: {} ({} confidence)** · severity {} "
       "· risk {}/100 · {} ({}) · pattern {} · revision {} ({})\n\nRule {} fired with one pattern "
-      "in {} on {}, {} in "
-      "all, {}. {}\n\n{}{}\n\n## Detailed Analysis\n\n### Pattern\n\n{} · {}\n\n### Members\n\n",
+      "{} {}, {} in all, {}.\n\nPattern: {}\n\n{}\n\n{}{}\n\n## Detailed Analysis\n\n### "
+      "Members\n\n",
       markdown_text(title), verdict_words(judgement.verdict), to_string(judgement.confidence),
       to_string(judgement.severity), judgement.risk, to_string(judgement.attention),
       markdown_text(judgement.attention_because), to_string(content.pattern), revision.number,
       markdown_text(revision.reason), markdown_code(shown(group.rule(), 256)),
-      at_least(outbreak, content.entities, "member"), at_least(outbreak, content.hosts, "host"),
-      counted(content.counts.alerts(), "alert"), when,
-      markdown_text(what_it_means(content.pattern)), markdown_text(why), first,
-      markdown_code(shown(group.shape(), 512)), markdown_text(content.pattern_because));
+      content.hosts == 0 ? "about" : "in", where_text(outbreak, content),
+      counted(content.counts.alerts(), "alert"), when, markdown_code(shown(group.shape(), 512)),
+      markdown_text(what_it_means(content)), markdown_text(why), first);
   out += names_line("Clusters", content.clusters) + names_line("Namespaces", content.namespaces) +
          names_line("Images", content.images);
   std::size_t said = 0;
@@ -174,14 +184,12 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
   if (content.entities > kEntitiesInText)
     out += fmt::format("- and {} later ones\n", content.entities - kEntitiesInText);
   append_attack(out, judgement.attack);
-  out += "\n### Assessment\n\n";
-  for (const Because& because : judgement.because) append_because(out, because);
   out += fmt::format(
       "\n## Mitigation Strategies\n\nChecks and commands stand in the reports of the members: "
       "verify in the earliest of them first{}, then in one of each cluster. {}\n\n## "
       "Conclusion\n\n{}\n",
       content.earliest.empty() ? "" : ", report " + markdown_code(content.earliest.front().finding),
-      where_to_act(content.pattern), markdown_text(next));
+      where_to_act(content), markdown_text(next));
   return out;
 }
 

@@ -43,14 +43,16 @@ std::string object_text(const records::Entity& entity, const Quote& quote) {
   std::string_view rest = entity.id();
   const auto said = [&](std::string_view text) { return quote(shown(text, 128)); };
   const std::string first = next_part(rest);
+  const std::string unnamed =
+      fmt::format("an object that the alerts do not name ({})", said(first));
   if (entity.kind() == records::Entity::K8S_OBJECT) {
-    if (rest.empty()) return said(first);
+    if (rest.empty()) return unnamed;
     return said(rest) + (first.empty() ? "" : " in namespace " + said(first));
   }
   const std::string account = next_part(rest);
   constexpr std::string_view kHub = "https://github.com/";
   if (rest.starts_with(kHub)) rest.remove_prefix(kHub.size());
-  if (rest.empty()) return said(first) + (account.empty() ? "" : " on " + said(account));
+  if (rest.empty()) return account.empty() ? unnamed : said(first) + " on " + said(account);
   if (account.empty() || rest.find(account) != std::string_view::npos)
     return fmt::format("{} ({})", said(rest), said(first));
   return fmt::format("{} in {} ({})", said(rest), said(account), said(first));
@@ -271,7 +273,7 @@ inline void write_details(JsonWriter& json, const Content& content, bool contain
     if (details->empty()) continue;
     json.key(name).begin_array();
     for (const Detail& detail : *details) {
-      json.begin_object().text("field", detail.field).text("value", detail.value);
+      json.begin_object().text("field", detail.field).text("value", value_text(detail));
       json.text("meaning", detail.meaning).text("look_for", detail.look_for).end_object();
     }
     json.end_array();

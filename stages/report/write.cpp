@@ -114,15 +114,28 @@ std::string seen_line(const Facts& facts) {
       {"named", {"ka.target.name", "ct.request.name", "okta.target.user.name"}},
       {"command", {"ka.uri.param[command]"}},
       {"for", {"ka.req.binding.subjects"}}};
-  std::string line;
+  std::vector<std::pair<std::string_view, std::string_view>> seen;
+  std::size_t differing = facts.values(result_field(facts)).size() > 1 ? 1 : 0;
   for (const auto& [label, fields] : parts) {
     const auto field = std::find_if(fields.begin(), fields.end(),
                                     [&](std::string_view name) { return facts.has(name); });
     if (field == fields.end()) continue;
+    seen.emplace_back(label, *field);
+    if (facts.values(*field).size() > 1) ++differing;
+  }
+  // Where two fields differ, one of them maybe the result, nobody knows which values belong
+  // together.
+  const std::string_view joint = differing > 1 ? "or" : "and";
+  std::string line;
+  for (const auto& [label, field] : seen) {
+    const auto values = facts.values(field);
     line += fmt::format("{}{} {}", line.empty() ? "" : " · ", label,
-                        markdown_code(shown(facts.values(*field).front(), 160)));
-    if (facts.values(*field).size() > 1)
-      line += fmt::format(" and {} more", facts.values(*field).size() - 1);
+                        markdown_code(shown(values.front(), 160)));
+    if (values.size() == 2)
+      line += fmt::format(" {} {}", joint, markdown_code(shown(values[1], 160)));
+    if (values.size() > 2)
+      line += fmt::format(" {} {}{} others", joint, values.size() - 1,
+                          facts.capped(field) ? " or more" : "");
   }
   return line;
 }

@@ -234,6 +234,29 @@ TEST_F(KafkaBrokerTest, DeletesWhatWasReadAndSaysWhyItCannot) {
   EXPECT_THAT(problem, HasSubstr("OFFSET_OUT_OF_RANGE"));
 }
 
+TEST_F(KafkaBrokerTest, TellsWhatItsClientsKnowOfTheirConnections) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 3);
+  std::map<std::string, KafkaStatistics> told;
+  KafkaStage observed = stage();
+  observed.observe = [&](const KafkaStatistics& now) { told[now.client] = now; };
+  const auto broker = make_kafka_broker(client(), observed);
+  start(*broker, 1);
+  read(*broker, 3);
+  const auto until = kafka::Clock::now() + std::chrono::seconds(30);
+  while (told["producer"].round_trip == 0 && kafka::left(until) > 0) {
+    broker->begin();
+    broker->send({name("out"), 0, "k", "v"});
+    broker->commit(std::vector<PartitionOffset>{{0, 3}});
+    broker->poll(kQuick);
+  }
+  EXPECT_GT(told["producer"].round_trip, 0);
+  EXPECT_LT(told["producer"].round_trip, 30);
+  EXPECT_EQ(told["consumer"].client, "consumer");
+  EXPECT_NE(told["consumer"].name, told["producer"].name);
+}
+
 TEST_F(KafkaBrokerTest, FindsARecordByItsOffset) {
   create("in", 1);
   create("out", 1);

@@ -67,7 +67,10 @@ class HarmedBroker : public Broker {
       harm_("restored a record");
     });
   }
-  std::int32_t input_partitions() override { return broker_->input_partitions(); }
+  std::int32_t input_partitions() override {
+    harm_("ask for the partitions");
+    return broker_->input_partitions();
+  }
   std::map<std::int32_t, LogRange> input_ranges(std::span<const std::int32_t> partitions) override {
     return broker_->input_ranges(partitions);
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "schemas/identity.h"
 #include "state/keys.h"
 #include "state/transaction.h"
 #include "tests/pipeline/oracle.h"
@@ -143,15 +144,21 @@ Folded fold(const MemoryCluster& cluster, const std::string& topic, std::int32_t
 
 std::optional<std::string> timer_of(const std::string& key, const std::string& value) {
   const state::Kind kind = state::kind_of(key);
+  const std::string name = key.substr(1);
+  std::uint64_t home = 0;
   const auto armed = [&](auto message) {
     message.ParseFromString(value.substr(1));
+    if constexpr (requires { message.entity(); })
+      home = schemas::entity_home(message.entity());
+    else
+      home = static_cast<std::uint64_t>(state::number_at(name, 0));
     return message.armed();
   };
   const Second second = kind == state::Kind::kSeries   ? armed(records::Series())
                         : kind == state::Kind::kEntity ? armed(records::EntityState())
                         : kind == state::Kind::kGroup  ? armed(records::Group())
                                                        : 0;
-  return second == 0 ? std::nullopt : std::optional(state::timer_key(second, kind, key.substr(1)));
+  return second == 0 ? std::nullopt : std::optional(state::timer_key(second, home, kind, name));
 }
 
 }  // namespace

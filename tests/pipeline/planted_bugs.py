@@ -19,7 +19,7 @@ WORKER, INTAKE = "pipeline/worker.cpp", "pipeline/intake_tasks.cpp"
 BUNDLE, BUNDLE_HEADER = "pipeline/bundle_tasks.cpp", "pipeline/bundle_tasks.h"
 CONTAINER = "pipeline/container_tasks.cpp"
 TASK, BROKER = "pipeline/task.cpp", "pipeline/memory_broker.cpp"
-CONTRIBUTION, TRANSACTION = "stages/by_container/contribution.cpp", "state/transaction.cpp"
+CONTRIBUTION, RESTORE = "stages/by_container/contribution.cpp", "state/restore.cpp"
 
 COMMIT = "  const auto sent = commit(broker_, outbox);\n"
 SEND = """
@@ -113,7 +113,7 @@ BUGS = (
      (TASK, "        all += range(changelog).high - from;\n", "        all += range(changelog).high - from;\n        if (from < range(changelog).high) ++from;\n"),
      (TASK, "        const std::int64_t from =\n", "        std::int64_t from =\n")),
     ("a restore arms no timers",
-     (TRANSACTION, "    if (auto timer = timer_of(changes[i].key, *changes[i].value))",
+     (RESTORE, "    if (auto timer = timer_of(changes[i].key, *changes[i].value))",
       "    if (auto timer = timer_of(changes[i].key, *changes[i].value); timer && false)")),
     ("a member overtaken while it restored takes that for a reset",
      (TASK, "    if (broker.committed(partition) == committed) throw;\n",

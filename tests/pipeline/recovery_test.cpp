@@ -298,8 +298,8 @@ class ChangelogTest : public testing::Test {
 };
 
 // Keys of a kind that arms no timer.
-const std::string kErased = state::pending_key(1, "finding of 16 b.", 1);
-const std::string kKept = state::pending_key(2, "finding of 16 b.", 2);
+const std::string kErased = state::pending_key(1, 7, "finding of 16 b.", 1);
+const std::string kKept = state::pending_key(2, 7, "finding of 16 b.", 2);
 
 TEST_F(ChangelogTest, AStateThatWasAwayForTooLongBringsNothingErasedBack) {
   write(kErased, "value");

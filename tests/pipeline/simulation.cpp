@@ -152,6 +152,11 @@ class Simulation {
       fault("lost answer", where);
       throw Failure("no answer to " + call);
     }
+    if (call == "be told the end" && chance(0.02)) {
+      fault("slow answer", where);
+      append();  // behind the end that is told
+      clock_ += static_cast<Nanos>(25 + pick(20)) * kSecond;
+    }
     if (depth_ == 0 && chance(0.01)) pause(machine, where);
   }
 

@@ -258,6 +258,7 @@ std::string metrics_of_everything() {
   telemetry.status().assigned(loop, std::vector{0});
   telemetry.status().task(loop, 0, {.stream_time = 1, .stopped = true});
   telemetry.status().lag(loop, 0, 1);
+  telemetry.status().kafka(loop, {.client = "producer", .name = "a"});
   return telemetry.metrics();
 }
 
@@ -388,6 +389,68 @@ TEST(Status, ForgetsWhatLeftWithItsPartitions) {
   status.lag(loop, 0, 100);
   EXPECT_THAT(telemetry.metrics(), HasSubstr("gyre_findings_open 4\n"));
   EXPECT_THAT(telemetry.metrics(), Not(HasSubstr("{partition=\"0\"")));
+}
+
+TEST(Status, SaysOfAStageWhereItsDisksFallBehind) {
+  Telemetry telemetry;
+  Status& status = telemetry.status();
+  const LoopId loop{"by_container"};
+  status.assigned(loop, std::vector{0, 1, 2});
+  status.task(loop, 0, {.state = {.bytes = 10, .compaction = 1, .delayed = true}});
+  status.task(loop, 1, {.state = {.bytes = 20, .compaction = 2}});
+  status.task(loop, 2, {.state = {.bytes = 30, .compaction = 3, .delayed = true}});
+  const std::string text = telemetry.metrics();
+  EXPECT_THAT(text, HasSubstr("gyre_state_bytes{stage=\"by_container\"} 60\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_state_compaction_pending_bytes{stage=\"by_container\"} 6\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_state_delayed_stores{stage=\"by_container\"} 2\n"));
+}
+
+TEST(Status, CountsWhatEveryClientOfAStageMetOverAllThatTookItsPlace) {
+  Telemetry telemetry;
+  Status& status = telemetry.status();
+  const KafkaStatistics first = {
+      .client = "producer", .name = "p#1", .round_trip = 0.25, .timeouts = 2, .disconnects = 5};
+  status.kafka({"intake", 0}, first);
+  status.kafka({"intake", 0}, first);
+  status.kafka({"intake", 0}, {.client = "producer", .name = "p#2", .disconnects = 1});
+  status.kafka({"intake", 1}, {.client = "producer",
+                               .name = "p#3",
+                               .round_trip = 0.5,
+                               .throttled = 1.5,
+                               .queued = 70,
+                               .timeouts = 1});
+  status.kafka({"intake", 1}, {.client = "consumer", .name = "c#1", .round_trip = 9, .queued = 8});
+  const std::string text = telemetry.metrics();
+  EXPECT_THAT(text, HasSubstr("gyre_kafka_round_trip_seconds{stage=\"intake\"} 0.5\n"));
+  const std::string producer = "{client=\"producer\",stage=\"intake\"}";
+  EXPECT_THAT(text, HasSubstr("gyre_kafka_throttled_seconds" + producer + " 1.5\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_kafka_queued_bytes" + producer + " 70\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_kafka_request_timeouts_total" + producer + " 3\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_kafka_disconnects_total" + producer + " 6\n"));
+  EXPECT_THAT(text, HasSubstr("gyre_kafka_queued_bytes{client=\"consumer\",stage=\"intake\"} 8\n"));
+}
+
+TEST(KafkaStatistics, AreTheWorstBrokersTimesAndTheSumsOfAll) {
+  const auto read = read_statistics(R"({"name":"gyre#consumer-1","type":"consumer","msg_size":5,
+      "brokers":{"a:9092/1":{"req_timeouts":1,"disconnects":2,"rtt":{"p50":1,"p99":1500},
+                             "throttle":{"avg":0,"max":250}},
+                 "b:9092/2":{"req_timeouts":3,"rtt":{"p99":900},"throttle":{"max":0}}},
+      "topics":{"t":{"partitions":{"0":{"fetchq_size":100},"-1":{"fetchq_size":0}}},
+                "u":{"partitions":{"7":{"fetchq_size":20}}}}})");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->client, "consumer");
+  EXPECT_EQ(read->name, "gyre#consumer-1");
+  EXPECT_DOUBLE_EQ(read->round_trip, 0.0015);
+  EXPECT_DOUBLE_EQ(read->throttled, 0.25);
+  EXPECT_EQ(read->queued, 125U);
+  EXPECT_EQ(read->timeouts, 4U);
+  EXPECT_EQ(read->disconnects, 2U);
+}
+
+TEST(KafkaStatistics, OfAnotherFormatAreNone) {
+  EXPECT_FALSE(read_statistics("{"));
+  EXPECT_FALSE(read_statistics("[]"));
+  EXPECT_FALSE(read_statistics(R"({"type":"consumer"})"));
 }
 
 TEST(Status, WorkersOfOneStageDoNotSpeakForEachOther) {

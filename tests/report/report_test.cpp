@@ -169,6 +169,17 @@ TEST(Attention, PagesOnlyForWhatHappened) {
   EXPECT_EQ(critical.judged().severity, Severity::kCritical);
 }
 
+TEST(Attention, PagesForNoPriorityAloneWhereNothingTellsItFromOrdinaryWork) {
+  Story error("K8s Secret Get Successfully", 3);
+  error.outcome(1, 0, 0);
+  EXPECT_EQ(error.judged().verdict, Verdict::kUndetermined);
+  EXPECT_EQ(error.judged().severity, Severity::kHigh);
+  EXPECT_EQ(error.judged().attention, Attention::kTicket);
+  EXPECT_EQ(error.judged().attention_because,
+            "severity high, and nothing tells it from ordinary work");
+  EXPECT_EQ(attention_of(Severity::kHigh, true, true), Attention::kPage);
+}
+
 TEST(Attack, LeavesOutATechniqueUnderAForeignTactic) {
   Story story("Some rule");
   story.tag("T1565").tag("mitre_discovery");

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "schemas/alert.h"
-#include "stages/report/incident.h"
 #include "tests/report/story.h"
 
 namespace gyre::stages {
@@ -249,6 +248,64 @@ TEST(FirstScreen, SaysOfMixedOutcomesHowManyWereRefused) {
                     Not(HasSubstr("no session was opened"))));
 }
 
+// zoe read it, alice could not.
+Story two_users() {
+  Story story("Read sensitive file untrusted");
+  for (const char* value : {"zoe", "alice"}) story.field("user.name", value);
+  for (const char* value : {"1000", "1001"}) story.field("user.uid", value);
+  for (const char* value : {"SUCCESS", "EACCES"}) story.field("evt.res", value);
+  story.field("proc.name", "cat").field("fd.name", "/etc/shadow").outcome(1, 1, 0);
+  std::int64_t at = story.episode.summary().first();
+  for (const auto& [text, outcome] : {std::pair("zoe read", schemas::Outcome::kSucceeded),
+                                      std::pair("alice read", schemas::Outcome::kBlocked),
+                                      std::pair("zoe again", schemas::Outcome::kSucceeded)}) {
+    records::Sample& sample = *story.episode.mutable_summary()->add_samples();
+    sample.set_time(at++);
+    sample.set_output(text);
+    sample.set_outcome(static_cast<std::uint32_t>(outcome));
+  }
+  return story;
+}
+
+TEST(Truth, ValuesOfSeveralAlertsNeverReadAsOneEvent) {
+  const std::string json = two_users().json();
+  const std::string markdown = markdown_of(json);
+  const std::size_t differs = markdown.find("### What differs between these alerts");
+  ASSERT_NE(differs, std::string::npos) << markdown;
+  for (const char* line : {"- `user.name`, 2 values: `alice`, `zoe`",
+                           "- `user.uid`, 2 values: `1000`, `1001`", "- `evt.res`, 2 values: "}) {
+    EXPECT_EQ(markdown.find(line), markdown.rfind(line));
+    EXPECT_GT(markdown.find(line), differs) << line;
+  }
+  EXPECT_LT(markdown.find("- `proc.name`: `cat`"), differs) << "they agree";
+  EXPECT_THAT(markdown, AllOf(HasSubstr("Z`, outcome succeeded: `zoe read`"),
+                              HasSubstr("Z`, outcome failed: `alice read`"),
+                              HasSubstr("`zoe again`"), Not(HasSubstr("### User and group"))))
+      << "alert by alert";
+  EXPECT_THAT(json, HasSubstr(R"("value":"2 values: alice · zoe")"));
+}
+
+TEST(FirstScreen, NamesNobodyBesideWhatAnotherDid) {
+  Story story = two_users();
+  EXPECT_THAT(first_screen(story), HasSubstr("user `alice` or `zoe`")) << "one failed";
+  story.fields["evt.res"] = {"SUCCESS"};
+  story.field("proc.pname", "bash");
+  EXPECT_THAT(first_screen(story), HasSubstr("user `alice` and `zoe`")) << "nothing else differs";
+  story.field("fd.name", "/etc/gshadow");
+  EXPECT_THAT(first_screen(story), AllOf(HasSubstr("user `alice` or `zoe`"),
+                                         HasSubstr("on `/etc/gshadow` or `/etc/shadow`")));
+}
+
+TEST(FirstScreen, SaysOfAnObjectWithoutANameThatItHasNone) {
+  Story story("Attach to cluster-admin Role");
+  story.series.set_source("k8s_audit");
+  story.series.mutable_entity()->set_kind(records::Entity::K8S_OBJECT);
+  story.series.mutable_entity()->set_hostname("");
+  story.series.mutable_entity()->set_id("k8s_audit");
+  EXPECT_THAT(first_screen(story),
+              HasSubstr("fired about an object that the alerts do not name (`k8s_audit`)"));
+}
+
 TEST(FirstScreen, SaysWhatASessionRan) {
   Story exec = session("101");
   exec.field("ka.uri.param[command]", "cat /run/keys/db");
@@ -285,78 +342,6 @@ TEST(Truth, ALossOfEventsWeighsByItsShareAndHasACure) {
   EXPECT_THAT(markdown_of(test.json()), HasSubstr("Nothing to do"));
 }
 
-records::Member member(const std::string& id, Severity severity, bool effect, std::int64_t second) {
-  records::Member made;
-  made.set_id(id);
-  made.set_rule("rule of " + id);
-  made.set_severity(static_cast<std::uint32_t>(severity));
-  made.set_effect_observed(effect);
-  made.set_risk(70);
-  made.set_first(second * 1'000'000'000);
-  made.set_last(made.first());
-  made.mutable_counts()->set_alerts(1);
-  return made;
-}
-
-records::Incident incident_of(const std::vector<records::Member>& members) {
-  records::Incident incident;
-  incident.set_id("00112233445566778899aabbccddeeff");
-  for (const auto& one : members) *incident.add_members() = one;
-  incident.set_last(members.back().last());
-  return incident;
-}
-
-std::string incident_text(const records::Incident& incident) {
-  const records::EntityState entity = Story("x").entity;
-  return markdown_of(write_incident(entity, incident, judge_incident(incident), Story::playbooks(),
-                                    {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
-                         .json);
-}
-
-TEST(OnePage, AnIncidentDoesNotPageForWhatItsFindingPagesFor) {
-  const auto paging = member("a", Severity::kCritical, true, 1);
-  EXPECT_EQ(judge_incident(incident_of({paging})).attention, Attention::kRecord);
-  EXPECT_EQ(
-      judge_incident(incident_of({paging, member("b", Severity::kMedium, true, 2)})).attention,
-      Attention::kTicket);
-}
-
-TEST(OnePage, AnIncidentPagesForWhatOnlyItSees) {
-  std::vector<records::Member> members;
-  for (const char* tactic : {"TA0002", "TA0004", "TA0005"}) {
-    members.push_back(
-        member(tactic, Severity::kMedium, true, static_cast<std::int64_t>(members.size() + 1)));
-    members.back().add_tactics(tactic);
-  }
-  auto incident = incident_of(members);
-  EXPECT_EQ(judge_incident(incident).attention, Attention::kPage);
-  *incident.add_members() = member("late", Severity::kCritical, true, 9);
-  EXPECT_EQ(judge_incident(incident).attention, Attention::kTicket);
-  incident.set_peak_attention(static_cast<std::uint32_t>(Attention::kPage));
-  EXPECT_EQ(judge_incident(incident).attention, Attention::kPage) << "it has paged: it goes on";
-}
-
-TEST(OnePage, AnIncidentOfOneFindingSaysSo) {
-  auto one = member("a", Severity::kCritical, true, 1);
-  one.set_verdict(static_cast<std::uint32_t>(Verdict::kSuspicious));
-  one.set_confidence(static_cast<std::uint32_t>(Confidence::kHigh));
-  const auto incident = incident_of({one});
-  EXPECT_EQ(judge_incident(incident).confidence, Confidence::kHigh) << "as its finding";
-  EXPECT_THAT(incident_text(incident),
-              AllOf(Not(HasSubstr("Several")), Not(HasSubstr("belong together")),
-                    HasSubstr("1 alert, at 1970-01-01T00:00:01Z"), Not(HasSubstr("(playbook)"))));
-  one.set_verdict(0);
-  EXPECT_THAT(incident_text(incident_of({one})), Not(HasSubstr("Several findings")));
-}
-
-TEST(Incident, AdvisesOnItsEntityOnceItHoldsMoreThanOneFinding) {
-  const auto one = member("a", Severity::kCritical, true, 1);
-  EXPECT_THAT(incident_text(incident_of({one})), Not(HasSubstr("crictl inspect")));
-  const std::string two = incident_text(incident_of({one, member("b", Severity::kHigh, true, 2)}));
-  EXPECT_THAT(two, AllOf(HasSubstr("crictl inspect 0a1b2c3d4e5f"), HasSubstr("### Contain"),
-                         Not(HasSubstr("### Harden"))));
-}
-
 TEST(Risk, RisesWithWhatWeighsWhateverTheRule) {
   Story plain("A rule of our own");
   plain.field("fd.name", "/srv/x").outcome(0, 0, 1);
@@ -383,14 +368,6 @@ TEST(Effect, OfADroppedProgramIsThatItRuns) {
   Story refused("Drop and execute new binary in container", 2);
   refused.field("evt.res", "EACCES").outcome(0, 1, 0);
   EXPECT_FALSE(refused.judged().effect_observed);
-}
-
-TEST(OnePage, TheLedgerSaysWhichFindingATermIsOf) {
-  const auto judged = judge_incident(
-      incident_of({member("a", Severity::kHigh, true, 1), member("b", Severity::kHigh, true, 2),
-                   member("c", Severity::kHigh, true, 3)}));
-  EXPECT_EQ(judged.terms[0].because.text, "the riskiest finding");
-  EXPECT_THAT(judged.terms[1].because.text, HasSubstr("another rule's riskiest finding"));
 }
 
 TEST(Truth, WhatNobodySeesIsNamedAndNeverUsed) {

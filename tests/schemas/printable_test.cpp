@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -27,7 +28,8 @@ TEST(Printable, NoCharacterThatNobodySeesIsAName) {
            0x202E, 0x202F, 0x205F, 0x2060,  0x2066,  0x206F,  0x2800,  0x3000, 0x3164, 0xFE0F,
            0xFEFF, 0xFFA0, 0xFFF9, 0x1D173, 0xE0001, 0xE0041, 0xE007F, 0xE0100}) {
     std::string name = "/usr/sbin/sshd";
-    append_utf8(unseen, name);
+    std::array<char, 4> bytes{};
+    name.append(bytes.data(), put_utf8(unseen, bytes.data()));
     EXPECT_EQ(printable(name), "/usr/sbin/sshd") << std::hex << unseen;
     EXPECT_NE(visible(name), name) << std::hex << unseen;
     EXPECT_EQ(printable(visible(name)), visible(name));
@@ -40,7 +42,8 @@ TEST(Printable, EveryLetterAndSignStays) {
            0x20, 0x7E, 0xA1, 0xAC, 0xAE, 0x5D0, 0x627, 0x915, 0x2014, 0x2026, 0x2424, 0x3042,
            0x4E2D, 0xAC00, 0xFFFD, 0x1F600, 0x20000}) {
     std::string text = "a";
-    append_utf8(seen, text);
+    std::array<char, 4> bytes{};
+    text.append(bytes.data(), put_utf8(seen, bytes.data()));
     text += 'b';
     EXPECT_EQ(printable(text), text);
     EXPECT_EQ(visible(text), text);

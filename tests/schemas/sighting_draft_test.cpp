@@ -92,22 +92,23 @@ TEST(SightingDraft, IsTheBytesOfWhatSummariseMakes) {
         draft->add(of);
         continue;
       }
-      std::string element;
-      append_sighting({.finding_key = key,
-                       .entity = sighting.entity(),
-                       .rule = sighting.rule(),
-                       .source = sighting.source(),
-                       .shape = sighting.shape(),
-                       .second = sighting.second(),
-                       .heartbeat = sighting.heartbeat()},
-                      of, element);
-      draft = std::make_unique<SightingDraft>(element, memory);
+      wire::Writer element;
+      write_sighting({.finding_key = key,
+                      .entity = sighting.entity(),
+                      .rule = sighting.rule(),
+                      .source = sighting.source(),
+                      .shape = sighting.shape(),
+                      .second = sighting.second(),
+                      .heartbeat = sighting.heartbeat()},
+                     of, element);
+      draft = std::make_unique<SightingDraft>(element.bytes(), memory);
     }
     for (const auto& [id, entry] : entries) sighting.mutable_alerts()->append(entry);
     sighting.set_arrivals(count);
-    std::string bytes = "before";
-    draft->append_to(bytes);
-    ASSERT_EQ(bytes, "before" + bundle.SerializeAsString()) << round;
+    wire::Writer bytes;
+    bytes.raw("before");
+    draft->write(bytes);
+    ASSERT_EQ(bytes.bytes(), "before" + bundle.SerializeAsString()) << round;
     draft.reset();
     memory.release();
   }

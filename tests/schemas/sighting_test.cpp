@@ -143,16 +143,17 @@ TEST(Sighting, OfOneAlertIsWrittenAsTheMessageWouldBe) {
     append_alert_entry(*sighting.mutable_alerts(), {view(id), alert.time, outcome});
     sighting.set_arrivals(1);
     sighting.set_heartbeat(random() % 2 == 0);
-    std::string bytes = "before";
-    append_sighting({.finding_key = key,
-                     .entity = sighting.entity(),
-                     .rule = sighting.rule(),
-                     .source = sighting.source(),
-                     .shape = sighting.shape(),
-                     .second = sighting.second(),
-                     .heartbeat = sighting.heartbeat()},
-                    {.alert = alert, .time = alert.time - 1, .id = id, .outcome = outcome}, bytes);
-    ASSERT_EQ(bytes, "before" + bundle.SerializeAsString()) << round;
+    wire::Writer bytes;
+    bytes.raw("before");
+    write_sighting({.finding_key = key,
+                    .entity = sighting.entity(),
+                    .rule = sighting.rule(),
+                    .source = sighting.source(),
+                    .shape = sighting.shape(),
+                    .second = sighting.second(),
+                    .heartbeat = sighting.heartbeat()},
+                   {.alert = alert, .time = alert.time - 1, .id = id, .outcome = outcome}, bytes);
+    ASSERT_EQ(bytes.bytes(), "before" + bundle.SerializeAsString()) << round;
   }
 }
 

@@ -116,6 +116,77 @@ TEST_F(ByContainerTest, TwoRulesOfTwoContainersAreNoIncident) {
   for (const schemas::Report& report : reports_) EXPECT_EQ(report.kind, "finding");
 }
 
+// The card, the incident and the blind spots of a second are known to all that it decides.
+TEST_F(ByContainerTest, TheSlicesOfASecondCantBeSeen) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 12; ++i) {
+    const std::string host = "node-" + std::to_string(i);
+    for (std::int64_t rule = 0; rule < 4; ++rule)
+      given.push_back({.at = 10,
+                       .id = i * 10 + rule,
+                       .rule = "Rule " + std::to_string(rule),
+                       .priority = schemas::Priority::kCritical,
+                       .tag = rule % 2 == 0 ? "mitre_execution" : "mitre_persistence",
+                       .shape = "s" + std::to_string(i),
+                       .fields = {{"container.image.repository", "image-" + std::to_string(rule)}},
+                       .hostname = host});
+    given.push_back({.at = 10,
+                     .id = i * 10 + 9,
+                     .rule = "Falco internal: syscall event drop",
+                     .priority = schemas::Priority::kDebug,
+                     .container = "",
+                     .shape = "sensor health",
+                     .fields = {{"n_drops", "100"}},
+                     .source = "internal",
+                     .hostname = host});
+  }
+  const auto sorted = [&] {
+    Lines lines;
+    for (const schemas::Report& report : reports_) lines.push_back(report.json);
+    std::sort(lines.begin(), lines.end());
+    return lines;
+  };
+  feed(given, 5000);
+  const Lines whole = sorted();
+  reports_.clear();
+  state_.rollback();
+  store_.wipe();
+  next_ = offset_ = 0;
+  sent_ = 0;
+  config_.slice = 1;
+  feed(given, 5000);
+  EXPECT_EQ(sorted(), whole);
+}
+
+TEST_F(ByContainerTest, ACopyWhoseStampLiesFarBehindIsNoAlert) {
+  Second at = 0;
+  for (const Second behind : {1, 50, 119, 120, 121, 500, 5000}) {
+    SCOPED_TRACE(behind);
+    at += 20'000;
+    // The copy was stamped earlier than the first one that was read, and than its own time.
+    records::Bundle bundle;
+    bundle.set_sources(1);
+    bundle.set_parts(1);
+    auto& range = *bundle.add_ranges();
+    range.set_first(next_);
+    range.set_next(next_ += 2);
+    range.set_arrivals(2);
+    range.set_sent(sent_ += 2);
+    range.set_progress((kStart + at) * kNanosPerSecond);
+    records::Sighting copy = sighting({.at = at, .id = behind});
+    *bundle.add_sightings() = copy;
+    copy.set_second(copy.second() - behind);
+    copy.mutable_summary()->set_first(copy.second() * kNanosPerSecond);
+    copy.mutable_summary()->set_last(copy.second() * kNanosPerSecond);
+    *bundle.add_sightings() = copy;
+    const auto before = counters();
+    feed(bundle);
+    feed({}, at + 9000);
+    EXPECT_EQ(counters().folded(), before.folded() + 1);
+    EXPECT_EQ(counters().duplicate(), before.duplicate() + 1);
+  }
+}
+
 TEST_F(ByContainerTest, AReplayedBundleIsDroppedAndCounted) {
   records::Bundle bundle;
   bundle.set_sources(1);

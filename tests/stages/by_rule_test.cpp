@@ -11,8 +11,11 @@ namespace gyre::stages {
 namespace {
 
 using ByRuleTest = RuleTask;
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 TEST_F(ByRuleTest, OneImageStartedTogetherOnFiveNodesIsARollout) {
   std::vector<Given> given;
@@ -73,6 +76,41 @@ TEST_F(ByRuleTest, FiveWorkloadsOfTwoHostsAreASpread) {
                      .image = fmt::format("registry.example/app-{}:1", each)});
   feed(given, 100);
   EXPECT_THAT(said(), ElementsAre("opened spread 5 @14"));
+}
+
+TEST_F(ByRuleTest, ManyObjectsOfOnePatternAreOnePage) {
+  std::vector<Given> given;
+  for (int each = 0; each < 30; ++each)
+    given.push_back({.at = 10 + each,
+                     .container = fmt::format("shop/secrets/key-{}", each),
+                     .severity = Severity::kHigh,
+                     .attention = Attention::kTicket,
+                     .effect = true,
+                     .object = true});
+  feed({given.begin(), given.begin() + 4}, 13);
+  EXPECT_THAT(said(), IsEmpty());
+  feed({given.begin() + 4, given.end()}, 100);
+  EXPECT_THAT(said(), ElementsAre("opened spread 5 @14", "members spread 10 @19"));
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "page");
+  EXPECT_EQ(last()["title"].get_string().value(), "Rule A — 10 objects");
+  EXPECT_THAT(std::string(last()["markdown"].get_string().value()),
+              AllOf(HasSubstr("act on the account"), Not(HasSubstr("host"))));
+}
+
+TEST_F(ByRuleTest, WhatBeginsToSucceedInSeveralPlacesIsToldAtOnce) {
+  std::vector<Given> given;
+  for (int each = 0; each < 5; ++each)
+    given.push_back({.at = 10,
+                     .container = fmt::format("shop/secrets/key-{}", each),
+                     .severity = Severity::kHigh,
+                     .attention = Attention::kTicket,
+                     .object = true});
+  given.push_back(given.back());
+  given.back().at = 50;
+  given.back().effect = true;
+  feed(given, 100);
+  EXPECT_THAT(said(), ElementsAre("opened spread 5 @10", "verdict spread 5 @50"));
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "page");
 }
 
 TEST_F(ByRuleTest, ManyContainersOfOneHostAndImageAreOneRecurringOutbreakAndNoneByHosts) {
@@ -158,29 +196,6 @@ TEST_F(ByRuleTest, TenantsAndRulesAreApart) {
                      .tenant = each < 3 ? "red" : "blue"});
   feed(given, 100);
   EXPECT_THAT(said(), IsEmpty());
-}
-
-TEST_F(ByRuleTest, ItClosesAnHourAfterLessThanHalfIsLeftAndTheNextOneNamesIt) {
-  std::vector<Given> given;
-  for (int each = 0; each < 3; ++each)
-    given.push_back({.at = 10, .host = fmt::format("node-{}", each)});
-  // Two hosts are half of three: they hold it open.
-  for (Second at = 300; at <= 6000; at += 300)
-    for (const char* host : {"node-1", "node-2"}) given.push_back({.at = at, .host = host});
-  // One is not.
-  for (Second at = 6300; at <= 12'000; at += 300) given.push_back({.at = at, .host = "node-1"});
-  feed(given, 20'000);
-  ASSERT_THAT(said(),
-              ElementsAre("opened rollout 3 @10",
-                          fmt::format("closed rollout 3 @{}", 6000 + 1800 + 3600 + 300 + 1)));
-  for (int each = 0; each < 3; ++each)
-    feed({{.at = 30'000, .host = fmt::format("node-{}", each)}}, 30'000 - (each < 2 ? 1 : 0));
-  ASSERT_EQ(said().size(), 3U);
-  EXPECT_EQ(last()["previous_id"].get_string().value(), reports_[0].id);
-  EXPECT_NE(reports_[2].id, reports_[0].id);
-  simdjson::dom::parser parser;
-  EXPECT_EQ(last()["series"].get_string().value(),
-            parser.parse(reports_[0].json)["series"].get_string().value());
 }
 
 TEST_F(ByRuleTest, MembersBeyondTheCapLoseNoCount) {

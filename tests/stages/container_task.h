@@ -39,6 +39,7 @@ struct Given {
   Nanos nanos = 0;  ///< within the second
   std::uint32_t shape_version = schemas::kShapeVersion;
   std::string tenant = "default";
+  Second behind = 0;  ///< how much earlier than its own time its record was stamped
 };
 
 inline records::Sighting sighting(const Given& given) {
@@ -64,8 +65,9 @@ inline records::Sighting sighting(const Given& given) {
   one.set_source(given.source);
   one.set_shape(given.shape);
   one.set_shape_version(given.shape_version);
-  one.set_second(kStart + given.at);
-  schemas::summarise(alert, alert.time, id, given.outcome, *one.mutable_summary());
+  one.set_second(kStart + given.at - given.behind);
+  schemas::summarise(alert, alert.time - given.behind * kNanosPerSecond, id, given.outcome,
+                     *one.mutable_summary());
   schemas::append_alert_entry(*one.mutable_alerts(), {view(id), alert.time, given.outcome});
   one.set_arrivals(1);
   return one;
@@ -98,12 +100,11 @@ class ContainerTask : public testing::Test {
   }
 
   void feed(const records::Bundle& bundle) {
-    std::vector<records::Contribution> contributions;
     Allowance allowance;
-    stage_.process(bundle, state_, allowance, reports_, contributions);
+    stage_.process(bundle, state_, allowance, reports_, contributions_);
     while (stage_.is_behind(state_)) {
       Allowance more;
-      stage_.proceed(state_, more, reports_, contributions);
+      stage_.proceed(state_, more, reports_, contributions_);
     }
     for (const state::Change& change : state_.changelog())
       if (change.value) largest_value_ = std::max(largest_value_, change.value->size());
@@ -149,6 +150,7 @@ class ContainerTask : public testing::Test {
   state::Transaction state_{store_};
   ByContainer stage_{config_, playbooks_, {.version = "test", .config_hash = "0"}};
   std::vector<schemas::Report> reports_;
+  std::vector<records::Contribution> contributions_;
   std::int64_t next_ = 0;
   std::uint64_t sent_ = 0;
   std::int64_t offset_ = 0;

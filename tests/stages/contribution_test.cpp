@@ -44,7 +44,7 @@ class ContributionTest : public testing::Test {
   records::Episode& episode() { return *series_.mutable_episodes(0); }
   std::vector<records::Contribution> at(Second now) {
     std::vector<records::Contribution> said;
-    contribute("0123456789abcdef", series_, card_, now, playbooks_, said);
+    contribute("0123456789abcdef", series_, {}, card_, now, playbooks_, said);
     return said;
   }
   void card(const std::string& field, const std::string& value) {
@@ -93,6 +93,22 @@ TEST_F(ContributionTest, AddsUpToTheFindingsCounts) {
     for (const auto& said : at(now)) sum += said.added().alerts();
   }
   EXPECT_EQ(sum, episode().counts().alerts());
+}
+
+TEST_F(ContributionTest, WhatIsForgottenSaysWhatItHasNotSaid) {
+  episode().set_revision(1);
+  episode().set_closed(true);
+  at(11);
+  const auto dropped = [&] {
+    std::vector<records::Contribution> said;
+    contribute("0123456789abcdef", series_, {episode()}, card_, 20, playbooks_, said);
+    return said;
+  };
+  EXPECT_TRUE(dropped().empty());
+  episode().mutable_counts()->set_alerts(3);
+  series_.mutable_episodes()->at(0).mutable_contributed()->set_second(19);
+  ASSERT_EQ(dropped().size(), 1U);
+  EXPECT_EQ(dropped()[0].added().alerts(), 2U);
 }
 
 TEST_F(ContributionTest, NamesTheWorkloadByOwnerElseByHostAndImage) {

@@ -22,6 +22,7 @@ class Delivery {
       : random_(seed), config_(given.config), playbooks_(playbooks), store_(store) {
     store_.wipe();
     config_.flash = flash;
+    config_.slice = any(2) == 0 ? 1 + any(3) : config_.slice;
     hand_over();
     sources_.resize(1 + any(4));
     for (const Given& alert : given.alerts) {

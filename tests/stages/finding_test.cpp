@@ -166,6 +166,17 @@ TEST_F(FindingTest, ALateAlertJoinsTheClosedFindingThatItTouches) {
   EXPECT_EQ(findings(), 1U);
 }
 
+TEST_F(FindingTest, OutbreaksKnowOfAllAlertsThatCameBeforeItIsForgotten) {
+  feed({{.at = 0, .id = 1}}, 4500);
+  feed({{.at = 100, .id = 2}}, 4550);
+  feed({{.at = 100, .id = 3}}, 4600);
+  feed({}, 5000);
+  EXPECT_EQ(number_of(newest(), "alerts"), 3U);
+  std::uint64_t told = 0;
+  for (const records::Contribution& each : contributions_) told += each.added().alerts();
+  EXPECT_EQ(told, 3U);
+}
+
 TEST_F(FindingTest, ALateAlertThatTouchesNothingIsAFindingOfItsOwn) {
   feed({{.at = 5000, .id = 1}}, 5010);
   feed({{.at = 100, .id = 2}}, 5011);

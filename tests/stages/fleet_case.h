@@ -16,6 +16,7 @@ struct Case {
   FindingConfig config;       ///< with numbers so small that a case meets every border
   bool quiet = false;         ///< all is alike but counts and times: each revision can be foreseen
   bool tight = false;         ///< findings overflow, which the model does not foresee
+  bool stamped = false;       ///< copies whose records were stamped before the alert's own time
   Second disorder = 2;        ///< up to it alerts come out of order, in seconds
 
   /// Order can't be seen, and the model foresees the last revisions.

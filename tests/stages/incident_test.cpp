@@ -151,6 +151,65 @@ TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
   EXPECT_LE(incident.json.size(), 60U << 10);
 }
 
+// Two rules of one tactic, so that they are no incident yet; a shape each.
+std::vector<Given> crowd(Second at, std::int64_t count) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < count; ++i)
+    given.push_back({.at = at + i / 10,
+                     .id = i,
+                     .rule = i % 2 == 0 ? "Rule A" : "Rule B",
+                     .priority = Priority::kNotice,
+                     .shape = "s" + std::to_string(i)});
+  return given;
+}
+
+TEST_F(IncidentTest, FindingsThatFoundNoPlaceBeforeItAreCountedInItExactly) {
+  feed(crowd(0, 120), 60);
+  ASSERT_THAT(incidents(), IsEmpty());
+  feed({{.at = 100, .id = 1000, .priority = Priority::kCritical, .outcome = Outcome::kSucceeded}},
+       110);
+  ASSERT_EQ(incidents(), (Lines{"incident opened @100"}));
+  EXPECT_EQ(number_of(newest(), "alerts"), 121U);
+  EXPECT_EQ(number_of(newest(), "findings_left_out"), 21U);
+  feed({}, 20'000);
+  EXPECT_EQ(value_of(newest(), "state"), "closed");
+  EXPECT_EQ(number_of(newest(), "alerts"), 121U);
+  for (const auto& [id, report] : last())
+    if (report.kind == "finding") {
+      EXPECT_EQ(value_of(report, "incident_id"), newest().id);
+    }
+}
+
+TEST_F(IncidentTest, WhatIsOlderThanTheGapWhenItOpensIsNotCountedInIt) {
+  feed(crowd(0, 120), 60);
+  std::vector<Given> again = crowd(5000, 3);
+  for (Given& one : again) one.id += 500;
+  feed(again, 5060);
+  feed({{.at = 5100, .id = 1000, .priority = Priority::kCritical, .outcome = Outcome::kSucceeded}},
+       5110);
+  EXPECT_EQ(number_of(newest(), "alerts"), 4U);
+  EXPECT_THAT(newest().json, Not(HasSubstr("findings_left_out")));
+}
+
+TEST_F(IncidentTest, AFindingThatItDoesNotListKeepsItOpenLikeOneThatItLists) {
+  feed({{.at = 0, .id = 1000, .priority = Priority::kCritical, .outcome = Outcome::kSucceeded}}, 5);
+  feed(crowd(10, 110), 60);
+  const Given unlisted = crowd(10, 110).back();
+  ASSERT_THAT(newest().json, Not(HasSubstr("\"closed\"")));
+  std::vector<Given> more;
+  for (std::int64_t i = 1; i <= 20; ++i) {
+    more.push_back(unlisted);
+    more.back().at = 300 * i;
+    more.back().id = 2000 + i;
+  }
+  feed(more, 6000 + 3600);
+  EXPECT_EQ(value_of(newest(), "state"), "open");
+  feed({}, 6000 + 3600 + 121);
+  EXPECT_EQ(incidents().back(), "incident closed @9721");
+  EXPECT_EQ(number_of(newest(), "alerts"), 131U);
+  EXPECT_EQ(number_of(newest(), "findings_left_out"), 11U);
+}
+
 TEST_F(IncidentTest, HostileRuleNamesStayWithinTheSizeOfAReport) {
   std::vector<Given> given;
   for (std::int64_t i = 0; i < 120; ++i)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // by_container against a slow model of it: random fleets, any order, any batches, copies, several
-// sources, crashes between batches, tasks handed over, findings that overflow, alerts out of order
-// as far as the lateness and beyond it.
+// sources, crashes between batches, seconds in slices, tasks handed over, findings that overflow,
+// more findings than an incident lists, blind sensors, copies with other stamps, alerts out of
+// order as far as the lateness and beyond it.
 //
 // GYRE_MODEL_CASES (default 500) and GYRE_MODEL_SEED (default 1) choose how many and which.
 #include <fmt/format.h>
@@ -18,6 +19,7 @@
 #include "tests/contract/contract.h"
 #include "tests/stages/delivery.h"
 #include "tests/stages/naive_model.h"
+#include "tests/stages/story_checks.h"
 
 namespace gyre::stages {
 namespace {
@@ -111,11 +113,11 @@ void check_totals(const Case& given, const std::vector<schemas::Report>& reports
   simdjson::dom::parser parser;
   std::map<std::string, std::pair<std::string, std::array<std::uint64_t, 2>>> last;
   for (const schemas::Report& report : reports) {
-    if (report.kind != "finding") continue;
+    if (report.kind == "incident") continue;
     const simdjson::dom::element json = parser.parse(report.json);
     last[report.id] = {fmt::format("{} {}", text(json["entity"], "key"), text(json, "rule")),
                        {count(json, "counts", "alerts"), count(json, "counts", "duplicates")}};
-    if (given.disorder <= given.config.lateness) {
+    if (given.disorder <= given.config.lateness && !given.stamped) {
       EXPECT_NE(text(json, "reason"), "late_data");
       EXPECT_EQ(count(json, "counts", "late"), 0U);
     }
@@ -173,36 +175,6 @@ void check_closed(const std::vector<schemas::Report>& reports) {
   EXPECT_TRUE(noticed.empty()) << *noticed.begin();
 }
 
-// Incidents hold what their members say.
-void check_incidents(const std::vector<schemas::Report>& reports) {
-  simdjson::dom::parser parser;
-  simdjson::dom::parser finding_parser;
-  std::map<std::string, schemas::Report> last;
-  for (const schemas::Report& report : reports) last[report.id] = report;
-  for (const auto& [id, report] : last) {
-    if (report.kind != "incident") continue;
-    const simdjson::dom::element json = parser.parse(report.json);
-    EXPECT_EQ(text(json, "state"), "closed");
-    std::uint64_t alerts = 0;
-    const simdjson::dom::array members = json["findings"].get_array().value();
-    for (const simdjson::dom::element member : members) {
-      const std::string name(member.get_string().value());
-      ASSERT_TRUE(last.contains(name)) << "an incident names a finding that was never published";
-      const simdjson::dom::element finding = finding_parser.parse(last[name].json);
-      alerts += count(finding, "counts", "alerts");
-      // Written with the finding's next revision; there may have been none.
-      const std::string said = text(finding, "incident_id");
-      EXPECT_TRUE(said.empty() || said == id) << said;
-      EXPECT_EQ(text(finding["entity"], "key"), text(json["entity"], "key"));
-    }
-    // What was still open when the incident's age ended it has counted on since.
-    if (text(json, "closed_because") == "quiet")
-      EXPECT_EQ(count(json, "counts", "alerts"), alerts);
-    else
-      EXPECT_LE(count(json, "counts", "alerts"), alerts);
-  }
-}
-
 // What a case has to show, whichever way it is delivered.
 void check(const Case& given, std::uint64_t seed, const Playbooks& playbooks, state::Store& store,
            std::uint64_t& revisions) {
@@ -222,7 +194,8 @@ void check(const Case& given, std::uint64_t seed, const Playbooks& playbooks, st
   if (!given.is_orderly()) return;
   if (!given.tight && given.config.close_all) {
     compare(run_model(given), reports, given.quiet);
-    check_incidents(reports);
+    check_incidents(given, reports);
+    check_blind_spots(given, reports);
   }
   // What the model does not foresee, judgements and incidents, must not depend on the way either.
   if (seed % 3 != 0) return;

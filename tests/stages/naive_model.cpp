@@ -125,7 +125,8 @@ void run_key(const std::vector<Given>& alerts, const FindingConfig& config, Mode
 Model run_model(const Case& given) {
   std::map<std::array<std::string, 4>, std::vector<Given>> keys;
   for (const Given& alert : given.alerts)
-    keys[{alert.hostname, alert.container, alert.rule, alert.shape}].push_back(alert);
+    if (alert.source != "internal")
+      keys[{alert.hostname, alert.container, alert.rule, alert.shape}].push_back(alert);
   Model model;
   for (const auto& [key, alerts] : keys) run_key(alerts, given.config, model);
   std::sort(model.lines.begin(), model.lines.end());

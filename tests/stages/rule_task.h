@@ -22,7 +22,8 @@ inline constexpr Second kStart = 1'800'000'000;
 class RuleTask : public testing::Test {
  protected:
   struct Given {
-    Second at = 0;  // seconds after kStart: of decision and sighting
+    Second at = 0;   // seconds after kStart: of decision and sighting
+    Second old = 0;  // the sighting was so long before the decision
     std::string container = "c1";
     std::string host = "node-1";
     std::string image = "registry.example/app:1";
@@ -35,10 +36,17 @@ class RuleTask : public testing::Test {
     bool counting = true;
     bool scheduled = false;
     Severity severity = Severity::kMedium;
+    Attention attention = Attention::kRecord;
+    bool effect = false;
+    bool object = false;  // of a plugin's alert: `container` is its name
     std::uint64_t alerts = 1;
+    bool finding_goes_on = false;  // it began at kStart
+    std::uint32_t priority = 4;
   };
 
   static records::Contribution contribution(const Given& given) {
+    const Second sighted = given.at - given.old;
+    const Second began = given.finding_goes_on ? 0 : sighted;
     records::Contribution made;
     made.set_finding_key(std::string(view(IdHasher()
                                               .add(given.tenant)
@@ -47,7 +55,7 @@ class RuleTask : public testing::Test {
                                               .add(given.host)
                                               .add(given.container)
                                               .finish())));
-    made.set_finding_id(to_hex(made.finding_key()));
+    made.set_finding_id(to_hex(view(IdHasher().add(made.finding_key()).add(began).finish())));
     made.set_second(kStart + given.at);
     records::Entity& entity = *made.mutable_entity();
     entity.set_tenant(given.tenant);
@@ -56,14 +64,20 @@ class RuleTask : public testing::Test {
     entity.set_id(given.container);
     made.set_rule(given.rule);
     made.set_shape("sh -c <arg>");
-    made.set_first((kStart + given.at) * kNanosPerSecond);
-    made.set_last(made.first() + 1);
-    made.set_priority(4);
+    made.set_first((kStart + began) * kNanosPerSecond);
+    made.set_last((kStart + sighted) * kNanosPerSecond + 1);
+    made.set_priority(given.priority);
     made.mutable_added()->set_alerts(given.alerts);
     made.set_severity(static_cast<std::uint32_t>(given.severity));
-    made.set_attention(static_cast<std::uint32_t>(Attention::kRecord));
+    made.set_attention(static_cast<std::uint32_t>(given.attention));
+    made.set_effect_observed(given.effect);
     made.set_risk(20);
     made.set_counting(given.counting);
+    if (given.object) {
+      entity.set_kind(records::Entity::K8S_OBJECT);
+      entity.clear_hostname();
+      return made;
+    }
     records::Workload& workload = *made.mutable_workload();
     workload.set_cluster(given.cluster);
     if (given.owner.empty()) {

@@ -144,6 +144,32 @@ TEST_F(SensorTest, ABlindSpotChangesAClosingReportEvenOfARecord) {
   EXPECT_TRUE(said);
 }
 
+TEST_F(SensorTest, ABlindSpotStaysInEveryLaterRevisionOfWhatItTouched) {
+  std::vector<Given> given = {drop(60, 1'000'000)};
+  for (std::int64_t i = 0; i < 200; ++i) {
+    given.push_back({.at = i * 600, .id = i});
+    given.push_back({.at = i * 600, .id = 1000 + i, .rule = "Rule B", .tag = "mitre_persistence"});
+  }
+  feed(given, 130'000);
+  std::map<std::string, std::size_t> touched;
+  std::size_t incidents = 0;
+  for (const schemas::Report& report : reports_) {
+    if (report.kind == "sensor_health") continue;
+    const bool says = report.json.find("blind_spots") != std::string::npos;
+    EXPECT_TRUE(says || !touched.contains(report.id))
+        << report.kind << " @" << report.time - kStart;
+    if (says) ++touched[report.id];
+    if (says && report.kind == "incident") ++incidents;
+  }
+  EXPECT_EQ(touched.size(), 3U) << "the first episodes of both, and their incident";
+  EXPECT_GE(incidents, 1U) << "the closing revision";
+}
+
+TEST_F(SensorTest, AHostIsForgottenWhenItsBlindSpotsMatterToNobody) {
+  feed({drop(60, 1)}, 300'000);
+  EXPECT_FALSE(state_.entity(view(schemas::entity_hash(sighting(drop(60, 1)).entity()))));
+}
+
 TEST_F(SensorTest, DropsOfAnotherHostAreNobodysBusiness) {
   Given elsewhere = drop(30, 3);
   elsewhere.hostname = "node-2";

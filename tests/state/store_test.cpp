@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <random>
+#include <set>
 
 #include "base/error.h"
 #include "state/recent.h"
@@ -57,22 +58,82 @@ TEST_F(StateTest, SightingsAreTakenByTheirSecondOnce) {
   transaction.commit(1, std::nullopt);
   transaction.put_pending(10, sighting(kKeyA, 9));
   EXPECT_EQ(transaction.next_due(0), 10);
-  const auto taken = transaction.take_pending(10, 100);
+  const auto taken = transaction.take_due(10, 100, 100).sightings;
   ASSERT_EQ(taken.size(), 2U);
   EXPECT_EQ(taken[0].finding_key(), kKeyA);
   EXPECT_EQ(taken[1].finding_key(), kKeyB);
-  EXPECT_TRUE(transaction.take_pending(10, 100).empty());
+  EXPECT_TRUE(transaction.take_due(10, 100, 100).sightings.empty());
   EXPECT_EQ(transaction.next_due(10), 11);
+}
+
+TEST_F(StateTest, WhatAHomeHasToDecideAtASecondIsTakenTogether) {
+  const auto of = [](const std::string& host, char key) {
+    records::Sighting value = sighting(std::string(16, key), 10);
+    value.mutable_entity()->set_hostname(host);
+    return value;
+  };
+  const auto homes = [](const Due& some) {
+    std::multiset<std::string> names;
+    for (const auto& one : some.sightings) names.insert(one.entity().hostname());
+    return names;
+  };
+  Transaction transaction(store_);
+  std::size_t timers = 0;
+  for (int i = 0; i < 50; ++i) {
+    const std::string host = "node-" + std::to_string(i % 10);
+    const char key = static_cast<char>('a' + i / 2);
+    transaction.put_pending(10, of(host, key));
+    if (i % 10 < 7) {
+      records::Series series;
+      *series.mutable_entity() = of(host, key).entity();
+      series.set_due(10);
+      transaction.put(std::string(14, 'x') + host.back() + key, series);
+      ++timers;
+    }
+    if (i == 30) transaction.commit(1, std::nullopt);
+  }
+  std::multiset<std::string> seen;
+  while (transaction.next_due(0)) {
+    const Due due = transaction.take_due(10, 1, 100);
+    const auto now = homes(due);
+    EXPECT_EQ(std::set<std::string>(now.begin(), now.end()).size(), 1U);
+    EXPECT_EQ(now.size(), 5U);
+    for (const auto& [kind, key] : due.timers) {
+      EXPECT_EQ(kind, Kind::kSeries);
+      EXPECT_EQ("node-" + std::string(1, key[14]), *now.begin());
+      --timers;
+    }
+    seen.insert(now.begin(), now.end());
+  }
+  EXPECT_EQ(seen.size(), 50U);
+  EXPECT_EQ(timers, 0U);
+}
+
+TEST_F(StateTest, AHomeWithMoreThanCanBeDecidedAtOnceIsTakenInPartsTheSightingsFirst) {
+  Transaction transaction(store_);
+  for (char key = 'a'; key < 'a' + 25; ++key) {
+    transaction.put_pending(10, sighting(std::string(16, key), 10));
+    records::Series series;
+    series.set_due(10);
+    transaction.put(std::string(16, key), series);
+  }
+  std::vector<std::pair<std::size_t, std::size_t>> parts;
+  while (transaction.next_due(0)) {
+    const Due due = transaction.take_due(10, 4, 10);
+    parts.emplace_back(due.sightings.size(), due.timers.size());
+  }
+  EXPECT_EQ(parts, (std::vector<std::pair<std::size_t, std::size_t>>{
+                       {10, 0}, {10, 0}, {5, 10}, {0, 10}, {0, 5}}));
 }
 
 TEST_F(StateTest, WhatIsNewAndGoneWithinABatchLeavesNoTombstone) {
   Transaction transaction(store_);
   transaction.put_pending(10, sighting(kKeyA, 10));
-  transaction.take_pending(10, 100);
+  transaction.take_due(10, 100, 100);
   EXPECT_TRUE(transaction.changelog().empty());
   transaction.put_pending(10, sighting(kKeyA, 10));
   transaction.commit(1, std::nullopt);
-  transaction.take_pending(10, 100);
+  transaction.take_due(10, 100, 100);
   ASSERT_EQ(transaction.changelog().size(), 1U);
   EXPECT_FALSE(transaction.changelog()[0].value);
 }
@@ -113,7 +174,7 @@ TEST_F(StateTest, TheNextSecondIsThatOfWhoeverLooksAnew) {
         break;
       }
       case 3:
-        transaction.take_pending(decided + any(20), 1);
+        transaction.take_due(decided + any(20), 1, 1);
         break;
       case 4:
         transaction.take_timers(decided + any(20), 1);
@@ -129,9 +190,8 @@ TEST_F(StateTest, TheNextSecondIsThatOfWhoeverLooksAnew) {
     transaction.commit(i, std::nullopt);
     EXPECT_EQ(transaction.next_due(decided), Transaction(store_).next_due(decided)) << i;
     if (any(4) == 0) {  // nothing of a decided second is left behind
-      while (!transaction.take_pending(decided + 1, 100).empty()) {
-      }
-      transaction.take_timers(decided + 1, 100);
+      while (transaction.next_due(decided) == decided + 1)
+        transaction.take_due(decided + 1, 100, 100);
       ++decided;
     }
   }
@@ -252,7 +312,7 @@ TEST_F(StateTest, ARestoreStopsAtWhatANewerVersionWroteAndAppliesNothing) {
   const std::string newer(1, kValueVersion + 1);
   for (const std::string& key :
        {checkpoint_key(), id_block_key(5, kKeyA, ""), entity_key(kKeyA), group_key(kKeyA),
-        member_key(kKeyA, kKeyB), pending_key(5, kKeyA, 5), series_key(kKeyB)})
+        member_key(kKeyA, kKeyB), pending_key(5, 7, kKeyA, 5), series_key(kKeyB)})
     refused(key, newer);
   refused("z of a newer kind", std::string(1, kValueVersion));
 }

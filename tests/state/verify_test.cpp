@@ -56,7 +56,7 @@ class VerificationTest : public testing::Test {
 TEST_F(VerificationTest, AStoreThatFollowedItsChangelogsIsRight) {
   write();
   Transaction transaction(store_);
-  transaction.take_pending(10, 100);
+  transaction.take_due(10, 100, 100);
   transaction.put(records::Checkpoint());
   commit(transaction);
   const auto result = verification_.compare(store_);
@@ -83,7 +83,8 @@ TEST_F(VerificationTest, AKeyThatTheChangelogErasedOrNeverHadIsTold) {
 
 TEST_F(VerificationTest, ALostTimerIsTold) {
   write();
-  store_.apply(std::vector<Change>{{timer_key(100, Kind::kSeries, kKeyA), std::nullopt}});
+  store_.apply(std::vector<Change>{
+      {*timer_of(series_key(kKeyA), *store_.get(series_key(kKeyA))), std::nullopt}});
   EXPECT_THAT(wrong(), ElementsAre(HasSubstr("its timer lacks")));
 }
 

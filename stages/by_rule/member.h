@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "schemas/records.pb.h"
+#include "stages/by_rule/stage.h"
+
+namespace gyre::stages {
+
+/// What knows of a contribution can be this old when it is decided.
+inline constexpr Second kStaleness = 300;
+
+/// Hash of whom a contribution is about, for Group's lists; 16 bytes, or empty: it has none. A
+/// scheduled job's containers run wherever there is room: they have a workload, but no host.
+std::string host_of(const records::Contribution& contribution);
+std::string workload_of(const records::Contribution& contribution);
+
+/// What counts against the threshold of workloads: the workload, of a plugin's alert the object.
+std::string place_of(const records::Contribution& contribution);
+
+/// Within which so many have to be seen that the group's outbreak opens.
+Second window_of(const records::Group& group, const OutbreakConfig& config);
+
+/// When an outbreak begins to count whose window begins at `time`. Sightings of one twenty-fourth
+/// of a window are not told apart, so that a member stays small however often it contributes.
+Nanos count_from(Nanos time, Second window);
+
+/// A member's account with groups of this one's kind.
+const records::Account& account_of(const records::OutbreakMember& member,
+                                   const records::Group& group);
+
+/// What a contribution adds to what is known of its member, whose `newest` is still that of before.
+/// That a finding closes, or is judged anew, is no sighting: such a tally has no alerts.
+records::Tally tally_of(const records::Contribution& contribution,
+                        const records::OutbreakMember& member);
+
+/// Adds to the member's account with the group what is not told yet. Copies without an alert are of
+/// what is known already.
+void note(const records::Tally& tally, const records::Group& group, const OutbreakConfig& config,
+          records::OutbreakMember& member);
+
+/// Whether the group's open outbreak tells of the member. It does until it closes: counts never
+/// fall (ruling 31).
+bool belongs(const records::OutbreakMember& member, const records::Group& group);
+
+/// Lets the group's open outbreak tell what none has told: of a member that belongs to it, or that
+/// counts and was seen since it began. Whether the member belongs now.
+bool tell(const records::Group& group, records::OutbreakMember& member);
+
+/// The newest sighting that counts for opening the group's outbreak, or for holding it open. What
+/// an outbreak of before told is neither.
+std::optional<Nanos> newest_sighting(const records::OutbreakMember& member,
+                                     const records::Group& group);
+
+/// Whether all of it is too old for every outbreak that is not open yet.
+bool is_old(const records::OutbreakMember& member, const OutbreakConfig& config, Second now);
+
+}  // namespace gyre::stages

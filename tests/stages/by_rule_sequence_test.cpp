@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outbreaks over time: what one after the other tells, and of members that change.
+#include "tests/stages/rule_task.h"
+
+namespace gyre::stages {
+namespace {
+
+using RuleSequenceTest = RuleTask;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST_F(RuleSequenceTest, ItClosesAnHourAfterLessThanHalfIsLeftAndTheNextOneNamesIt) {
+  std::vector<Given> given;
+  for (int each = 0; each < 3; ++each)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", each)});
+  // Two hosts are half of three: they hold it open.
+  for (Second at = 300; at <= 6000; at += 300)
+    for (const char* host : {"node-1", "node-2"}) given.push_back({.at = at, .host = host});
+  // One is not.
+  for (Second at = 6300; at <= 12'000; at += 300) given.push_back({.at = at, .host = "node-1"});
+  feed(given, 20'000);
+  ASSERT_THAT(said(),
+              ElementsAre("opened rollout 3 @10",
+                          fmt::format("closed rollout 3 @{}", 6000 + 1800 + 3600 + 300 + 1)));
+  for (int each = 0; each < 3; ++each)
+    feed({{.at = 30'000, .host = fmt::format("node-{}", each)}}, 30'000 - (each < 2 ? 1 : 0));
+  ASSERT_EQ(said().size(), 3U);
+  EXPECT_EQ(last()["previous_id"].get_string().value(), reports_[0].id);
+  EXPECT_NE(reports_[2].id, reports_[0].id);
+  simdjson::dom::parser parser;
+  EXPECT_EQ(last()["series"].get_string().value(),
+            parser.parse(reports_[0].json)["series"].get_string().value());
+}
+
+// Three containers, seen three times, eight hours apart: with pods whose owners are known they may
+// matter for a day, without for half an hour. Neither is an outbreak's own business.
+TEST_F(RuleSequenceTest, AnOutbreakCountsNothingThatOneBeforeItTold) {
+  for (const bool named : {false, true}) {
+    const std::size_t before = reports_.size();
+    for (int round = 0; round < 3; ++round)
+      for (int node = 0; node < 3; ++node)
+        feed({{.at = (named ? 200'000 : 0) + 28'800 * round + node,
+               .host = fmt::format("node-{}", node),
+               .owner = named ? fmt::format("app-{}", node) : "",
+               .rule = named ? "Rule A" : "Rule B",
+               .alerts = 2,
+               .priority = round == 0 ? 2U : 4U}},
+             (named ? 200'000 : 0) + 28'800 * round + node + (node == 2 ? 20'000 : 0));
+    ASSERT_EQ(reports_.size(), before + 6) << "three open, three close";
+    for (std::size_t i = before; i < reports_.size(); ++i) {
+      const simdjson::dom::element json = parser_.parse(reports_[i].json);
+      const auto round = static_cast<int>(i - before) / 2;
+      EXPECT_EQ(json["counts"]["alerts"].get_uint64().value(), 6U);
+      EXPECT_EQ(
+          json["first_seen"].get_string().value(),
+          format_rfc3339((kStart + (named ? 200'000 : 0) + 28'800 * round) * kNanosPerSecond));
+      EXPECT_EQ(json["priority"].get_string().value(), round == 0 ? "Critical" : "Warning");
+    }
+  }
+}
+
+TEST_F(RuleSequenceTest, WhatGoesOnForDaysIsCountedOnce) {
+  std::uint64_t alerts = 0;
+  std::vector<Given> given;
+  for (Second at = 0; at < 200'000; at += 600)
+    for (int node = 0; node < 3; ++node, ++alerts)
+      given.push_back({.at = at + node,
+                       .host = fmt::format("node-{}", node),
+                       .owner = "agent",
+                       .finding_goes_on = true});
+  feed(given, 300'000);
+  std::uint64_t told = 0;
+  std::string end;
+  for (const schemas::Report& report : reports_) {
+    const simdjson::dom::element json = parser_.parse(report.json);
+    const std::string_view first = json["first_seen"].get_string().value();
+    EXPECT_GT(first, end) << "an outbreak begins after the one before it ended";
+    if (json["state"].get_string().value() != "closed") continue;
+    end = json["last_seen"].get_string().value();
+    told += json["counts"]["alerts"].get_uint64().value();
+  }
+  EXPECT_EQ(told, alerts);
+  EXPECT_EQ(reports_.size(), 6U);
+}
+
+// A finding that closes is told of after its last sighting, maybe after the end of its outbreak.
+TEST_F(RuleSequenceTest, FindingsThatOnlyCloseAreNoReasonForTheNextOne) {
+  std::vector<Given> given;
+  const auto tell = [&](int minute, int run, std::uint64_t alerts) {
+    given.push_back({.at = 60 * minute,
+                     .container = fmt::format("c{}", run),
+                     .owner = "nightly",
+                     .scheduled = true,
+                     .alerts = alerts});
+  };
+  for (int minute = 0; minute < 1460; ++minute) {
+    if (minute <= 1442) tell(minute, minute, 1);
+    if (minute >= 17) tell(minute, minute - 17, 0);
+  }
+  feed(given, 300'000);
+  EXPECT_EQ(said().back(), "closed recurring 1443 @86520");
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 1443U);
+}
+
+TEST_F(RuleSequenceTest, WhoTurnedOutAsATestIsNoReasonForARecurringOutbreak) {
+  const auto container = [](int number, Second at, bool counting) {
+    return Given{.at = at,
+                 .container = fmt::format("c{}", number),
+                 .owner = "generator",
+                 .counting = counting};
+  };
+  feed({container(1, 10, true)}, 20);
+  feed({container(1, 120, false)}, 130);
+  feed({container(2, 160, true), container(3, 300, true)}, 400);
+  EXPECT_THAT(said(), IsEmpty());
+  feed({container(4, 500, true)}, 600);
+  EXPECT_THAT(said(), ElementsAre("opened recurring 3 @500"));
+}
+
+TEST_F(RuleSequenceTest, WhoseOwnerIsLearnedLateIsOneWorkload) {
+  std::vector<Given> given;
+  for (int each = 0; each < 3; ++each)
+    given.push_back({.at = 10 + each,
+                     .container = fmt::format("c{}", each),
+                     .image = fmt::format("registry.example/app-{}:1", each)});
+  feed(given, 300);
+  for (Given& one : given) {
+    one.at += 400;
+    one.owner = "app-" + one.container;
+  }
+  feed(given, 1000);
+  EXPECT_THAT(said(), IsEmpty()) << "three workloads on one host, whatever they were thought to be";
+}
+
+TEST_F(RuleSequenceTest, WhoTurnsOutAsAScheduledJobHasNoHostAnyMore) {
+  for (int run = 0; run < 3; ++run) {
+    Given one{.at = 600 * run + 10,
+              .container = fmt::format("c{}", run),
+              .host = fmt::format("node-{}", run)};
+    feed({one}, one.at + 1);
+    one.at += 400;
+    one.owner = "backup";
+    one.scheduled = true;
+    feed({one}, one.at + 1);
+  }
+  EXPECT_THAT(said(), ElementsAre("opened recurring 3 @1610"));
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 6U) << "with those from before";
+}
+
+TEST_F(RuleSequenceTest, AnOutbreakBeginsToCountWhereItsWindowBegins) {
+  std::vector<Given> given;
+  for (Second at = 0; at <= 36'000; at += 300)
+    given.push_back({.at = at, .host = "node-0", .priority = at < 3000 ? 2U : 4U});
+  for (int node = 1; node < 3; ++node)
+    given.push_back({.at = 36'000, .host = fmt::format("node-{}", node)});
+  feed(given, 36'001);
+  ASSERT_THAT(said(), ElementsAre("opened rollout 3 @36000"));
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 7U + 2U);
+  EXPECT_EQ(last()["first_seen"].get_string().value(),
+            format_rfc3339((kStart + 34'200) * kNanosPerSecond));
+  EXPECT_EQ(last()["priority"].get_string().value(), "Warning");
+}
+
+// Its finding has closed, and is kept for an hour.
+TEST_F(RuleSequenceTest, AlertsThatComeAnHourLateAreCounted) {
+  std::vector<Given> given;
+  for (int node = 0; node < 3; ++node)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", node)});
+  feed(given, 20);
+  feed({{.at = 4550, .old = 4540, .host = "node-1", .alerts = 3}}, 4600);
+  feed({}, 20'000);
+  EXPECT_EQ(last()["state"].get_string().value(), "closed");
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 6U);
+}
+
+// A second may be decided in slices, and late contributions of several seconds wait for one.
+TEST_F(RuleSequenceTest, TwoContributionsOfAFindingToOneSecondAreAddedUp) {
+  std::vector<Given> given;
+  for (int each = 0; each < 3; ++each)
+    given.push_back({.at = 10, .host = fmt::format("node-{}", each), .alerts = 1});
+  given.push_back({.at = 10, .host = "node-1", .severity = Severity::kHigh, .alerts = 3});
+  feed(given, 20);
+  ASSERT_THAT(said(), ElementsAre("opened rollout 3 @10"));
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 6U);
+  EXPECT_EQ(last()["severity"].get_string().value(), "high") << "as the newer one says";
+  EXPECT_EQ(counters().contributions(), 4U);
+}
+
+}  // namespace
+}  // namespace gyre::stages

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "stages/by_rule/stage.h"
+
+namespace gyre::stages::outbreak_model {
+
+inline constexpr Second kStart = 1'800'000'000;
+inline constexpr Second kStale = 300;  ///< how old a contribution may be
+
+/// A contribution of one rule and shape; times are after kStart.
+struct Given {
+  Second at;
+  int host;
+  int container;  ///< of that host
+  int owner;      ///< -1: host and image are the workload; -2: none is known
+  int cluster;
+  bool scheduled;
+  bool counting;
+  Second old;     ///< the sighting was so long before the decision
+  Second lasted;  ///< the finding began so long before the sighting
+  int finding;
+  std::uint64_t alerts;
+
+  Nanos last() const { return (at - old) * kNanosPerSecond + host; }
+  Nanos first() const { return last() - lasted * kNanosPerSecond; }
+
+  std::string entity() const { return fmt::format("{}/{}/{}", cluster, host, container); }
+  std::string machine() const { return fmt::format("{}/{}", cluster, host); }
+  std::string workload() const {
+    if (owner == -2) return {};
+    return owner < 0 ? fmt::format("node-{}/image", host)
+                     : fmt::format("cluster-{}/space-{}/owner-{}/main", cluster, owner % 2, owner);
+  }
+};
+
+/// What was said, a line a revision, sorted.
+using Lines = std::vector<std::string>;
+
+/// What by_rule has to say of these contributions (by time) until `end`: decided in every second
+/// anew, from all that was ever contributed. `config.close_all` is taken for set.
+Lines naive_outbreaks(const OutbreakConfig& config, const std::vector<Given>& all, Second end);
+
+}  // namespace gyre::stages::outbreak_model
