@@ -99,9 +99,10 @@ class IncidentDecision {
     return std::max(second_of(entity_.incident().last()), entity_.incident().opened_second());
   }
 
+  Second quiet_at() const { return quiet_since() + config_.incident_gap + config_.lateness + 1; }
+
   Second closes_at() const {
-    return std::min(quiet_since() + config_.incident_gap + config_.lateness + 1,
-                    entity_.incident().opened_second() + config_.incident_max_age);
+    return std::min(quiet_at(), entity_.incident().opened_second() + config_.incident_max_age);
   }
 
   void note_member(const records::Member& told) {
@@ -223,7 +224,7 @@ class IncidentDecision {
     look_for_newer();
     if (now_ < closes_at()) return;
     if (fell(judgement)) publish(judgement, "verdict");
-    publish(judgement, "closed");
+    publish(judgement, "closed", quiet_at() <= now_ ? "quiet" : "max_age");
     entity_.set_last_incident_id(incident().id());
     entity_.clear_incident();
   }
@@ -258,7 +259,8 @@ class IncidentDecision {
            number(judgement.attention) < said.attention();
   }
 
-  void publish(const Judgement& judgement, std::string_view reason) {
+  void publish(const Judgement& judgement, std::string_view reason,
+               std::string_view closed_because = {}) {
     records::Incident& said = incident();
     said.set_last(std::max(said.last(), said.left_out().last()));
     for (const records::Member& member : said.members())
@@ -280,7 +282,8 @@ class IncidentDecision {
                       .closes_after = quiet_since() + config_.incident_gap};
     if (sensor_ != nullptr)
       revision.blind_spots = blind_spots_within(*sensor_, said.members(0).first(), said.last());
-    reports_.push_back(write_incident(entity_, said, judgement, playbooks_, revision, producer_));
+    reports_.push_back(
+        write_incident(entity_, said, judgement, playbooks_, closed_because, revision, producer_));
   }
 
   std::string_view entity_hash_;

@@ -205,30 +205,27 @@ Caps write_members(JsonWriter& json, const Writing& writing,
 
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
-                               const Playbooks& playbooks, const Revision& revision,
-                               const Producer& producer) {
+                               const Playbooks& playbooks, std::string_view closed_because,
+                               const Revision& revision, const Producer& producer) {
   records::Summary span;
   span.set_first(incident.members(0).first());
   span.set_last(incident.last());
   const Facts facts(span, entity);
-  const bool closed = revision.reason == "closed";
-  // Before its quiet time is over, only its age closes an incident.
-  const std::string closed_because = revision.decided > revision.closes_after ? "quiet" : "max_age";
+  const bool closed = !closed_because.empty();
   const std::size_t findings =
       static_cast<std::size_t>(incident.members_size()) + incident.left_out().findings();
-  Writing writing{
-      .incident = incident,
-      .judgement = judgement,
-      .revision = revision,
-      .title = title_of(fmt::format("{} — {}", counted(findings, "finding"),
-                                    entity_name(entity.entity(), &facts))),
-      .heading = fmt::format("{} — {}", counted(findings, "finding"),
-                             entity_markdown(entity.entity(), &facts)),
-      .where = where_markdown(entity.entity(), facts),
-      .next = next_text(closed ? closed_because : "", revision.closes_after, "findings"),
-      .advice =
-          findings > 1 ? advice_for(entity, facts, judgement, playbooks) : std::vector<Advice>{},
-      .shown_members = 0};
+  Writing writing{.incident = incident,
+                  .judgement = judgement,
+                  .revision = revision,
+                  .title = title_of(fmt::format("{} — {}", counted(findings, "finding"),
+                                                entity_name(entity.entity(), &facts))),
+                  .heading = fmt::format("{} — {}", counted(findings, "finding"),
+                                         entity_markdown(entity.entity(), &facts)),
+                  .where = where_markdown(entity.entity(), facts),
+                  .next = next_text(closed_because, revision.closes_after, "findings"),
+                  .advice = findings > 1 ? advice_for(entity, facts, judgement, playbooks)
+                                         : std::vector<Advice>{},
+                  .shown_members = 0};
   schemas::Report report{.id = incident.id(),
                          .time = revision.decided,
                          .revision = revision.number,
@@ -245,8 +242,8 @@ schemas::Report write_incident(const records::EntityState& entity,
     write_head(json,
                {"incident", incident.id(), incident.previous_id(),
                 hash_of("incident", view(schemas::entity_hash(entity.entity()))),
-                to_string(judgement.attention), judgement.attention_because, closed, closed_because,
-                writing.title},
+                to_string(judgement.attention), judgement.attention_because, closed,
+                std::string(closed_because), writing.title},
                revision);
     json.text("tenant", shown(entity.entity().tenant(), 128)).text("incident_id", incident.id());
     json.text("severity", to_string(judgement.severity));

@@ -21,10 +21,11 @@ Judgement judge_incident(const records::Incident& incident);
 /// step, whatever its rule's tags name.
 std::size_t tactics_in_order(const records::Incident& incident);
 
-/// `incident.members` are sorted by (first, id). The order of keys and their names are DESIGN 8.1.
+/// `incident.members` are sorted by (first, id). `closed_because` is empty while it is open. The
+/// order of keys and their names are DESIGN 8.1.
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
-                               const Playbooks& playbooks, const Revision& revision,
-                               const Producer& producer);
+                               const Playbooks& playbooks, std::string_view closed_because,
+                               const Revision& revision, const Producer& producer);
 
 }  // namespace gyre::stages

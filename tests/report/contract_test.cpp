@@ -75,7 +75,7 @@ std::string incident() {
     member.mutable_counts()->set_alerts(3);
   }
   return write_incident(refused().entity, incident, judge_incident(incident), Story::playbooks(),
-                        {2, "tactic", 1'700'000'010, 1'700'003'610}, {"0.1", "c0ffee"})
+                        "", {2, "tactic", 1'700'000'010, 1'700'003'610}, {"0.1", "c0ffee"})
       .json;
 }
 

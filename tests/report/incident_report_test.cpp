@@ -43,7 +43,7 @@ records::Incident incident_of(const std::vector<records::Member>& members) {
 std::string incident_text(const records::Incident& incident) {
   const records::EntityState entity = Story("x").entity;
   return markdown_of(write_incident(entity, incident, judge_incident(incident), Story::playbooks(),
-                                    {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
+                                    "", {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
                          .json);
 }
 

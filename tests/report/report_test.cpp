@@ -311,7 +311,7 @@ TEST(Incident, SumsItsMembersInTheOrderOfTheMatrix) {
   EXPECT_EQ(judgement.risk, 60) << "50, and 30 weighted with 0.354";
   ASSERT_EQ(judgement.terms.size(), 2U);
   EXPECT_EQ(judgement.terms[0].points + judgement.terms[1].points, 60);
-  const std::string json = write_incident(entity, incident, judgement, Story::playbooks(),
+  const std::string json = write_incident(entity, incident, judgement, Story::playbooks(), "",
                                           {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
                                .json;
   EXPECT_THAT(json, HasSubstr(R"("findings":["id-a","id-b"])"));

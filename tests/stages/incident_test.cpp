@@ -98,6 +98,13 @@ TEST_F(IncidentTest, ClosesAfterItsQuietAndTheNextOneNamesIt) {
   EXPECT_EQ(value_of(newest(), "previous_id"), before);
 }
 
+TEST_F(IncidentTest, OneOfFullAgeIsNotQuietWhileLateAlertsMayCome) {
+  config_.incident_max_age = 3650;
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 9000);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @6", "incident closed @3656"}));
+  EXPECT_EQ(value_of(newest(), "closed_because"), "max_age");
+}
+
 TEST_F(IncidentTest, AFindingThatGoesOnKeepsItOpen) {
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
   std::vector<Given> given;
