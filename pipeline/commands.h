@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ int generate(const Config& config, const GenerateOptions& options);
 
 struct ReportsOptions {
   bool follow = false;
+  std::set<std::string> ids;       ///< only these; empty: all
   std::string format = "summary";  ///< summary | markdown | json
 };
 int reports(const Config& config, const ReportsOptions& options);

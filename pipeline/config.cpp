@@ -95,6 +95,27 @@ void read_environment(ConfigReader& reader, Config& config) {
   }
 }
 
+/// A variable that nearly is one of ours is a slip of the pen. Others are left alone: the file may
+/// use them, and Kubernetes sets some for a service of our name.
+void refuse_misspelled_variables(ConfigReader& reader) {
+  constexpr std::size_t kSlip = 2;  // letters
+  std::set<string> known;
+  for (const ConfigKey& key : config_keys()) known.insert(variable_of(key.path));
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const string name(*entry, std::strcspn(*entry, "="));
+    if (!name.starts_with("GYRE_") || known.contains(name)) continue;
+    const auto far = [&](const string& other) { return config_kinds::distance(name, other); };
+    const string& nearest = *std::ranges::min_element(known, {}, far);
+    if (far(nearest) > kSlip) continue;
+    reader.enter_environment(name);
+    reader.problem(
+        YAML::Mark::null_mark(),
+        fmt::format(
+            "is read by nothing; if {} is meant, rename it, else choose a name less like it",
+            nearest));
+  }
+}
+
 /// `KEY=VALUE`; `kafka.properties.NAME` is a key, too.
 void read_flags(ConfigReader& reader, const std::vector<string>& flags, Config& config) {
   constexpr std::string_view kProperties = "kafka.properties";
@@ -250,6 +271,7 @@ Config parse_config(const string& yaml, const string& origin, const Config& defa
     reader.problem(error.mark, error.msg);
   }
   read_environment(reader, config);
+  refuse_misspelled_variables(reader);
   read_flags(reader, flags, config);
   reader.enter_whole();
   default_instance(reader, config);

@@ -135,16 +135,11 @@ string show_properties(const Config& config) {
   return fmt::format("{{{}}}", fmt::join(names, ", "));
 }
 
-bool is_secret(const string& name) {
-  const auto has = [&](std::string_view part) { return name.find(part) != string::npos; };
-  return has("password") || has("secret") || has("token") || has(".pem") ||
-         name == "sasl.oauthbearer.config";
-}
-
 string dump_properties(const Config& config) {
   std::vector<string> all;
   for (const auto& [name, value] : config.kafka.properties)
-    all.push_back(fmt::format("{}: {}", name, is_secret(name) ? "\"****\"" : yaml_text(value)));
+    all.push_back(
+        fmt::format("{}: {}", name, yaml_text(is_secret(name) ? string(kMasked) : value)));
   for (const auto& [name, file] : config.kafka.property_files)
     all.push_back(fmt::format("{}{}: {}", name, kFile, yaml_text(file)));
   return fmt::format("{{{}}}", fmt::join(all, ", "));

@@ -125,19 +125,18 @@ class Text {
     row("playbook", fmt::format("{}: {}", e.playbook.id(), playbook_because(e)));
     row("verdict", fmt::format("{}, confidence {}", stages::to_string(is.verdict),
                                stages::to_string(is.confidence)));
-    for (const stages::Because& because : is.because) reason(because);
+    for (const stages::Because& because : is.because) more(said(because, ""));
     row("severity", stages::to_string(is.severity));
     row("risk", std::to_string(is.risk));
     for (const stages::RiskTerm& term : is.terms)
-      more(fmt::format("{:+} {}: {}={}", term.points, term.because.text, term.because.field,
-                       shown(term.because.value)));
+      more(fmt::format("{:+} {}", term.points, said(term.because, ":")));
     row("attention", fmt::format("{}: {}", stages::to_string(is.attention), is.attention_because));
     for (const std::string& field : is.missing) row("missing", field);
   }
-  void reason(const stages::Because& because) {
-    more(because.value.empty()
-             ? because.text
-             : fmt::format("{} {}={}", because.text, because.field, shown(because.value)));
+  // A field without its value says nothing.
+  static std::string said(const stages::Because& because, std::string_view mark) {
+    if (because.value.empty()) return because.text;
+    return fmt::format("{}{} {}={}", because.text, mark, because.field, shown(because.value));
   }
 
   std::string text_;

@@ -124,10 +124,6 @@ inline std::string missing(const std::string& topic) {
          "the engine's own) or correct its name in the configuration";
 }
 
-/// librdkafka's log: errors, as warnings of ours, of each facility once in 10 s for all clients of
-/// the process: in an outage each of them tells of each of its connections.
-void log(const rd_kafka_t*, int level, const char* facility, const char* message) noexcept;
-
 /// What every client is tuned to, and the user may change.
 const Properties& tuning();
 /// What every consumer must have; `isolation` as librdkafka spells isolation.level.
@@ -136,7 +132,8 @@ Properties reader_properties(const std::string& isolation);
 Handle make_reader(const KafkaClient& client, const std::string& isolation,
                    Properties defaults = {});
 
-/// Warns of what a client says at the level of an error: once in 10 s of each facility.
+/// librdkafka's log: errors, as warnings of ours, of each facility once in 10 s for all clients of
+/// the process: in an outage each of them tells of each of its connections.
 void log(const rd_kafka_t* client, int level, const char* facility, const char* message) noexcept;
 
 /// Defaults, under the user's properties, under the engine's own. Logs by `log`.

@@ -67,6 +67,12 @@ const std::map<std::string, std::string>& owned_properties() {
   return properties;
 }
 
+bool is_secret(const std::string& property) {
+  const auto has = [&](std::string_view part) { return property.find(part) != std::string::npos; };
+  return has("password") || has("secret") || has("token") || has(".pem") ||
+         property == "sasl.oauthbearer.config";
+}
+
 std::optional<std::string> property_problem(const std::string& name, const std::string& value,
                                             bool may_quote_value) {
   const auto owned = owned_properties().find(property_name(name));
@@ -113,6 +119,13 @@ KafkaClient kafka_client(const Config& config) {
       problems += fmt::format("{}{}: {} {}", problems.empty() ? "" : "\n", key, name, *problem);
     client.properties[name] = std::move(value);
   }
+  for (const auto& [name, value] : config.kafka.properties)
+    if (is_secret(name) && value == kMasked)
+      problems += fmt::format(
+          "{}kafka.properties.{}: is masked, as gyre config dump prints secrets; write {}_file: "
+          "and "
+          "the path of a file that holds it",
+          problems.empty() ? "" : "\n", name, name);
   if (!problems.empty()) throw ConfigError(problems);
   return client;
 }

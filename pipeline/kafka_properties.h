@@ -20,6 +20,12 @@ std::string property_name(std::string_view spelled);
 /// them.
 const std::map<std::string, std::string>& owned_properties();
 
+/// Whether the value of a property is nobody's business, by its name.
+bool is_secret(const std::string& property);
+
+/// Stands for a secret where a configuration is printed.
+inline constexpr std::string_view kMasked = "****";
+
 /// What speaks against a property of the user's, to be read after its name; none: nothing.
 std::optional<std::string> property_problem(const std::string& name, const std::string& value,
                                             bool may_quote_value);
@@ -28,7 +34,8 @@ std::optional<std::string> property_problem(const std::string& name, const std::
 std::optional<std::string> property_name_problem(const std::string& name);
 
 /// How to reach the brokers of a configuration: reads the files that hold values of properties, of
-/// which a line break at the end is none. Throws ConfigError if one cannot be read.
+/// which a line break at the end is none. Throws ConfigError if one cannot be read, or if a secret
+/// is masked.
 KafkaClient kafka_client(const Config& config);
 
 /// Throws ConfigError if no consumer or no producer can be made with the client's properties, as

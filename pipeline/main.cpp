@@ -175,6 +175,10 @@ void add_commands(CLI::App& app, Options& options) {
   CLI::App* reports = command(app, options, "reports", "Show the newest revision of each report",
                               "gyre reports -c gyre.yaml --format markdown");
   reports->add_flag("--follow", options.reports.follow, "Go on with each new revision as it comes");
+  reports
+      ->add_option("--id", options.reports.ids, "Only the report with this id; any number of them")
+      ->type_name("ID")
+      ->allow_extra_args(false);
   reports->add_option("--format", options.reports.format, "How to show them")
       ->capture_default_str()
       ->check(CLI::IsMember(format_names()));
@@ -191,10 +195,12 @@ void add_commands(CLI::App& app, Options& options) {
                   "Ask Kafka, too: brokers, topics, rights; and look at the state directory");
   CLI::App* config = app.add_subcommand("config", "What counts as the configuration");
   config->require_subcommand(1);
+  config->footer("Example:\n  gyre config dump -c gyre.yaml");
   command(*config, options, "dump", "Print it as one file, each value with where it comes from",
           "gyre config dump -c gyre.yaml");
-  app.add_subcommand("schema", "Print a contract as JSON Schema")
-      ->add_option("NAME", options.schema, "Which one")
+  CLI::App* schema = app.add_subcommand("schema", "Print a contract as JSON Schema");
+  schema->footer("Example:\n  gyre schema report");
+  schema->add_option("NAME", options.schema, "Which one")
       ->required()
       ->check(CLI::IsMember(schemas::contract_names()));
   command(app, options, "topics", "Create missing topics and verify all of them",

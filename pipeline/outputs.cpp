@@ -58,6 +58,9 @@ bool has_outgrown(const std::vector<std::string>& list, std::span<const std::str
   });
 }
 
+// An incident asks for a finding that joined it, which would have been a ticket (decision 0027).
+bool joined(const Facts& report) { return report.kind == "incident" && report.reason == "members"; }
+
 bool wants(const Output& output, const Facts& report) {
   const Output::Filter& filter = output.filter;
   const bool alert = output.encoding == Encoding::kFalco;
@@ -65,8 +68,9 @@ bool wants(const Output& output, const Facts& report) {
   if (!holds(filter.kind, report.kind) || !holds(filter.tenant, report.tenant)) return false;
   const bool before = !alert && !report.first;
   if (before && report.reason == "verdict") return true;
-  const bool rose = before && (report.closed || report.reason == "severity" ||
-                               report.reason == "success" || report.reason == "tactic");
+  const bool rose =
+      before && (report.closed || report.reason == "severity" || report.reason == "success" ||
+                 report.reason == "tactic" || joined(report));
   const auto passes = [&](const std::vector<std::string>& list,
                           std::span<const std::string_view> ranks, const std::string& value) {
     return holds(list, value) || (rose && has_outgrown(list, ranks, value));
@@ -78,7 +82,7 @@ bool wants(const Output& output, const Facts& report) {
 bool has_markdown(Output::Markdown markdown, const Facts& report) {
   if (markdown != Output::Markdown::kEnds) return markdown == Output::Markdown::kAlways;
   return report.first || report.closed || report.reason == "severity" ||
-         report.reason == "success" || report.reason == "verdict";
+         report.reason == "success" || report.reason == "verdict" || joined(report);
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ int reports(const Config& config, const ReportsOptions& options) {
   bool live = false;
   bool any = false;
   const auto take = [&](const Record& record) {
+    if (!options.ids.empty() && !options.ids.contains(record.key.value_or(""))) return true;
     any = true;
     if (!record.value) {
       show.forget(record.key.value_or(""));
@@ -41,7 +42,9 @@ int reports(const Config& config, const ReportsOptions& options) {
   read_topic(kafka_client(config), topic, options.follow, take, [&] {
     live = true;
     show.print();
-    if (!any) std::cerr << fmt::format("gyre: {} holds no report yet\n", topic);
+    if (!any)
+      std::cerr << fmt::format("gyre: {} holds {}\n", topic,
+                               options.ids.empty() ? "no report yet" : "no report of this id");
   });
   return 0;
 }

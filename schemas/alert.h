@@ -91,8 +91,8 @@ struct ParseLimits {
 /// Reads one alert as Falco and falcosidekick write it (falco userspace/engine/formats.cpp,
 /// falcosidekick types/types.go), its keys in any order beside any others; what wraps an alert is
 /// AlertReader's. Where `time` is missing, `@timestamp` or `date` beside the alert's own keys is
-/// its time: Fluent Bit moves it there. The first of two equal keys counts. Keeps its buffers
-/// between calls. One thread. Never throws on any input.
+/// its time: Fluent Bit moves it there. Of equal keys the first that says something counts. Keeps
+/// its buffers between calls. One thread. Never throws on any input.
 class AlertParser {
  public:
   explicit AlertParser(ParseLimits limits = {});

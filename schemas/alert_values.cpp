@@ -48,13 +48,81 @@ std::optional<Instant> parse_date(std::string_view text) {
   return Instant{*time, unit};
 }
 
-// Digit by digit: a double would round nanoseconds.
+// A number as JSON spells it, digit by digit: a double would round nanoseconds.
+class Decimal {
+ public:
+  static std::optional<Decimal> read(std::string_view text) {
+    if (!is_json_number(text)) return std::nullopt;
+    Decimal number;
+    number.negative_ = text.starts_with('-');
+    if (number.negative_) text.remove_prefix(1);
+    if (const auto e = text.find_first_of("eE"); e != std::string_view::npos) {
+      std::string_view exponent = text.substr(e + 1);
+      if (exponent.starts_with('+')) exponent.remove_prefix(1);
+      const auto read =
+          std::from_chars(exponent.data(), exponent.data() + exponent.size(), number.exponent_);
+      if (read.ec != std::errc() || number.exponent_ > kFar || number.exponent_ < -kFar)
+        return std::nullopt;
+      text = text.substr(0, e);
+    }
+    const auto point = std::min(text.find('.'), text.size());
+    number.whole_ = text.substr(0, point);
+    number.fraction_ = text.substr(std::min(point + 1, text.size()));
+    return number;
+  }
+
+  bool is_negative() const { return negative_; }
+  /// The digit that counts tens to that power.
+  int digit(std::int64_t power) const {
+    std::int64_t at = highest_power() - power;
+    if (at < 0) return 0;
+    if (at < ssize(whole_)) return whole_[static_cast<std::size_t>(at)] - '0';
+    at -= ssize(whole_);
+    return at < ssize(fraction_) ? fraction_[static_cast<std::size_t>(at)] - '0' : 0;
+  }
+  /// Of its last digit.
+  std::int64_t lowest_power() const { return exponent_ - ssize(fraction_); }
+  std::int64_t highest_power() const { return exponent_ + ssize(whole_) - 1; }
+  bool has_fraction() const {
+    const std::int64_t end = std::min<std::int64_t>(highest_power() + 1, 0);
+    for (std::int64_t power = lowest_power(); power < end; ++power)
+      if (digit(power) != 0) return true;
+    return false;
+  }
+  /// Without what stands behind the point; nothing if that is more than 64 bits hold.
+  std::optional<std::int64_t> whole() const {
+    std::int64_t power = highest_power();
+    while (power >= lowest_power() && digit(power) == 0) --power;
+    if (power > kMostDigits) return std::nullopt;
+    std::int64_t value = 0;
+    for (; power >= 0; --power) {
+      if (__builtin_mul_overflow(value, 10, &value) ||
+          __builtin_add_overflow(value, digit(power), &value))
+        return std::nullopt;
+    }
+    return value;
+  }
+
+ private:
+  static constexpr std::int64_t kFar = 1'000'000'000'000;
+  static constexpr std::int64_t kMostDigits = 19;
+
+  static std::int64_t ssize(std::string_view text) {
+    return static_cast<std::int64_t>(text.size());
+  }
+
+  bool negative_ = false;
+  std::string_view whole_;
+  std::string_view fraction_;
+  std::int64_t exponent_ = 0;
+};
+
 std::optional<Instant> parse_epoch(std::string_view text) {
-  if (text.empty() || !is_json_number(text)) return std::nullopt;
-  std::int64_t whole = 0;
-  const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, whole);
-  if (result.ec != std::errc() || whole <= 0) return std::nullopt;
+  const auto number = Decimal::read(text);
+  if (!number || number->is_negative()) return std::nullopt;
+  const auto read = number->whole();
+  if (!read || *read == 0) return std::nullopt;
+  const std::int64_t whole = *read;
   Nanos unit = 1;
   if (whole < 10'000'000'000) {
     unit = 1'000'000'000;
@@ -65,25 +133,12 @@ std::optional<Instant> parse_epoch(std::string_view text) {
   }
   Nanos nanos = 0;
   if (__builtin_mul_overflow(whole, unit, &nanos)) return std::nullopt;
-  const char* rest = result.ptr;
-  if (rest != end && *rest == '.') {
-    for (++rest; rest != end && is_digit(*rest); ++rest) {
-      if (unit == 1) continue;
-      unit /= 10;
-      if (__builtin_add_overflow(nanos, (*rest - '0') * unit, &nanos)) return std::nullopt;
-    }
+  for (std::int64_t power = -1; power >= number->lowest_power() && unit > 1; --power) {
+    unit /= 10;
+    if (__builtin_add_overflow(nanos, number->digit(power) * unit, &nanos)) return std::nullopt;
   }
   if (nanos > kLastEventTime) return std::nullopt;
-  if (rest == end) return Instant{nanos, unit};
-  double value = 0;  // an exponent: whoever wrote it had a double already
-  std::from_chars(text.data(), end, value);
-  if (!(value < 1e18)) return std::nullopt;
-  std::array<char, 64> fixed{};
-  const auto written =
-      std::to_chars(fixed.data(), fixed.data() + fixed.size(), value, std::chars_format::fixed);
-  if (written.ec != std::errc()) return std::nullopt;
-  const std::string_view plain(fixed.data(), static_cast<std::size_t>(written.ptr - fixed.data()));
-  return plain.find_first_of("eE") == std::string_view::npos ? parse_epoch(plain) : std::nullopt;
+  return Instant{nanos, unit};
 }
 
 }  // namespace
@@ -127,13 +182,12 @@ std::optional<Instant> parse_instant(std::string_view text) {
 std::optional<Instant> parse_timestamp(std::string_view seconds, std::string_view nanos) {
   const auto whole = parse_epoch(trimmed(seconds));
   if (!whole || whole->unit != kNanosPerSecond) return std::nullopt;
-  Nanos fraction = 0;
-  if (nanos.empty()) nanos = "0";
-  const char* end = nanos.data() + nanos.size();
-  const auto read = std::from_chars(nanos.data(), end, fraction);
-  if (read.ec != std::errc() || read.ptr != end || fraction < 0 || fraction >= kNanosPerSecond)
-    return std::nullopt;
-  return Instant{whole->time + fraction, 1};
+  if (is_unknown(nanos)) return Instant{whole->time, 1};
+  const auto fraction = Decimal::read(trimmed(nanos));
+  if (!fraction || fraction->is_negative() || fraction->has_fraction()) return std::nullopt;
+  const auto read = fraction->whole();
+  if (!read || *read >= kNanosPerSecond) return std::nullopt;
+  return Instant{whole->time + *read, 1};
 }
 
 std::optional<Priority> parse_priority(std::string_view text) {

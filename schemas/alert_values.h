@@ -45,8 +45,8 @@ struct Instant {
 };
 
 /// RFC 3339 with any fraction and zone; seconds, milliseconds, microseconds or nanoseconds since
-/// the epoch, told apart by magnitude, with decimals or an exponent. A zone after `Z` (`Z+2`, seen
-/// in Falco's documentation) says nothing: `Z` counts.
+/// the epoch, told apart by magnitude, in any notation of JSON's, exactly. A zone after `Z` (`Z+2`,
+/// seen in Falco's documentation) says nothing: `Z` counts.
 std::optional<Instant> parse_instant(std::string_view text);
 
 /// protobuf's Timestamp, of Falco's gRPC output: {"seconds":1,"nanos":2}, its numbers as text or

@@ -45,6 +45,7 @@ class TagList {
   /// Starts anew; the strings in `tags` are used again.
   void start(std::vector<std::string>& tags);
   void add(std::string_view text);
+  bool empty() const { return count_ == 0; }
   /// True if some were cut or left out.
   bool finish();
 

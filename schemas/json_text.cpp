@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "schemas/alert_values.h"
 #include "schemas/ascii.h"
 #include "schemas/utf8.h"
 
@@ -201,12 +202,22 @@ std::optional<JsonItem> take_item(std::string_view& rest) {
   return value ? std::optional(JsonItem{key, *value}) : std::nullopt;
 }
 
+bool says_nothing(std::string_view token) {
+  constexpr std::size_t kLongest = std::string_view(R"("\u003c\u004e\u0041\u003e")").size();
+  return token == "null" ||
+         (token.starts_with('"') && token.size() <= kLongest && is_unknown(unescaped(token)));
+}
+
 std::string_view member_of(std::string_view object, std::string_view key) {
   if (!object.starts_with('{')) return {};
   object.remove_prefix(1);
-  while (const auto item = take_item(object))
-    if (unescaped(item->key) == key) return item->value;
-  return {};
+  std::string_view first;
+  while (const auto item = take_item(object)) {
+    if (unescaped(item->key) != key) continue;
+    if (!says_nothing(item->value)) return item->value;
+    if (first.empty()) first = item->value;
+  }
+  return first;
 }
 
 std::optional<Unescaped> unescape(std::span<char> text) {

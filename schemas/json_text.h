@@ -30,7 +30,11 @@ struct JsonItem {
 };
 std::optional<JsonItem> take_item(std::string_view& rest);
 
-/// The value of the first member of that name in a well-formed object; empty: none.
+/// null, "" or "<NA>", however it is escaped: as good as no value.
+bool says_nothing(std::string_view token);
+
+/// The value of the first member of that name in a well-formed object that says something, or of
+/// the first; empty: none.
 std::string_view member_of(std::string_view object, std::string_view key);
 
 /// What a string token says, written over what stands between its quotes; nothing if an escape is

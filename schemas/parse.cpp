@@ -82,7 +82,8 @@ struct AlertParser::Impl {
   std::string scratch;
   FieldList fields;
   Escapes escapes{{}};
-  unsigned seen = 0;
+  unsigned seen = 0;   // AlertKey, one bit each
+  unsigned known = 0;  // those that say something: of equal keys the first of these counts
   TagList tags;
   bool truncated = false;
   std::optional<Priority> priority;
@@ -127,7 +128,7 @@ std::optional<Rejection> AlertParser::Impl::read(std::string_view record, Alert&
     text->clear();
   tags.start(alert.tags);
   fields.start(alert.fields);
-  seen = 0;
+  seen = known = 0;
   truncated = false;
   priority.reset();
   time = shipper_time = std::nullopt;
@@ -141,7 +142,7 @@ std::optional<Rejection> AlertParser::Impl::read(std::string_view record, Alert&
   if (alert.rule.empty()) return Rejection{ParseError::kNotAnAlert, "no `rule` at its top level"};
   if ((seen & kSpecVersion) != 0 && (seen & kOutputFields) == 0)
     return Rejection{ParseError::kNotAnAlert, "a CloudEvent, whose data hold no alert"};
-  if ((seen & kTime) == 0) time = shipper_time;
+  if ((known & kTime) == 0) time = shipper_time;
   if (!time) {
     return Rejection{ParseError::kNoTime,
                      seen & kTime ? "`time` is neither RFC 3339 nor a number since the epoch"
@@ -159,9 +160,8 @@ std::optional<Rejection> AlertParser::Impl::read(std::string_view record, Alert&
 
 bool AlertParser::Impl::read_top(std::string_view name, Alert& alert) {
   const AlertKey key = alert_key(name);
-  const bool wanted = key != kOther && (seen & key) == 0;  // the first of two equal keys counts
   seen |= key;
-  if (wanted) return read_key(key, alert);
+  if (key != kOther && (known & key) == 0) return read_key(key, alert);
   if (key == kOther && name.starts_with(kFlatPrefix))
     return collect_member({}, name.substr(kFlatPrefix.size()), 0);
   return skip();
@@ -169,7 +169,10 @@ bool AlertParser::Impl::read_top(std::string_view name, Alert& alert) {
 
 bool AlertParser::Impl::read_key(AlertKey key, Alert& alert) {
   const char first = walk.peek();
-  if (first == '{' && key == kOutputFields) return collect({}, 0);
+  if (first == '{' && key == kOutputFields) {
+    known |= key;
+    return collect({}, 0);
+  }
   if (first == '{' && key == kTime) return read_time();
   if (first == '[' && key == kTags) return read_tags();
   return is_nested(first) ? skip() : read_text(key, alert);
@@ -179,9 +182,11 @@ bool AlertParser::Impl::read_text(AlertKey key, Alert& alert) {
   const bool is_string = walk.peek() == '"';
   std::string_view text;
   if (!scalar(text)) return false;
+  if (is_unknown(text) || (key == kRule && !is_string)) return true;
+  known |= key;
   switch (key) {
     case kRule:
-      if (is_string) assign(alert.rule, text);
+      assign(alert.rule, text);
       break;
     case kTime:
       time = parse_instant(text);
@@ -212,6 +217,7 @@ bool AlertParser::Impl::read_text(AlertKey key, Alert& alert) {
         tags.add(text.substr(0, comma));
         text.remove_prefix(std::min(comma + 1, text.size()));
       }
+      if (tags.empty()) known &= ~kTags;
       break;
     case kOutputFields:
       return collect_text(trimmed(text), alert);
@@ -228,8 +234,10 @@ bool AlertParser::Impl::read_time() {
   const bool whole = for_each_member([&](std::string_view name) {
     std::string_view other;
     std::string_view& text = name == "seconds" ? seconds : name == "nanos" ? nanos : other;
-    return is_nested(walk.peek()) ? skip() : scalar(text);
+    return is_nested(walk.peek()) || !is_unknown(text) ? skip() : scalar(text);
   });
+  if (is_unknown(seconds)) return whole;
+  known |= kTime;
   time = parse_timestamp(seconds, nanos);
   return whole;
 }
@@ -240,6 +248,7 @@ bool AlertParser::Impl::read_tags() {
     std::string_view text;
     if (!string(text)) return false;
     tags.add(text);
+    if (!tags.empty()) known |= kTags;
     return true;
   });
 }
@@ -328,9 +337,7 @@ bool AlertParser::Impl::join(std::string_view& text) {
   return whole;
 }
 
-void AlertParser::Impl::assign(std::string& to, std::string_view text) {
-  to.assign(is_unknown(text) ? std::string_view() : cut(text));
-}
+void AlertParser::Impl::assign(std::string& to, std::string_view text) { to.assign(cut(text)); }
 
 std::string_view AlertParser::Impl::cut(std::string_view text) {
   const std::string_view whole = cut_utf8(text, limits.string_bytes);

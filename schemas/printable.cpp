@@ -7,8 +7,6 @@
 #include <array>
 #include <cstdint>
 
-#include "schemas/ascii.h"
-
 namespace gyre::schemas {
 
 namespace {
@@ -50,9 +48,7 @@ bool is_unseen(std::uint32_t code) {
   return range != kUnseen.end() && range->first <= code;
 }
 
-bool is_plain(std::string_view text) {
-  return all_of(text, [](char c) { return c >= ' ' && c < 0x7F; });
-}
+bool is_plain(std::string_view text) { return plain_bytes(text, 0) == text.size(); }
 
 template <typename Sign>
 std::string replaced(std::string_view text, const Sign& sign) {
@@ -70,6 +66,12 @@ std::string replaced(std::string_view text, const Sign& sign) {
 }
 
 }  // namespace
+
+std::size_t plain_bytes(std::string_view text, std::size_t from) {
+  std::size_t at = from;
+  while (at < text.size() && text[at] >= ' ' && text[at] < 0x7F) ++at;
+  return at - from;
+}
 
 std::size_t unprintable_bytes(std::string_view text, std::size_t at) {
   const Character one = character_at(text, at);

@@ -10,6 +10,9 @@
 // holds one is not the name that it looks like.
 namespace gyre::schemas {
 
+/// How many of the bytes from `from` on are ASCII that is seen, until the first that is not.
+std::size_t plain_bytes(std::string_view text, std::size_t from);
+
 /// Length of the unseen character at `at`, 0 if another one stands there.
 std::size_t unprintable_bytes(std::string_view text, std::size_t at);
 

@@ -252,11 +252,17 @@ void merge(records::Counts& into, const records::Counts& from) {
   outcome.set_unknown(outcome.unknown() + from.outcome().unknown());
 }
 
+Nanos earlier(Nanos one, Nanos other) {
+  return one == 0 || other == 0 ? std::max(one, other) : std::min(one, other);
+}
+
 void merge(records::Contribution& into, const records::Contribution& from) {
   records::Counts added = into.added();
   merge(added, from.added());
+  const Nanos first = earlier(into.added_first(), from.added_first());
   if (from.second() >= into.second()) into = from;
   *into.mutable_added() = std::move(added);
+  into.set_added_first(first);
 }
 
 void count_outcome(Outcome outcome, records::OutcomeCounts& counts) {

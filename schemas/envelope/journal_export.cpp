@@ -50,7 +50,7 @@ std::optional<JournalEntry> take_journal_entry(std::string_view& text) {
     const auto field = take_field(text);
     if (!field) return std::nullopt;
     if (field->name == "MESSAGE" && entry.message.empty()) entry.message = field->value;
-    if (field->name == "__REALTIME_TIMESTAMP") {
+    if (field->name == "__REALTIME_TIMESTAMP" && entry.time == kNoTime) {
       const auto instant = parse_instant(field->value);
       if (instant) entry.time = instant->latest();
     }

@@ -121,7 +121,8 @@ bool known(std::string_view key) {
   return held || key == kAttributes;
 }
 
-// The known top-level members, the first of equal keys. Bounded by the number of known keys.
+// The known top-level members, of equal keys the first that says something. Bounded by the number
+// of known keys.
 class Members {
  public:
   explicit Members(std::string_view object) {
@@ -130,8 +131,7 @@ class Members {
   }
 
   std::string_view operator[](std::string_view key) const {
-    const auto at = std::find_if(members_.begin(), members_.end(),
-                                 [&](const Member& member) { return member.key == key; });
+    const auto at = find(key);
     return at == members_.end() ? std::string_view() : at->value;
   }
   bool has(std::string_view key) const { return !(*this)[key].empty(); }
@@ -156,7 +156,16 @@ class Members {
       while (const auto item = take_item(event))
         if (unescaped(item->key) == "original") add("event.original", item->value);
     }
-    if (known(key) && !has(key)) members_.push_back({std::move(key), value});
+    if (!known(key)) return;
+    const auto at = find(key);
+    if (at == members_.end())
+      members_.push_back({std::move(key), value});
+    else if (says_nothing(at->value))
+      members_[static_cast<std::size_t>(at - members_.begin())].value = value;
+  }
+  std::vector<Member>::const_iterator find(std::string_view key) const {
+    return std::find_if(members_.begin(), members_.end(),
+                        [&](const Member& member) { return member.key == key; });
   }
 
   std::vector<Member> members_;

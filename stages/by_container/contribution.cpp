@@ -95,6 +95,14 @@ records::Counts added(const records::Counts& before, const records::Counts& now)
   return added;
 }
 
+bool has_news(const records::Episode& episode) {
+  return episode.counts().alerts() > episode.contributed().counts().alerts();
+}
+
+bool has_copies(const records::Episode& episode) {
+  return episode.counts().duplicates() > episode.contributed().counts().duplicates();
+}
+
 records::Contribution make(std::string_view finding_key, const records::Series& series,
                            const records::Episode& episode, const records::EntityState& entity,
                            Second now, const Playbooks& playbooks) {
@@ -112,6 +120,7 @@ records::Contribution make(std::string_view finding_key, const records::Series& 
   made.set_last(episode.summary().last());
   made.set_priority(episode.summary().priority());
   *made.mutable_added() = added(episode.contributed().counts(), episode.counts());
+  made.set_added_first(episode.added_first());
   made.set_severity(static_cast<std::uint32_t>(judgement.severity));
   made.set_verdict(static_cast<std::uint32_t>(judgement.verdict));
   made.set_attention(static_cast<std::uint32_t>(judgement.attention));
@@ -154,14 +163,15 @@ void contribute(std::string_view finding_key, records::Series& series,
   // An overflow finding holds many patterns: what it shares with another one means nothing.
   if (is_about_sensor(series) || series.overflow()) return;
   for (const records::Episode& episode : dropped)
-    if (episode.counts().alerts() > episode.contributed().counts().alerts())
+    if (has_news(episode) || has_copies(episode))
       contributions.push_back(make(finding_key, series, episode, entity, now, playbooks));
   for (records::Episode& episode : *series.mutable_episodes()) {
     if (episode.revision() == 0) continue;
     const records::Contributed& said = episode.contributed();
     const bool judged = episode.published().severity() != said.severity() ||
                         episode.published().verdict() != said.verdict();
-    const bool news = episode.counts().alerts() > said.counts().alerts();
+    // Copies of what is open are told at its close at the latest.
+    const bool news = has_news(episode) || (episode.closed() && has_copies(episode));
     const Second next = said.second() + kContributeEvery;
     const bool due = !episode.has_contributed() || judged || (episode.closed() && !said.closed()) ||
                      (news && next <= now);
@@ -173,6 +183,7 @@ void contribute(std::string_view finding_key, records::Series& series,
       saying.set_severity(episode.published().severity());
       saying.set_verdict(episode.published().verdict());
       saying.set_closed(episode.closed());
+      episode.clear_added_first();
     } else if (news) {
       series.set_due(series.due() == 0 ? next : std::min(series.due(), next));
     }

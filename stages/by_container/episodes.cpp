@@ -25,6 +25,7 @@ void fold(const records::Summary& summary, const records::Counts& counts,
   if (counts.alerts() == 0) return;
   episode.set_dirty(true);
   episode.set_said_ahead(false);
+  episode.set_added_first(schemas::earlier(episode.added_first(), summary.first()));
 }
 
 bool is_published(const records::Episode& episode) { return episode.revision() > 0; }

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "schemas/sighting.h"
+#include "stages/by_container/asking.h"
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/episodes.h"
 #include "stages/by_container/flash.h"
@@ -52,11 +53,6 @@ int magnitude(std::uint64_t count) {
   return digits;
 }
 
-std::uint32_t users_of(const records::Episode& episode) {
-  const records::Values* users = schemas::find_field(episode.summary(), "user.name");
-  return users == nullptr ? 0 : static_cast<std::uint32_t>(users->values_size());
-}
-
 // Nothing came for the gap, and the watermark says that nothing can come any more.
 Second quiet_at(const records::Episode& episode, const FindingConfig& config) {
   return second_of(episode.summary().last()) + config.gap + config.lateness + 1;
@@ -77,9 +73,11 @@ bool fell(const Judgement& judgement, const records::Said& said) {
 // another class of verdict waits: a share of failures may cross a border many times.
 std::string_view break_through(const records::Episode& episode, const Judgement& judgement) {
   const records::Published& said = episode.published();
-  if (!said.effect() && judgement.effect_observed && said.blocked() > 0) return "success";
+  if (!said.effect() && judgement.effect_observed &&
+      (said.blocked() > 0 || number(judgement.attention) > said.attention()))
+    return "success";
   if (number(judgement.severity) > said.peak_severity()) return "severity";
-  if (users_of(episode) > said.users()) return "new_actor";
+  if (users_seen(episode) > said.users()) return "new_actor";
   if (number(judgement.verdict) != said.verdict() ||
       number(judgement.confidence) != said.confidence())
     return "verdict";
@@ -127,7 +125,9 @@ class KeyDecision {
   const FindingConfig& config() const { return context_.config; }
 
   Judgement judged(const records::Episode& episode) const {
-    return judge(series_, episode, context_.entity, context_.playbooks);
+    Judgement judgement = judge(series_, episode, context_.entity, context_.playbooks);
+    cover(key_, episode, context_, judgement);
+    return judgement;
   }
 
   std::vector<records::BlindSpot> blind_spots(const records::Episode& episode) const {
@@ -191,6 +191,7 @@ class KeyDecision {
 
   // A revision as the seconds decide it, whether or not it has to be written.
   void decided(records::Episode& episode, const Judgement& judgement) {
+    const bool first = episode.published_second() == 0;
     episode.set_published_second(context_.now);
     episode.set_dirty(false);
     episode.set_card_changed(false);
@@ -205,11 +206,14 @@ class KeyDecision {
     said.set_verdict(number(judgement.verdict));
     said.set_confidence(number(judgement.confidence));
     said.set_attention(number(judgement.attention));
-    said.set_users(users_of(episode));
+    said.set_users(users_seen(episode));
     // Of two revisions in one second, the second says all.
     std::erase_if(told_, [&](const Told& told) { return told.member.id() == episode.id(); });
-    told_.push_back({member_of(key_, series_, episode, judgement), judgement.counts_for_incidents,
-                     episode.incident_id()});
+    told_.push_back({.member = member_of(key_, series_, episode, judgement),
+                     .counts_for_incidents = judgement.counts_for_incidents,
+                     .incident_id = episode.incident_id(),
+                     .asks_incident = judgement.left_to_incident && first,
+                     .asked = asked_by(key_, episode, judgement)});
   }
 
   // The second revision of what was flashed: all that is known by now, be it due or not.
@@ -241,8 +245,13 @@ class KeyDecision {
 
   // Says it, and says a fall as what it is.
   void say(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
-    const bool lower = episode.revision() > 0 && fell(judgement, episode.said());
-    publish(episode, judgement, lower ? "verdict" : reason);
+    const bool again = episode.revision() > 0;
+    const bool rose = number(judgement.attention) > episode.said().peak_attention();
+    if (again && fell(judgement, episode.said()))
+      reason = "verdict";
+    else if (again && rose && reason != "success" && reason != "verdict" && !episode.closed())
+      reason = "severity";  // of what it asks for
+    publish(episode, judgement, reason);
   }
 
   bool has_news(const records::Episode& episode) const {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +18,9 @@ namespace gyre::stages {
 struct Told {
   records::Member member;
   bool counts_for_incidents = true;
-  std::string incident_id;  ///< that it belongs to so far; empty: none
+  std::string incident_id;     ///< that it belongs to so far; empty: none
+  bool asks_incident = false;  ///< the incident that it joins is to ask for it
+  std::optional<records::Asked> asked = {};
 };
 
 /// What came of the decision of a finding key.
@@ -35,6 +39,8 @@ struct FindingContext {
   const records::EntityState* sensor;  ///< of the host whose sensor saw it; null: none
   const records::Flash* flash;         ///< of this key, not settled yet; null: none
   bool card_changed;                   ///< the entity's card, at this second
+  const FindingConfig& incidents;      ///< what holds for the entity's incidents
+  std::size_t told = 0;                ///< findings of the entity published this second already
 };
 
 /// A new series is of the key that the sighting has.

@@ -99,7 +99,8 @@ void flash(const records::Sighting& sighting, std::string_view entity_hash, Seco
                  .entity = card,
                  .sensor = sensor ? &*sensor : nullptr,
                  .flash = nullptr,
-                 .card_changed = false},
+                 .card_changed = false,
+                 .incidents = everywhere.of(sighting.entity().tenant())},
                 reports);
 
   records::Flash& flash = *entity.add_flashes();

@@ -24,8 +24,9 @@ std::uint32_t number(Enumeration value) {
   return static_cast<std::uint32_t>(value);
 }
 
+// With those said already: who showed one may have been left out since (ruling 31).
 std::set<std::string> tactics_of(const records::Incident& incident) {
-  std::set<std::string> tactics;
+  std::set<std::string> tactics(incident.tactics().begin(), incident.tactics().end());
   for (const records::Member& member : incident.members())
     tactics.insert(member.tactics().begin(), member.tactics().end());
   return tactics;
@@ -76,6 +77,7 @@ class IncidentDecision {
     }
     put_member(told.member, members);
     if (open()) adopt(told.member);
+    asks_ = asks_ || told.asks_incident;
     if (const auto evicted = evict_beyond_limit(members)) leave_out(*evicted);
   }
 
@@ -94,9 +96,13 @@ class IncidentDecision {
   bool open() const { return entity_.has_incident(); }
   records::Incident& incident() { return *entity_.mutable_incident(); }
 
-  // The quiet begins with the last sighting, or with the opening, which was news.
+  // The quiet begins with the last sighting, or with the opening, which was news. Findings may be
+  // forgotten before it is over.
   Second quiet_since() const {
-    return std::max(second_of(entity_.incident().last()), entity_.incident().opened_second());
+    const records::Incident& now = entity_.incident();
+    Nanos last = std::max(now.last(), now.left_out().last());
+    for (const records::Member& member : now.members()) last = std::max(last, member.last());
+    return std::max(second_of(last), now.opened_second());
   }
 
   Second quiet_at() const { return quiet_since() + config_.incident_gap + config_.lateness + 1; }
@@ -219,7 +225,10 @@ class IncidentDecision {
 
   void continue_open() {
     const Judgement judgement = judge_incident(incident());
-    if (const auto reason = break_through(judgement); !reason.empty()) publish(judgement, reason);
+    std::string_view reason = break_through(judgement);
+    // Somebody who joins would have asked for somebody.
+    if (reason.empty() && asks_) reason = fell(judgement) ? "verdict" : "members";
+    if (!reason.empty()) publish(judgement, reason);
     if (now_ < closes_at()) return;
     look_for_newer();
     if (now_ < closes_at()) return;
@@ -295,6 +304,7 @@ class IncidentDecision {
   const records::EntityState* sensor_;
   state::Transaction& state_;
   std::vector<schemas::Report>& reports_;
+  bool asks_ = false;  ///< a finding that joined leaves it to the incident
 };
 
 }  // namespace

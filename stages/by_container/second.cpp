@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
+#include "stages/by_container/asking.h"
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/card.h"
 #include "stages/by_container/contribution.h"
@@ -39,8 +40,17 @@ Second longest_story(const FindingConfig& everywhere) {
 std::size_t SecondDecision::decide(records::Counters& counters) {
   state::Due due = state_.take_due(now_, config_.slice, kOfOneHome);
   for (const records::Sighting& sighting : due.sightings) learn(sighting);
-  // In the order of the keys, then of the seconds: who gets a place depends on nothing else.
-  for (records::Sighting& sighting : due.sightings) place(std::move(sighting), counters);
+  // In the order of the keys, then of the seconds: who gets a place depends on nothing else. Copies
+  // last whose alert may be among them.
+  std::vector<records::Sighting> copies;
+  for (records::Sighting& sighting : due.sightings) {
+    const bool only_copies = sighting.counts().alerts() == 0;
+    if (only_copies && !knows_place(sighting, work(sighting.entity()).entity))
+      copies.push_back(std::move(sighting));
+    else
+      place(std::move(sighting), counters);
+  }
+  for (records::Sighting& sighting : copies) place(std::move(sighting), counters);
   wake(due.timers);
   for (const auto& [key, of_key] : findings_) decide_key(key, of_key, counters);
   for (auto& [hash, work] : entities_) decide_entity(hash, work);
@@ -161,7 +171,9 @@ void SecondDecision::decide_key(const std::string& key,
                                .entity = of_entity.entity,
                                .sensor = host ? &work(*host).entity : nullptr,
                                .flash = find_flash(key, of_entity.entity),
-                               .card_changed = of_entity.card_changed};
+                               .card_changed = of_entity.card_changed,
+                               .incidents = config_.of(series.entity().tenant()),
+                               .told = of_entity.told.size()};
   const auto [told, dropped] = decide_finding(key, series, sightings, context, counters, reports_);
   contribute(key, series, dropped, of_entity.entity, now_, playbooks_, contributions_);
   CHECK(series.due() == 0 || series.due() > now_);
@@ -176,7 +188,10 @@ void SecondDecision::decide_key(const std::string& key,
   } else {
     state_.put(key, series);
   }
-  if (!of_sensor) of_entity.told.insert(of_entity.told.end(), told.begin(), told.end());
+  if (of_sensor) return;
+  for (const Told& one : told)
+    if (one.asked) remember(*one.asked, now_, of_entity.entity);
+  of_entity.told.insert(of_entity.told.end(), told.begin(), told.end());
 }
 
 void SecondDecision::decide_entity(const std::string& hash, Work& work) {

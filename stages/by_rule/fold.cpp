@@ -155,6 +155,7 @@ OutbreakContent fold(const records::Group& group, std::string_view rule_key,
     content.priority = std::min(content.priority, told.priority());
     ++content.entities;
     if (!newest.counting()) ++content.known;
+    if (told.counts().alerts() == 0) ++content.elsewhere;
     content.earliest.push_back(
         {schemas::entity_key(newest.entity()), newest.finding_id(), told.first()});
     if (newest.entity().kind() == records::Entity::CONTAINER ||

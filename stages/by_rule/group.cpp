@@ -24,6 +24,10 @@ int magnitude(std::uint64_t count) {
 // Half of a threshold, the smallest number that is not below it.
 int half(std::uint32_t threshold) { return static_cast<int>((threshold + 1) / 2); }
 
+std::uint64_t arrivals(const records::Counts& counts) {
+  return counts.alerts() + counts.duplicates();
+}
+
 void add_place(google::protobuf::RepeatedPtrField<std::string>& places, const std::string& place) {
   if (place.empty() || places.size() == kPlaces) return;
   if (std::find(places.begin(), places.end(), place) != places.end()) return;
@@ -106,7 +110,7 @@ std::string_view GroupDecision::rule_key() const {
 
 Nanos GroupDecision::window() const { return window_of(group_, config_) * kNanosPerSecond; }
 
-void GroupDecision::try_open() {
+std::vector<BegunWith> GroupDecision::try_open() {
   Nanos anchor = (now_ - kStaleness) * kNanosPerSecond;
   for (const Dimension& dimension : dimensions())
     if (!dimension.newest.empty()) anchor = std::max(anchor, dimension.newest.begin()->last());
@@ -117,7 +121,7 @@ void GroupDecision::try_open() {
            dimension.newest.Get(threshold - 1).last() >= from;
   };
   const auto all = dimensions();
-  if (std::none_of(all.begin(), all.end(), reached)) return;
+  if (std::none_of(all.begin(), all.end(), reached)) return {};
 
   records::Outbreak& outbreak = *group_.mutable_outbreak();
   // Two of one key open at least the quiet time apart (ruling 20).
@@ -129,14 +133,18 @@ void GroupDecision::try_open() {
   group_.set_last_id(outbreak.id());
   ++open_;
   const std::string_view workload = std::string_view(key_).substr(sizeof(Id128));
+  std::vector<BegunWith> begun;
   for (auto& [finding_key, member] : state_.members(rule_key())) {
-    if (!workload.empty() && workload_of(member.newest()) != workload) continue;
+    std::string of = workload_of(member.newest());
+    if (!workload.empty() && of != workload) continue;
     if (!tell(group_, member)) continue;
     state_.put(rule_key(), finding_key, member);
     outbreak.set_entities(outbreak.entities() + 1);
     note_place(member.newest());
+    begun.push_back({std::move(of), finding_key});
   }
   publish("opened", "");
+  return begun;
 }
 
 void GroupDecision::note_place(const records::Contribution& newest) {
@@ -146,17 +154,22 @@ void GroupDecision::note_place(const records::Contribution& newest) {
 
 void GroupDecision::go_on(std::vector<Joined>& joined) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
+  const auto told = [&](const records::OutbreakMember& member) -> const records::Counts& {
+    return account_of(member, group_).told().counts();
+  };
   bool judge_again = false;
   for (Joined& each : joined) {
-    outbreak.set_dirty(outbreak.dirty() || each.contribution.added().alerts() > 0);
     if (!each.kept) {
       if (!each.contribution.counting()) continue;
       schemas::merge(*outbreak.mutable_beyond(), each.contribution.added());
       outbreak.set_capped(true);
+      outbreak.set_dirty(outbreak.dirty() || arrivals(each.contribution.added()) > 0);
       continue;
     }
     const bool belonged = belongs(each.member, group_);
+    const std::uint64_t before = belonged ? arrivals(told(each.member)) : 0;
     if (!tell(group_, each.member)) continue;
+    outbreak.set_dirty(outbreak.dirty() || !belonged || arrivals(told(each.member)) > before);
     state_.put(rule_key(), each.contribution.finding_key(), each.member);
     if (!belonged) outbreak.set_entities(outbreak.entities() + 1);
     note_place(each.member.newest());

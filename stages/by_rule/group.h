@@ -22,6 +22,12 @@ struct Joined {
   bool kept = false;  ///< else the cap left it out: only its counts and its newest sighting count
 };
 
+/// A member that an outbreak has begun to tell of.
+struct BegunWith {
+  std::string workload;  ///< hash; empty: none
+  std::string finding_key;
+};
+
 /// Puts `key` into a list of the newest `most`.
 void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
                  const std::string& key, Nanos last, std::uint32_t most);
@@ -35,8 +41,8 @@ class GroupDecision {
                 const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
                 std::int64_t& open, std::vector<schemas::Report>& reports);
 
-  /// Opens an outbreak if the threshold is reached (DESIGN 7).
-  void try_open();
+  /// Opens an outbreak if the threshold is reached (DESIGN 7). Whom it tells of.
+  std::vector<BegunWith> try_open();
   /// Takes note of who joined the open outbreak, says what is worth a revision.
   void go_on(std::vector<Joined>& joined);
   /// Closes the open outbreak if it is time.

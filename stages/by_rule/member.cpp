@@ -13,20 +13,67 @@ namespace {
 
 constexpr Second kSpans = 24;
 
-// More than two windows have: a bound, not a rule.
-constexpr int kSpansKept = 96;
+// More than two windows and the longest outbreak have: a bound, not a rule.
+constexpr int kTalliesKept = 128;
 
 records::Account& account_of(records::OutbreakMember& member, const records::Group& group) {
   return group.has_workload() ? *member.mutable_recurring() : *member.mutable_everywhere();
 }
 
+bool is_sighting(const records::Tally& tally) {
+  return tally.counts().alerts() > 0 || tally.counted();
+}
+
+// What is no sighting has no say in when there was one.
 void add(const records::Tally& from, records::Tally& into) {
   const bool is_new = into.last() == 0;
-  into.set_first(is_new ? from.first() : std::min(into.first(), from.first()));
-  into.set_last(std::max(into.last(), from.last()));
-  into.set_priority(is_new ? from.priority() : std::min(into.priority(), from.priority()));
+  if (is_new || (is_sighting(from) && !is_sighting(into))) {
+    into.set_first(from.first());
+    into.set_last(from.last());
+    into.set_priority(from.priority());
+  } else if (is_sighting(from) == is_sighting(into)) {
+    into.set_first(std::min(into.first(), from.first()));
+    into.set_last(std::max(into.last(), from.last()));
+    into.set_priority(std::min(into.priority(), from.priority()));
+  }
+  into.set_counted(into.counted() || from.counted());
   schemas::merge(*into.mutable_counts(), from.counts());
 }
+
+// Which tallies every outbreak, open or to come, tells together or not at all.
+class Spans {
+ public:
+  Spans(const records::Group& everywhere, Second now, const OutbreakConfig& config)
+      : window_(config.window),
+        recurring_window_(config.recurring_window),
+        reach_(count_from((now - kStaleness - config.window) * kNanosPerSecond, config.window)),
+        from_(everywhere.has_outbreak() ? everywhere.outbreak().from() : reach_),
+        gone_(count_from(
+            (now - kStaleness - config.recurring_window - config.max_age) * kNanosPerSecond,
+            config.recurring_window)) {}
+
+  bool is_one(const records::Tally& a, const records::Tally& b) const {
+    return a.counted() == b.counted() && wide(a) == wide(b) &&
+           (a.counted() ||
+            count_from(a.last(), recurring_window_) == count_from(b.last(), recurring_window_));
+  }
+  // No outbreak asks for it any more; for what is counted, those over hosts and workloads alone do.
+  bool is_over(const records::Tally& tally) const {
+    return tally.last() < (tally.counted() ? std::min(reach_, from_) : gone_);
+  }
+
+ private:
+  Nanos wide(const records::Tally& tally) const {
+    if (tally.last() >= reach_) return count_from(tally.last(), window_);
+    return tally.last() >= from_ ? 1 : 0;
+  }
+
+  Second window_;
+  Second recurring_window_;
+  Nanos reach_;  ///< where the next outbreak over hosts and workloads may begin at the earliest
+  Nanos from_;   ///< where the open one begins
+  Nanos gone_;   ///< before the oldest that may be open began
+};
 
 }  // namespace
 
@@ -74,39 +121,33 @@ const records::Account& account_of(const records::OutbreakMember& member,
   return group.has_workload() ? member.recurring() : member.everywhere();
 }
 
-records::Tally tally_of(const records::Contribution& contribution,
-                        const records::OutbreakMember& member) {
+records::Tally tally_of(const records::Contribution& contribution) {
   records::Tally tally;
-  // What a finding adds came since its last contribution; when it began is no news.
-  const records::Contribution& before = member.newest();
-  const bool goes_on =
-      before.finding_id() == contribution.finding_id() && before.first() <= contribution.first();
-  tally.set_first(goes_on ? contribution.last() : contribution.first());
+  tally.set_first(contribution.added_first());
   tally.set_last(contribution.last());
   tally.set_priority(contribution.priority());
   *tally.mutable_counts() = contribution.added();
   return tally;
 }
 
-void note(const records::Tally& tally, const records::Group& group, const OutbreakConfig& config,
-          records::OutbreakMember& member) {
-  records::Account& account = account_of(member, group);
-  auto& untold = *account.mutable_untold();
-  if (tally.counts().alerts() == 0) {
-    if (belongs(member, group))
-      schemas::merge(*account.mutable_told()->mutable_counts(), tally.counts());
-    else if (!untold.empty())
-      schemas::merge(*untold[untold.size() - 1].mutable_counts(), tally.counts());
-    return;
-  }
-  const Second window = window_of(group, config);
-  const auto same = std::find_if(untold.begin(), untold.end(), [&](const records::Tally& known) {
-    return count_from(known.last(), window) == count_from(tally.last(), window);
+void note(const records::Tally& tally, const records::Group& everywhere, Second now,
+          const OutbreakConfig& config, records::OutbreakMember& member) {
+  const Spans spans(everywhere, now, config);
+  auto& untold = *member.mutable_untold();
+  if (tally.counts().alerts() > 0 || tally.counts().duplicates() > 0) *untold.Add() = tally;
+  std::sort(untold.begin(), untold.end(), [](const records::Tally& a, const records::Tally& b) {
+    return std::pair(a.counted(), a.last()) < std::pair(b.counted(), b.last());
   });
-  add(tally, same == untold.end() ? *untold.Add() : *same);
-  std::sort(untold.begin(), untold.end(),
-            [](const auto& a, const auto& b) { return a.last() < b.last(); });
-  if (untold.size() > kSpansKept) untold.DeleteSubrange(0, 1);
+  int kept = 0;
+  for (int i = 0; i < untold.size(); ++i) {
+    if (spans.is_over(untold[i])) continue;
+    if (kept > 0 && spans.is_one(untold[kept - 1], untold[i]))
+      add(untold[i], untold[kept - 1]);
+    else if (kept++ != i)
+      untold[kept - 1].Swap(&untold[i]);
+  }
+  untold.DeleteSubrange(kept, untold.size() - kept);
+  if (kept > kTalliesKept) untold.DeleteSubrange(0, kept - kTalliesKept);
 }
 
 bool belongs(const records::OutbreakMember& member, const records::Group& group) {
@@ -116,32 +157,45 @@ bool belongs(const records::OutbreakMember& member, const records::Group& group)
 bool tell(const records::Group& group, records::OutbreakMember& member) {
   const bool belonged = belongs(member, group);
   if (!group.has_outbreak() || (!belonged && !member.newest().counting())) return belonged;
-  records::Account& account = account_of(member, group);
   const Nanos from = group.outbreak().from();
-  records::Account told;
-  told.set_told_in(group.outbreak().id());
-  if (belonged) *told.mutable_told() = account.told();
-  bool any = belonged;
-  for (records::Tally& tally : *account.mutable_untold()) {
-    if (tally.last() < from) {
-      *told.add_untold() = tally;
+  const auto tells = [&](const records::Tally& tally) {
+    return tally.last() >= from && !(group.has_workload() && tally.counted());
+  };
+  const auto& untold = member.untold();
+  if (!belonged && std::none_of(untold.begin(), untold.end(), [&](const records::Tally& tally) {
+        return tells(tally) && is_sighting(tally);
+      }))
+    return false;
+  records::Account& account = account_of(member, group);
+  if (!belonged) account.Clear();
+  account.set_told_in(group.outbreak().id());
+  google::protobuf::RepeatedPtrField<records::Tally> rest;
+  for (const records::Tally& tally : untold) {
+    if (!tells(tally)) {
+      *rest.Add() = tally;
       continue;
     }
-    tally.set_first(std::max(tally.first(), from));
-    add(tally, *told.mutable_told());
-    any = true;
+    if (group.has_workload() && is_sighting(tally)) {
+      records::Tally& seen = *rest.Add();
+      seen = tally;
+      seen.clear_counts();
+      seen.set_counted(true);
+    }
+    records::Tally told = tally;
+    told.set_first(std::max(tally.first(), from));
+    add(told, *account.mutable_told());
   }
-  if (any) account = std::move(told);
-  return any;
+  *member.mutable_untold() = std::move(rest);
+  return true;
 }
 
 std::optional<Nanos> newest_sighting(const records::OutbreakMember& member,
                                      const records::Group& group) {
-  const records::Account& account = account_of(member, group);
   std::optional<Nanos> newest;
-  if (belongs(member, group)) newest = account.told().last();
-  if (!account.untold().empty())
-    newest = std::max(newest.value_or(0), account.untold(account.untold_size() - 1).last());
+  if (belongs(member, group)) newest = account_of(member, group).told().last();
+  for (const records::Tally& tally : member.untold())
+    if (is_sighting(tally) && !(group.has_workload() && tally.counted()))
+      newest = std::max(newest.value_or(0), tally.last());
   return newest;
 }
 

@@ -31,26 +31,25 @@ Nanos count_from(Nanos time, Second window);
 const records::Account& account_of(const records::OutbreakMember& member,
                                    const records::Group& group);
 
-/// What a contribution adds to what is known of its member, whose `newest` is still that of before.
-/// That a finding closes, or is judged anew, is no sighting: such a tally has no alerts.
-records::Tally tally_of(const records::Contribution& contribution,
-                        const records::OutbreakMember& member);
+/// What a contribution adds to what is known of its member. That a finding closes, is judged anew
+/// or had copies is no sighting: such a tally has no alerts.
+records::Tally tally_of(const records::Contribution& contribution);
 
-/// Adds to the member's account with the group what is not told yet. Copies without an alert are of
-/// what is known already.
-void note(const records::Tally& tally, const records::Group& group, const OutbreakConfig& config,
-          records::OutbreakMember& member);
+/// Adds to what no outbreak tells of the member yet. `everywhere` is the group of its rule.
+void note(const records::Tally& tally, const records::Group& everywhere, Second now,
+          const OutbreakConfig& config, records::OutbreakMember& member);
 
 /// Whether the group's open outbreak tells of the member. It does until it closes: counts never
 /// fall (ruling 31).
 bool belongs(const records::OutbreakMember& member, const records::Group& group);
 
 /// Lets the group's open outbreak tell what none has told: of a member that belongs to it, or that
-/// counts and was seen since it began. Whether the member belongs now.
+/// counts and was seen since it began. One over hosts and workloads tells of whom it was seen with,
+/// too, without the counts that the outbreak of a workload has. Whether the member belongs now.
 bool tell(const records::Group& group, records::OutbreakMember& member);
 
 /// The newest sighting that counts for opening the group's outbreak, or for holding it open. What
-/// an outbreak of before told is neither.
+/// an outbreak of before told is neither, nor for one of a workload what one over hosts told.
 std::optional<Nanos> newest_sighting(const records::OutbreakMember& member,
                                      const records::Group& group);
 

@@ -42,11 +42,11 @@ class RuleDecision {
       return;
     }
     for (const records::Contribution& contribution : work_.contributions) join(contribution);
-    for (Joined& each : joined_) account(group_, each);
+    for (Joined& each : joined_) account(each);
     recount();
     for (const Joined& each : joined_) note_places(each);
     const bool was_open = group_.has_outbreak();
-    decide_group(rule_key_, group_, joined_);
+    take_over(decide_group(rule_key_, group_, joined_));
     told_everywhere_ = was_open || group_.has_outbreak();
     if (told_everywhere_ && !was_open) read_members();
     decide_workloads();
@@ -77,11 +77,6 @@ class RuleDecision {
     return stored ? &workloads_.emplace(key, std::move(*stored)).first->second : nullptr;
   }
 
-  bool workload_open(const std::string& key) {
-    const records::Group* workload = find_workload(key);
-    return workload != nullptr && workload->has_outbreak();
-  }
-
   // No outbreak tells of the member, and it is too old to open one.
   bool is_over(const records::OutbreakMember& member) {
     if (!is_old(member, config_, now_) || belongs(member, group_)) return false;
@@ -98,7 +93,7 @@ class RuleDecision {
     Joined& joined = joined_.back();
     if (!joined.kept) return;
     records::OutbreakMember& member = joined.member;
-    joined.tallies.push_back(tally_of(contribution, member));
+    joined.tallies.push_back(tally_of(contribution));
     member.set_last(std::max(member.last(), contribution.last()));
     // A finding of before may be told of once more when late alerts came.
     if (!member.has_newest() || contribution.first() >= member.newest().first() ||
@@ -129,10 +124,21 @@ class RuleDecision {
     if (stays) *member.mutable_newest()->mutable_workload() = before;
   }
 
-  void account(const records::Group& group, Joined& joined) {
+  void account(Joined& joined) {
     if (!joined.kept) return;
-    for (const records::Tally& tally : joined.tallies) note(tally, group, config_, joined.member);
+    for (const records::Tally& tally : joined.tallies)
+      note(tally, group_, now_, config_, joined.member);
     state_.put(rule_key_, joined.contribution.finding_key(), joined.member);
+  }
+
+  // What the outbreak over hosts and workloads opened with is no reason for one of a workload.
+  void take_over(const std::vector<BegunWith>& begun) {
+    for (const auto& [workload, finding_key] : begun) {
+      if (workload.empty()) continue;
+      const std::string key = rule_key_ + workload;
+      const records::Group* known = find_workload(key);
+      if (known != nullptr && holds(known->containers(), finding_key)) recounted_.insert(key);
+    }
   }
 
   // The outbreak that opened tells of them.
@@ -206,47 +212,34 @@ class RuleDecision {
     note_recent(*workload.mutable_containers(), finding_key, last, config_.recurring);
   }
 
-  void decide_group(const std::string& key, records::Group& group, std::vector<Joined>& joined) {
+  // Returns whom an outbreak that opened tells of.
+  std::vector<BegunWith> decide_group(const std::string& key, records::Group& group,
+                                      std::vector<Joined>& joined) {
     GroupDecision decision(key, group, now_, config_, producer_, state_, open_, reports_);
+    std::vector<BegunWith> begun;
     if (group.has_outbreak()) {
       decision.go_on(joined);
       decision.try_close();
     } else if (!joined.empty()) {
-      decision.try_open();
+      begun = decision.try_open();
     }
     if (group.has_outbreak()) group.set_due(std::max(decision.closes_at(), now_ + 1));
+    return begun;
   }
 
+  // What the outbreak over hosts and workloads has left.
   void decide_workloads() {
-    for (Joined& each : joined_)
-      if (!is_aside(each)) account_in_workload(each);
     recount_workloads();
     std::map<std::string, std::vector<Joined>> joined;
     for (Joined& each : joined_) {
-      const bool aside = is_aside(each);
-      if (aside && !each.kept) continue;
+      if (told_everywhere_ && !each.kept) continue;
       const std::string key = workload_key(newest(each));
-      if (!note_container(key, each)) continue;
-      auto& who = joined[key];
-      if (!aside) who.push_back(std::move(each));
+      if (note_container(key, each)) joined[key].push_back(std::move(each));
     }
     for (const std::string& key : recounted_) joined.try_emplace(key);
     for (const std::string& key : work_.due)
       if (key != rule_key_ && find_workload(key) != nullptr) joined.try_emplace(key);
     for (auto& [key, who] : joined) decide_workload(key, who);
-  }
-
-  // What the outbreak over hosts and workloads tells is no reason for another one.
-  bool is_aside(const Joined& joined) {
-    return told_everywhere_ && !newest(joined).workload().scheduled() &&
-           !workload_open(workload_key(newest(joined)));
-  }
-
-  void account_in_workload(Joined& joined) {
-    records::Group none;
-    none.mutable_workload();
-    const records::Group* workload = find_workload(workload_key(newest(joined)));
-    account(workload == nullptr ? none : *workload, joined);
   }
 
   // Whether there is a group of that workload, which is made for the first that counts.

@@ -21,8 +21,8 @@ struct RuleWork {
 };
 
 /// Decides one rule and shape of a tenant at event-time second `now`: takes note of its members,
-/// then decides the outbreak over hosts and workloads, then those of single workloads, whose
-/// containers count only where the first is not open. `open` follows the number of open outbreaks.
+/// then decides the outbreak over hosts and workloads, then those of single workloads, for which
+/// there is what the first leaves. `open` follows the number of open outbreaks.
 void decide_rule(const std::string& rule_key, const RuleWork& work, Second now,
                  const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
                  std::int64_t& open, std::vector<schemas::Report>& reports);

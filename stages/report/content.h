@@ -219,15 +219,15 @@ inline void gather_key_fields(const Facts& facts, const Playbook& playbook, cons
   for (const playbook::KeyField& key : playbook.key_fields()) {
     const auto values = facts.values(key.field());
     if (values.empty()) continue;
-    std::vector<Detail>& group = group_of(key.field(), content);
-    const auto shown_already = std::find_if(group.begin(), group.end(), [&](const Detail& detail) {
-      return detail.field == key.field();
-    });
-    if (shown_already != group.end()) {
+    Detail* shown_already = nullptr;
+    for (auto* group : {&content.event, &content.process, &content.user, &content.object})
+      for (Detail& detail : *group)
+        if (detail.field == key.field()) shown_already = &detail;
+    if (shown_already != nullptr)
       shown_already->look_for = key.look_for();
-    } else {
-      group.push_back(detail_of(facts, key.field(), limits.value_bytes, key.look_for()));
-    }
+    else
+      group_of(key.field(), content)
+          .push_back(detail_of(facts, key.field(), limits.value_bytes, key.look_for()));
   }
 }
 

@@ -15,7 +15,7 @@ namespace gyre::stages {
 namespace {
 
 std::vector<Technique> tactics_of(const records::Incident& incident) {
-  std::set<std::string_view> ids;
+  std::set<std::string_view> ids(incident.tactics().begin(), incident.tactics().end());
   for (const records::Member& member : incident.members())
     ids.insert(member.tactics().begin(), member.tactics().end());
   std::vector<Technique> tactics;

@@ -67,6 +67,7 @@ struct Judgement {
   /// Test or likely_benign at medium confidence or better: does not count for incidents (ruling
   /// 28).
   bool counts_for_incidents = true;
+  bool left_to_incident = false;  ///< it would be a ticket, but its incident asks for it
 };
 
 /// Whom a report asks for that is not recognised; `effect`: what it is about was seen to happen;

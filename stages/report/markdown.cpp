@@ -2,6 +2,7 @@
 #include "stages/report/markdown.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "schemas/printable.h"
@@ -17,6 +18,10 @@ std::string flatten(std::string_view text, bool keep_lines) {
   std::string flat;
   flat.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
+    const std::size_t plain = schemas::plain_bytes(text, i);
+    flat.append(text, i, plain);
+    i += plain;
+    if (i == text.size()) break;
     const char byte = text[i];
     const std::size_t unseen = schemas::unprintable_bytes(text, i);
     i += std::max<std::size_t>(unseen, 1);
@@ -59,14 +64,27 @@ bool special_here(std::string_view before, char byte, char next) {
   return std::all_of(three.begin(), three.end(), [](char c) { return c == 'w' || c == 'W'; });
 }
 
+constexpr std::string_view kAlways = "\\`*[]#!|~$^";
+
+// Whether a byte may mean anything in Markdown; most text is copied past it.
+constexpr auto kMayMean = [] {
+  std::array<bool, 256> may{};
+  for (const std::string_view bytes : {kAlways, std::string_view("<>&\"@:-+=_.")})
+    for (const char byte : bytes) may[static_cast<unsigned char>(byte)] = true;
+  return may;
+}();
+
 }  // namespace
 
 std::string markdown_text(std::string_view text) {
-  constexpr std::string_view kAlways = "\\`*[]#!|~$^";
   const std::string flat = flatten(text, false);
   std::string escaped;
   escaped.reserve(flat.size() + 16);
   for (std::size_t i = 0; i < flat.size(); ++i) {
+    const std::size_t from = i;
+    while (i < flat.size() && !kMayMean[static_cast<unsigned char>(flat[i])]) ++i;
+    escaped.append(flat, from, i - from);
+    if (i == flat.size()) break;
     const char byte = flat[i];
     if (byte == '<') {
       escaped += "&lt;";

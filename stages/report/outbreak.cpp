@@ -183,6 +183,9 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
   }
   if (content.entities > kEntitiesInText)
     out += fmt::format("- and {} later ones\n", content.entities - kEntitiesInText);
+  if (content.elsewhere > 0)
+    out += fmt::format("- all alerts of {} are counted in the outbreaks of their workloads\n",
+                       counted(content.elsewhere, "member"));
   append_attack(out, judgement.attack);
   out += fmt::format(
       "\n## Mitigation Strategies\n\nChecks and commands stand in the reports of the members: "

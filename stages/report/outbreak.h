@@ -32,7 +32,8 @@ struct OutbreakContent {
   Nanos last = 0;
   std::uint32_t priority = 7;  ///< schemas::Priority
   std::uint64_t entities = 0;
-  std::uint64_t known = 0;  ///< of these, recognised as test or benign since they joined
+  std::uint64_t known = 0;      ///< of these, recognised as test or benign since they joined
+  std::uint64_t elsewhere = 0;  ///< of these, all of whose alerts their workload's outbreak counts
   std::uint64_t hosts = 0;
   std::uint64_t workloads = 0;
   std::vector<Entity> earliest;  ///< by (first, key), at most kEntitiesSaid

@@ -52,7 +52,11 @@ std::string outcome_text(const Facts& facts, const Judgement& judgement, const P
     if (result == "SUCCESS" || (refusal && result == "EACCES") || meaning.empty()) continue;
     text += fmt::format(" {}: {}.", shown(result, 32), meaning);
   }
-  if (some) text += " The rest:";
+  if (some && outcome.succeeded() > 0)
+    text += outcome.succeeded() == 1 ? std::string(" The one that succeeded:")
+                                     : fmt::format(" The {} that succeeded:", outcome.succeeded());
+  else if (some)
+    text += " The rest:";
   if (judgement.effect_observed && playbook.has_effect()) {
     text += " " + playbook.effect().text();
   } else if (outcome.succeeded() > 0) {
@@ -61,6 +65,11 @@ std::string outcome_text(const Facts& facts, const Judgement& judgement, const P
              facts.any_of("evt.res", {"EINPROGRESS", "EAGAIN", "EINTR"}).empty()) {
     text += " " + playbook.unknown();
   }
+  constexpr std::string_view kWho[] = {"user.name", "user.uid",        "ka.user.name", "ct.user",
+                                       "gcp.user",  "okta.actor.name", "github.user"};
+  if (some && std::any_of(std::begin(kWho), std::end(kWho),
+                          [&](std::string_view field) { return facts.values(field).size() > 1; }))
+    text += " Several users are in these alerts: the single ones below say who did which.";
   return text;
 }
 

@@ -6,6 +6,7 @@ is killed in mid run and the other of which loses its disk. What they report mus
 usage: tools/with_kafka tests/kafka/end_to_end.py PATH_TO_GYRE     (GYRE_KAFKA=host:port)
 """
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -15,7 +16,7 @@ import sys
 import tempfile
 
 import oracle
-from harness import Instance, Place, Problems, everything_is_read, prepare, say, wait_for
+from harness import DEADLINE, Instance, Place, Problems, everything_is_read, prepare, say, wait_for
 
 COUNT = 200_000
 SEED = 20
@@ -43,6 +44,15 @@ def run_through_crashes(first, second, records, problems):
     wait_for("all is read and every finding closed", lambda: everything_is_read([first, second]))
 
 
+def check_one_report(place, config, reports, problems):
+    """`gyre reports --id` shows the newest revision of one report and nothing else."""
+    newest = max(reports, key=lambda report: report["revision"])
+    shown = subprocess.run([place.gyre, "reports", "-c", config, "--format", "json", "--id", newest["id"]],
+                           check=True, capture_output=True, timeout=DEADLINE).stdout.splitlines()
+    problems.expect([json.loads(line)["revision"] for line in shown] == [newest["revision"]] and
+                    json.loads(shown[0])["id"] == newest["id"], "gyre reports shows one report by its id")
+
+
 def test(place):
     problems = Problems()
     instances = [Instance(place, name) for name in ("a", "b")]
@@ -51,6 +61,7 @@ def test(place):
         run_through_crashes(*instances, COUNT, problems)
         reports, _ = oracle.check_run(place, instances, problems)
         oracle.check_replay(place, instances[0].config, reports, problems)
+        check_one_report(place, instances[0].config, reports, problems)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         problems.expect(False, str(error))
     finally:

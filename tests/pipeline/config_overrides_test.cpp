@@ -9,23 +9,13 @@
 
 #include "base/error.h"
 #include "pipeline/config.h"
+#include "tests/pipeline/config_text.h"
 
 namespace gyre::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-Config read(const std::string& yaml) { return parse_config(yaml, "gyre.yaml"); }
-
-std::string refusal(const std::string& yaml) {
-  try {
-    read(yaml);
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 constexpr const char* kOverrides = R"(
 findings: {gap: 20m}

@@ -18,6 +18,7 @@
 #include "pipeline/commands.h"
 #include "pipeline/kafka_handles.h"
 #include "pipeline/kafka_properties.h"
+#include "tests/pipeline/config_text.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -27,18 +28,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-Config read(const std::string& yaml) { return parse_config(yaml, "gyre.yaml"); }
-
-/// The message of the ConfigError, or empty if there was none.
-std::string refusal(const std::string& yaml) {
-  try {
-    read(yaml);
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 class Environment {
  public:
@@ -342,6 +331,15 @@ TEST(Config, AFlagWinsOverTheEnvironmentThatOverTheFileAndThatOverTheDefault) {
   EXPECT_EQ(config.input.topic, "falco.alerts");
 }
 
+TEST(Config, AMisspelledVariableIsRefusedAndOthersAreLeftAlone) {
+  const Environment password("GYRE_KAFKA_PASSWORD", "hunter2");
+  const Environment service("GYRE_PORT_9464_TCP_ADDR", "10.0.0.1");
+  EXPECT_EQ(refusal(""), "");
+  const Environment slip("GYRE_FINDING_GAP", "30m");
+  EXPECT_THAT(refusal(""), AllOf(HasSubstr("GYRE_FINDING_GAP"), HasSubstr("GYRE_FINDINGS_GAP"),
+                                 Not(HasSubstr("30m"))));
+}
+
 TEST(Config, ListsAndMapsOutsideOfTheFileAreYaml) {
   const Environment stages("GYRE_STAGES", "[intake, by_rule]");
   const Environment outputs("GYRE_OUTPUTS", "[{topic: siem, encoding: ocsf}]");
@@ -428,6 +426,7 @@ findings: {backoff_record: [90s, 2h]}
   auto values = config_values(config);
   EXPECT_EQ(config_values(again), values);
   EXPECT_EQ(again.kafka.properties.at("ssl.ca.location"), "/a \"b\"");
+  EXPECT_THROW(kafka_client(again), ConfigError);  // whoever runs it says the secrets anew
 }
 
 TEST(Config, ReadsOutputs) {

@@ -92,6 +92,15 @@ TEST(Explain, ShowsNoSecretAndNothingThatSteersATerminal) {
   EXPECT_THAT(explained(alert), Not(HasSubstr("\u202e")));
 }
 
+TEST(Explain, NamesNoFieldWhereATermHasNoValue) {
+  const std::string said = explained(
+      R"({"hostname":"node-1","priority":"Critical","rule":"Detect release_agent File Container Escapes",)"
+      R"("time":"2026-03-02T09:14:07Z","output_fields":{"container.id":"5b0c1f6e9a3d"}})");
+  EXPECT_THAT(said, HasSubstr("+25 the rule's pattern has hardly any innocent use\n"));
+  EXPECT_THAT(said, Not(HasSubstr("=\n")));
+  EXPECT_THAT(said, HasSubstr("+50 the rule's priority: priority=Critical\n"));
+}
+
 TEST(Explain, GivesProgramsAnObjectAnAlert) {
   const auto said =
       objects(explained(std::string(kAlert) + "\n\nno alert\n" + kAlert + "\n", true));

@@ -120,6 +120,9 @@ TEST(Outputs, WhatRisesOutOfAFilterPassesItThenAndWhenItIsClosed) {
         << reason;
   EXPECT_THAT(topics_of(outputs, {.revision = 5, .reason = "closed", .state = "closed"}),
               ElementsAre("tickets", "middle"));
+  EXPECT_THAT(topics_of(outputs, {.revision = 3, .reason = "members", .kind = "incident"}),
+              ElementsAre("tickets", "middle"))
+      << "it asks for who joined";
   EXPECT_THAT(topics_of(outputs, {.revision = 3, .reason = "periodic"}), IsEmpty());
   EXPECT_THAT(topics_of(outputs, {}), IsEmpty()) << "there was nothing before it";
   EXPECT_THAT(topics_of(outputs, {.revision = 5,
@@ -149,6 +152,7 @@ TEST(Outputs, TheMarkdownStandsWhereItWasAskedFor) {
     EXPECT_TRUE(has_markdown(kEnds, told)) << told.reason;
     EXPECT_FALSE(has_markdown(kNever, told));
   }
+  EXPECT_TRUE(has_markdown(kEnds, {.revision = 3, .reason = "members", .kind = "incident"}));
   EXPECT_TRUE(has_markdown(kAlways, {.revision = 2, .reason = "periodic"}));
   EXPECT_FALSE(has_markdown(kEnds, {.revision = 2, .reason = "periodic"}));
 }

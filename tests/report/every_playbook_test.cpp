@@ -3,7 +3,6 @@
 // must never be.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <simdjson.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -24,11 +23,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-std::string markdown_of(const std::string& json) {
-  simdjson::dom::parser parser;
-  return std::string(std::string_view(parser.parse(json)["markdown"]));
-}
 
 // Rules that fire only in containers say nothing of hosts, and the other way round.
 bool has_check_for(const Playbook& book, const Place& place) {

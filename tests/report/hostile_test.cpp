@@ -74,11 +74,6 @@ Story told(const std::string& value) {
   return story.outcome(0, 1, 1);
 }
 
-std::string markdown_of(const std::string& json) {
-  simdjson::dom::parser parser;
-  return std::string(std::string_view(parser.parse(json)["markdown"]));
-}
-
 // What cmark reads: its tree as XML; empty where there is no cmark.
 std::string tree_of(const std::string& markdown) {
   const auto file =

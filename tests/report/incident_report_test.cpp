@@ -2,7 +2,6 @@
 // What the report of an incident says, and whom it calls.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <simdjson.h>
 
 #include "stages/report/incident.h"
 #include "tests/report/story.h"
@@ -13,11 +12,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-std::string markdown_of(const std::string& json) {
-  simdjson::dom::parser parser;
-  return std::string(std::string_view(parser.parse(json).at_pointer("/markdown")));
-}
 
 records::Member member(const std::string& id, Severity severity, bool effect, std::int64_t second) {
   records::Member made;

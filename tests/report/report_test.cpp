@@ -33,11 +33,6 @@ Story refused_test() {
   return story;
 }
 
-std::string markdown_of(const std::string& json) {
-  simdjson::dom::parser parser;
-  return std::string(std::string_view(parser.parse(json)["markdown"]));
-}
-
 std::vector<std::string> keys_of(const std::string& json) {
   simdjson::dom::parser parser;
   std::vector<std::string> keys;
@@ -157,6 +152,16 @@ TEST(Details, ShowEveryFieldThatDecides) {
   for (const auto detail : simdjson::dom::array(parser.parse(json)["details"]["event"]))
     shown = shown || std::string_view(detail["field"]) == "evt.arg.mode";
   EXPECT_TRUE(shown) << json;
+}
+
+TEST(Details, ShowAFieldOnceAlsoWhereAPlaybookReadsItOtherwise) {
+  Story story("CloudTrail Logging Disabled");
+  story.series.set_source("aws_cloudtrail");
+  story.series.mutable_entity()->set_kind(records::Entity::CLOUD);
+  const std::string markdown = markdown_of(story.field("ct.request.name", "main").json());
+  const std::string line = "\n- `ct.request.name`: `main`";
+  EXPECT_THAT(markdown, HasSubstr(line + " — what it was asked of (look for: which trail"));
+  EXPECT_EQ(markdown.find(line), markdown.rfind(line));
 }
 
 TEST(Attention, PagesOnlyForWhatHappened) {

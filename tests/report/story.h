@@ -2,10 +2,12 @@
 #pragma once
 
 #include <gmock/gmock.h>
+#include <simdjson.h>
 
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "stages/report/judge.h"
 #include "stages/report/playbook.h"
@@ -13,6 +15,12 @@
 #include "tests/contract/contract.h"
 
 namespace gyre::stages {
+
+/// The document of a report.
+inline std::string markdown_of(const std::string& json) {
+  simdjson::dom::parser parser;
+  return std::string(std::string_view(parser.parse(json)["markdown"]));
+}
 
 /// A finding, told field by field.
 struct Story {

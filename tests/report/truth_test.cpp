@@ -24,8 +24,6 @@ std::string text_of(const std::string& json, const char* pointer) {
   return std::string(std::string_view(parser.parse(json).at_pointer(pointer)));
 }
 
-std::string markdown_of(const std::string& json) { return text_of(json, "/markdown"); }
-
 std::string line_with(const std::string& text, const std::string& word) {
   const std::size_t at = text.find(word);
   if (at == std::string::npos) return {};
@@ -243,9 +241,11 @@ TEST(Truth, AnEndOfLineInAValueIsShown) {
 TEST(FirstScreen, SaysOfMixedOutcomesHowManyWereRefused) {
   Story mixed = session("101");
   mixed.field("ka.response.code", "403").outcome(1, 1, 0);
-  EXPECT_THAT(first_screen(mixed),
-              AllOf(HasSubstr("1 of 2 was refused. The rest: The API server accepted"),
-                    Not(HasSubstr("no session was opened"))));
+  EXPECT_THAT(
+      first_screen(mixed),
+      AllOf(HasSubstr("1 of 2 was refused. The one that succeeded: The API server accepted"),
+            Not(HasSubstr("no session was opened")),
+            Not(HasSubstr("Several users are in these alerts"))));
 }
 
 // zoe read it, alice could not.
@@ -283,6 +283,12 @@ TEST(Truth, ValuesOfSeveralAlertsNeverReadAsOneEvent) {
                               HasSubstr("`zoe again`"), Not(HasSubstr("### User and group"))))
       << "alert by alert";
   EXPECT_THAT(json, HasSubstr(R"("value":"2 values: alice · zoe")"));
+}
+
+TEST(FirstScreen, SaysWhereStandsWhoDidWhichOfMixedOutcomes) {
+  EXPECT_THAT(first_screen(two_users()),
+              AllOf(HasSubstr("1 of 2 was refused. The one that succeeded: "),
+                    HasSubstr("Several users are in these alerts: the single ones below say")));
 }
 
 TEST(FirstScreen, NamesNobodyBesideWhatAnotherDid) {

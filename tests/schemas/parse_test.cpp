@@ -124,8 +124,48 @@ TEST_F(Parse, OnlyTopLevelKeysAreTheAlerts) {
   EXPECT_EQ(error(R"({"a":{"rule":"r","time":"2026-01-02T03:04:05Z"}})"), "not_an_alert");
 }
 
-TEST_F(Parse, FirstOfEqualKeysCounts) {
-  EXPECT_EQ(ok(R"({"rule":"one","rule":"two","time":"2026-01-02T03:04:05Z"})").rule, "one");
+TEST_F(Parse, OfEqualKeysTheFirstThatIsKnownCounts) {
+  const std::string time = R"(,"time":"2026-01-02T03:04:05Z"})";
+  for (const auto* unknown : {"null", R"("")", R"("<NA>")", R"("\u003cNA\u003e")", "{}", "[]"}) {
+    const auto twice = [&](const std::string& key, const std::string& first,
+                           const std::string& second) {
+      const std::string name = "\"" + key + "\":";
+      return name + unknown + "," + name + first + "," + name + second;
+    };
+    const Alert alert =
+        ok("{" + twice("rule", R"("r")", R"("s")") + "," + twice("source", R"("a")", R"("b")") +
+           "," + twice("priority", R"("Debug")", R"("Error")") + "," +
+           twice("hostname", R"("h")", R"("i")") + "," + twice("output", R"("o")", R"("p")") + "," +
+           twice("uuid", R"("u")", R"("v")") + "," + twice("tags", R"(["t"])", R"("w")") + time);
+    EXPECT_EQ(alert.rule, "r") << unknown;
+    EXPECT_EQ(alert.source, "a") << unknown;
+    EXPECT_EQ(alert.priority, Priority::kDebug) << unknown;
+    EXPECT_EQ(alert.hostname, "h") << unknown;
+    EXPECT_EQ(alert.output, "o") << unknown;
+    EXPECT_EQ(alert.uuid, "u") << unknown;
+    EXPECT_EQ(alert.tags, std::vector<std::string>{"t"}) << unknown;
+    for (const auto* key : {"time", "@timestamp", "date"})
+      EXPECT_EQ(ok(R"({"rule":"r",)" + twice(key, "1767323045", "1767323046") + "}").time,
+                1'767'323'045'000'000'000)
+          << key << unknown;
+    EXPECT_EQ(ok(R"({"rule":"r","date":1767323045,"time":)" + std::string(unknown) + "}").time,
+              1'767'323'045'000'000'000)
+        << unknown;
+  }
+  EXPECT_EQ(ok(R"({"rule":7,"rule":"r")" + time).rule, "r");
+  EXPECT_EQ(ok(R"({"rule":"r","tags":[null,{}],"tags":" , ","tags":"t","tags":"u")" + time).tags,
+            std::vector<std::string>{"t"});
+  EXPECT_EQ(ok(R"({"rule":"r","output_fields":null,"output_fields":{"a":null,"a":1,"a":2},)"
+               R"("output_fields":{"b":1})" +
+               time)
+                .fields,
+            (decltype(Alert::fields){{"a", "1"}}));
+  EXPECT_EQ(ok(R"({"rule":"r","time":{"seconds":null,"seconds":"1767323045","seconds":1,)"
+               R"("nanos":{},"nanos":"","nanos":5,"nanos":6},"time":1})")
+                .time,
+            1'767'323'045'000'000'005);
+  // What is known counts, though nobody can read it.
+  EXPECT_EQ(error(R"({"rule":"r","time":"never","time":1767323045})"), "no_time");
 }
 
 TEST_F(Parse, PrioritiesInEverySpelling) {
@@ -152,8 +192,35 @@ TEST_F(Parse, TimesByMagnitude) {
   EXPECT_EQ(time("1767323045123456789"), 1'767'323'045'123'456'789);
   EXPECT_EQ(time(R"("1767323045")"), 1'767'323'045'000'000'000);
   EXPECT_EQ(time("1.767323045e9"), 1'767'323'045'000'000'000);
-  for (const auto* bad :
-       {"null", "-5", "0", "99999999999999999999", "\"now\"", "{}", "1e300", "true"})
+  EXPECT_EQ(time("0.01767323045e11"), 1'767'323'045'000'000'000);
+  EXPECT_EQ(time("0.0176e11"), 1'760'000'000'000'000'000);
+  EXPECT_EQ(time("17673230451234567890e-10"), 1'767'323'045'123'456'789);
+  EXPECT_EQ(time("1.767323045123456789E+18"), 1'767'323'045'123'456'789);
+  EXPECT_EQ(time(R"("1767323045123e0")"), 1'767'323'045'123'000'000);
+  EXPECT_EQ(time("1." + std::string(1000, '0') + "e9"), 1'000'000'000'000'000'000);
+  EXPECT_EQ(time("1" + std::string(1000, '0') + "e-991"), 1'000'000'000'000'000'000);
+  EXPECT_EQ(time(R"({"seconds":17.67323045e8,"nanos":"50e-1"})"), 1'767'323'045'000'000'005);
+  for (const auto* bad : {"null",
+                          "-5",
+                          "0",
+                          "99999999999999999999",
+                          "\"now\"",
+                          "{}",
+                          "1e300",
+                          "true",
+                          "0e9",
+                          "-1.7e9",
+                          "0.5",
+                          "5e-1",
+                          "1e-999999999999999999999",
+                          "1e999999999999999999999",
+                          "1e-999999999999",
+                          "0e-999999999999",
+                          "1e999999999999",
+                          R"({"seconds":17e8,"nanos":0.5})",
+                          R"({"seconds":17e8,"nanos":1e9})",
+                          R"({"seconds":17e8,"nanos":-1})",
+                          R"({"seconds":17e8,"nanos":1e-999999999999})"})
     EXPECT_EQ(error("{\"rule\":\"r\",\"time\":" + std::string(bad) + "}"), "no_time") << bad;
 }
 
@@ -325,6 +392,25 @@ TEST(JsonWriter, EveryByteIsReadBack) {
   ASSERT_EQ(parser.parse(json)["a"].get(back), simdjson::SUCCESS);
   EXPECT_EQ(back, all);
   EXPECT_EQ(writer.begin_array().end_array().take(), "[]");
+}
+
+TEST(JsonWriter, EveryCharacterIsReadBackFromEveryPlace) {
+  simdjson::dom::parser parser;
+  JsonWriter writer;
+  for (std::size_t place = 0; place < 20; ++place) {
+    for (int byte = 0; byte < 0x80; ++byte) {
+      for (const std::string_view beside : {"a", "\"", "\x01", "é", "\U0010FFFF"}) {
+        std::string text;
+        while (text.size() < place) text += beside;
+        text += static_cast<char>(byte);
+        text += beside;
+        const std::string json = writer.begin_object().key("a").value(text).end_object().take();
+        std::string_view back;
+        ASSERT_EQ(parser.parse(json)["a"].get(back), simdjson::SUCCESS) << json;
+        ASSERT_EQ(back, text) << byte << " at " << place;
+      }
+    }
+  }
 }
 
 }  // namespace

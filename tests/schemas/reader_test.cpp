@@ -86,6 +86,25 @@ TEST_F(ReaderTest, AMergedAlertWithoutTimeHasTheShippers) {
   EXPECT_EQ(rules(R"({"date":1767323046.25,"log":{"rule":"A shell"}})"), "<no_time>");
 }
 
+TEST_F(ReaderTest, OfEqualKeysOfAnEnvelopeTheFirstThatIsKnownCounts) {
+  for (const auto* unknown : {"null", R"("")", R"("\u003cNA\u003e")"}) {
+    const std::string none(unknown);
+    expect(R"({"log":)" + none + R"(,"log":)" + as_json(alert()) +
+               R"(,"log":"{}","stream":"stdout","time":)" + none +
+               R"(,"time":"2026-01-02T03:04:06.5Z","time":"2026-01-02T03:04:07Z"})",
+           "docker", "2026-01-02T03:04:06.599999999Z");
+    EXPECT_EQ(rules(R"({"timeUnixNano":"1","body":{"kvlistValue":{"values":)" + none +
+                    R"(,"values":[{"key":)" + none +
+                    R"(,"key":"rule","value":{"stringValue":"A shell"}},)"
+                    R"({"key":"time","value":{"intValue":"1767323045"}}]}}})"),
+              "A shell")
+        << unknown;
+  }
+  expect("__REALTIME_TIMESTAMP=1767323046000001\n__REALTIME_TIMESTAMP=1\n_PID=7\nMESSAGE=" +
+             alert() + "\nMESSAGE={}\n",
+         "journald", "2026-01-02T03:04:06.000001999Z");
+}
+
 TEST_F(ReaderTest, Vector) {
   expect(R"({"file":"/var/log/pods/x","kubernetes":{"pod_name":"f"},"message":)" +
              as_json(alert()) +

@@ -11,6 +11,7 @@
 
 #include "schemas/shape.h"
 #include "schemas/sighting.h"
+#include "tests/schemas/sighting_head.h"
 
 namespace gyre::schemas {
 namespace {
@@ -93,14 +94,7 @@ TEST(SightingDraft, IsTheBytesOfWhatSummariseMakes) {
         continue;
       }
       wire::Writer element;
-      write_sighting({.finding_key = key,
-                      .entity = sighting.entity(),
-                      .rule = sighting.rule(),
-                      .source = sighting.source(),
-                      .shape = sighting.shape(),
-                      .second = sighting.second(),
-                      .heartbeat = sighting.heartbeat()},
-                     of, element);
+      write_sighting(head_of(sighting, key), of, element);
       draft = std::make_unique<SightingDraft>(element.bytes(), memory);
     }
     for (const auto& [id, entry] : entries) sighting.mutable_alerts()->append(entry);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "schemas/shape.h"
-#include "schemas/sighting_bytes.h"
+#include "tests/schemas/sighting_head.h"
 
 namespace gyre::schemas {
 namespace {
@@ -145,13 +145,7 @@ TEST(Sighting, OfOneAlertIsWrittenAsTheMessageWouldBe) {
     sighting.set_heartbeat(random() % 2 == 0);
     wire::Writer bytes;
     bytes.raw("before");
-    write_sighting({.finding_key = key,
-                    .entity = sighting.entity(),
-                    .rule = sighting.rule(),
-                    .source = sighting.source(),
-                    .shape = sighting.shape(),
-                    .second = sighting.second(),
-                    .heartbeat = sighting.heartbeat()},
+    write_sighting(head_of(sighting, key),
                    {.alert = alert, .time = alert.time - 1, .id = id, .outcome = outcome}, bytes);
     ASSERT_EQ(bytes.bytes(), "before" + bundle.SerializeAsString()) << round;
   }

@@ -119,6 +119,8 @@ std::string without_lone_surrogates(const std::string& text, bool& repaired) {
   return out.append(from, text.end());
 }
 
+bool unknown(const std::string& text) { return text.empty() || text == "<NA>"; }
+
 std::string trim(const std::string& text) {
   std::string rest = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
   while (!rest.empty() && std::string(" \t\r\n").find(rest.back()) != std::string::npos)
@@ -126,19 +128,29 @@ std::string trim(const std::string& text) {
   return rest;
 }
 
-std::optional<Nanos> slow_time(const std::string& given, bool& unsure) {
+std::optional<Nanos> slow_time(const std::string& given) {
   std::string text = trim(given);
   std::smatch part;
   static const std::regex number(R"(-?(0|[1-9]\d*)(\.(\d+))?([eE][+-]?\d+)?)");
   if (std::regex_match(text, part, number)) {
-    if (part[4].matched) unsure = true;
-    if (text[0] == '-' || part[1].length() > 19) return std::nullopt;
-    Wide nanos = std::stoull(part[1].str());
-    if (nanos == 0) return std::nullopt;
-    int decimals = part[1].length() <= 10 ? 9 : part[1].length() <= 13 ? 6 : 3;
-    if (part[1].length() > 16) decimals = 0;
-    std::string fraction =
-        (part[3].str() + "000000000").substr(0, static_cast<std::size_t>(decimals));
+    if (text[0] == '-' || part[4].length() > 5) return std::nullopt;
+    std::string whole = part[1].str();
+    std::string digits = part[3].str();
+    int power = part[4].matched ? std::stoi(part[4].str().substr(1)) : 0;
+    for (; power > 0; --power) {
+      whole += digits.empty() ? '0' : digits.front();
+      digits.erase(0, 1);
+    }
+    for (; power < 0; ++power) {
+      digits.insert(0, 1, whole.empty() ? '0' : whole.back());
+      if (!whole.empty()) whole.pop_back();
+    }
+    whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+    if (whole.empty() || whole.size() > 19) return std::nullopt;
+    Wide nanos = std::stoull(whole);
+    int decimals = whole.size() <= 10 ? 9 : whole.size() <= 13 ? 6 : 3;
+    if (whole.size() > 16) decimals = 0;
+    std::string fraction = (digits + "000000000").substr(0, static_cast<std::size_t>(decimals));
     for (const char digit : fraction) nanos = nanos * 10 + (digit - '0');
     if (nanos > kLastEventTime) return std::nullopt;
     return static_cast<Nanos>(nanos);
@@ -172,17 +184,18 @@ std::optional<Nanos> slow_time(const std::string& given, bool& unsure) {
 
 std::optional<Nanos> slow_time(const Value& value, bool& unsure) {
   if (value.kind != Value::kMap)
-    return value.kind == Value::kList ? std::nullopt : slow_time(value.text, unsure);
+    return value.kind == Value::kList ? std::nullopt : slow_time(value.text);
   // Timestamps are written by one program only: their odd forms are parse_test's.
   std::string seconds;
-  std::string nanos = "0";
+  std::string nanos;
   for (const auto& [name, part] : value.map) {
     if (part.kind == Value::kMap || part.kind == Value::kList) unsure = true;
-    if (name == "seconds") seconds = part.text;
-    if (name == "nanos" && !part.text.empty()) nanos = part.text;
+    if (name == "seconds" && unknown(seconds)) seconds = part.text;
+    if (name == "nanos" && unknown(nanos)) nanos = part.text;
   }
+  if (unknown(nanos)) nanos = "0";
   if (!std::regex_match(seconds, std::regex(R"([1-9]\d{0,9})")) ||
-      !std::regex_match(nanos, std::regex(R"(\d{1,9})"))) {
+      !std::regex_match(nanos, std::regex(R"(0|[1-9]\d{0,8})"))) {
     unsure = unsure || !seconds.empty();
     return std::nullopt;
   }
@@ -211,8 +224,6 @@ std::string slow_source(const std::string& text) {
          : std::regex_match(text, internal) ? "internal"
                                             : text;
 }
-
-bool unknown(const std::string& text) { return text.empty() || text == "<NA>"; }
 
 std::string with_bracket(const std::string& name) {
   static const std::regex replaced(
@@ -295,6 +306,17 @@ std::vector<std::string> tags_of(const Value& value, Found& fields) {
   return {tags.begin(), tags.end()};
 }
 
+// Whether the value of that key says anything at all.
+bool known(const std::string& name, const Value& value, Found& fields) {
+  if (name == "tags") return !tags_of(value, fields).empty();
+  if (name == "rule") return value.kind == Value::kText && !unknown(value.text);
+  if (name == "output_fields" && value.kind == Value::kMap) return true;
+  if (name == "time")
+    for (const auto& [part, said] : value.map)
+      if (part == "seconds" && !unknown(said.text)) return true;
+  return !unknown(value.text);
+}
+
 }  // namespace
 
 SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
@@ -313,16 +335,18 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
     reading.error = "not_json";
     return reading;
   }
-  std::map<std::string, Value> top;
-  auto& members = builder.root.map;
-  for (auto& [name, value] : members) {
-    if (name == "outputFields") name = "output_fields";
-    top.emplace(name, value);
-  }
-
   bool truncated = false;
   bool unsure = false;
   Found fields(limits, truncated);
+  std::map<std::string, Value> top;  // of equal names the first that is known
+  std::set<std::string> names;
+  auto& members = builder.root.map;
+  for (auto& [name, value] : members) {
+    if (name == "outputFields") name = "output_fields";
+    names.insert(name);
+    if (known(name, value, fields)) top.emplace(name, value);
+  }
+  truncated = false;
   const auto scalar = [&](const char* name) {
     const auto at = top.find(name);
     if (at == top.end() || at->second.kind == Value::kList || at->second.kind == Value::kMap)
@@ -336,10 +360,11 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
   alert.output = scalar("output");
   alert.uuid = scalar("uuid");
   alert.tags = tags_of(top["tags"], fields);
-  // In the order of the record: of two equal names the first counts.
+  // In the order of the record: of two equal names the first that is known counts.
   bool collected = false;
   for (const auto& [name, value] : members) {
-    if (name == "output_fields" && !std::exchange(collected, true)) {
+    if (name == "output_fields" && !collected && known(name, value, fields)) {
+      collected = true;
       if (value.kind == Value::kMap) fields.collect(value, "", 0);
       if (value.kind == Value::kText) unsure = unsure || trim(value.text).starts_with("{");
     } else if (name.starts_with("output_fields.")) {
@@ -362,7 +387,7 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
   alert.time = time.value_or(0);
   if (!priority) alert.flags |= kPriorityUnknown;
   if (truncated) alert.flags |= kTruncated;
-  if (alert.rule.empty() || (top.count("specversion") > 0 && !collected)) {
+  if (alert.rule.empty() || (names.count("specversion") > 0 && names.count("output_fields") == 0)) {
     reading.error = "not_an_alert";
   } else if (!time) {
     reading.error = "no_time";

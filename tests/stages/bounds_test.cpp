@@ -116,8 +116,7 @@ TEST_F(BoundsTest, ACopyThatComesBeforeItsAlertInTimeIsADuplicateOfIt) {
   *bundle.add_sightings() = copy_of(given, 11);
   *bundle.add_sightings() = copy_of(given, 10);
   feed(bundle);
-  next_ = 2;
-  sent_ = 2;
+  position_ = {.next = 2, .sent = 2};
   feed({}, 20'000);
   EXPECT_EQ(counters().folded(), 1U);
   EXPECT_EQ(counters().duplicate(), 1U);
@@ -141,16 +140,9 @@ TEST_F(BoundsTest, AJumpOfTimeIsDecidedInManyBatchesWithTheSameOutcome) {
   EXPECT_EQ(expected.size(), 2U * kFindings);
 
   store_.wipe();
-  next_ = 0;
-  sent_ = 0;
+  position_ = {};
   feed(given, 20);
-  records::Bundle tick;
-  tick.set_sources(1);
-  tick.set_parts(1);
-  tick.add_ranges()->set_first(next_);
-  tick.mutable_ranges(0)->set_next(next_);
-  tick.mutable_ranges(0)->set_sent(sent_);
-  tick.mutable_ranges(0)->set_progress((kStart + 10'003) * kNanosPerSecond);
+  const records::Bundle tick = next_bundle(0, (kStart + 10'003) * kNanosPerSecond, position_);
   std::vector<records::Contribution> contributions;
   std::size_t batches = 0;
   for (; batches == 0 || stage_.is_behind(state_); ++batches) {

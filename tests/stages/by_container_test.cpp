@@ -151,8 +151,8 @@ TEST_F(ByContainerTest, TheSlicesOfASecondCantBeSeen) {
   reports_.clear();
   state_.rollback();
   store_.wipe();
-  next_ = offset_ = 0;
-  sent_ = 0;
+  offset_ = 0;
+  position_ = {};
   config_.slice = 1;
   feed(given, 5000);
   EXPECT_EQ(sorted(), whole);
@@ -164,15 +164,7 @@ TEST_F(ByContainerTest, ACopyWhoseStampLiesFarBehindIsNoAlert) {
     SCOPED_TRACE(behind);
     at += 20'000;
     // The copy was stamped earlier than the first one that was read, and than its own time.
-    records::Bundle bundle;
-    bundle.set_sources(1);
-    bundle.set_parts(1);
-    auto& range = *bundle.add_ranges();
-    range.set_first(next_);
-    range.set_next(next_ += 2);
-    range.set_arrivals(2);
-    range.set_sent(sent_ += 2);
-    range.set_progress((kStart + at) * kNanosPerSecond);
+    records::Bundle bundle = next_bundle(2, (kStart + at) * kNanosPerSecond, position_);
     records::Sighting copy = sighting({.at = at, .id = behind});
     *bundle.add_sightings() = copy;
     copy.set_second(copy.second() - behind);
@@ -185,6 +177,22 @@ TEST_F(ByContainerTest, ACopyWhoseStampLiesFarBehindIsNoAlert) {
     EXPECT_EQ(counters().folded(), before.folded() + 1);
     EXPECT_EQ(counters().duplicate(), before.duplicate() + 1);
   }
+}
+
+TEST_F(ByContainerTest, ACopyDecidedTogetherWithItsAlertIsNoAlert) {
+  config_.lateness = 20;
+  feed({}, 79);
+  records::Bundle bundle = next_bundle(2, (kStart + 100) * kNanosPerSecond, position_);
+  records::Sighting copy = sighting({.at = 76, .id = 1});
+  *bundle.add_sightings() = copy;
+  copy.set_second(copy.second() - 23);  // its record's stamp; both are late
+  copy.mutable_summary()->set_first(copy.second() * kNanosPerSecond);
+  copy.mutable_summary()->set_last(copy.second() * kNanosPerSecond);
+  *bundle.add_sightings() = copy;
+  feed(bundle);
+  feed({}, 9000);
+  EXPECT_EQ(counters().folded(), 1U);
+  EXPECT_EQ(counters().duplicate(), 1U);
 }
 
 TEST_F(ByContainerTest, AReplayedBundleIsDroppedAndCounted) {
@@ -207,7 +215,7 @@ TEST_F(ByContainerTest, AReplayedBundleIsDroppedAndCounted) {
 
 TEST_F(ByContainerTest, ALostBundleShowsInTheCounters) {
   feed({{.at = 10, .id = 1}}, 20);
-  ++sent_;  // a bundle with one alert never came
+  ++position_.sent;  // a bundle with one alert never came
   EXPECT_THROW(feed({{.at = 11, .id = 2}}, 21), Refusal);
 }
 

@@ -44,6 +44,8 @@ records::Contribution contribution(const Given& given) {
   made.set_first(kStart * kNanosPerSecond + given.first());
   made.set_priority(4);
   made.mutable_added()->set_alerts(given.alerts);
+  made.mutable_added()->set_duplicates(given.copies);
+  if (given.alerts > 0) made.set_added_first(kStart * kNanosPerSecond + given.added_first());
   made.set_severity(static_cast<std::uint32_t>(Severity::kMedium));
   made.set_counting(given.counting);
   made.set_image("image:1");
@@ -103,6 +105,7 @@ std::vector<Given> random_fleet(std::mt19937_64& random) {
       // Some say of a known finding only that it closes, or what is thought of it now.
       const bool news = is_new || below(4) > 0;
       given.alerts = news ? static_cast<std::uint64_t>(1 + below(5)) : 0;
+      given.copies = static_cast<std::uint64_t>(std::max(0, below(6) - 2));
       if (!news) given.old = given.at - finding.last / kNanosPerSecond;
       if (!said.emplace(given.at, given.entity()).second) continue;
       const bool another = given.last() > finding.last + 900 * kNanosPerSecond || below(20) == 0;
@@ -112,6 +115,7 @@ std::vector<Given> random_fleet(std::mt19937_64& random) {
       }
       given.lasted = std::max<Second>(0, (given.last() - finding.first) / kNanosPerSecond);
       given.finding = finding.number;
+      given.added = below(static_cast<std::uint64_t>(std::min<Second>(given.lasted, 299)) + 1);
       finding.last = given.last();
       all.push_back(given);
     }
@@ -183,11 +187,17 @@ Lines lines_of(const std::vector<schemas::Report>& reports) {
     const simdjson::dom::element json = parser.parse(report.json);
     std::string_view workload = "fleet";
     if (json["members"]["workload"].get(workload) != simdjson::SUCCESS) workload = "fleet";
-    lines.push_back(fmt::format(
-        "{:06} {} {} members={} hosts={} alerts={} first={}", report.time - kStart, workload,
-        json["reason"].get_string().value(), json["members"]["total"].get_uint64().value(),
-        json["members"]["hosts"].get_uint64().value(),
-        json["counts"]["alerts"].get_uint64().value(), json["first_seen"].get_string().value()));
+    const auto time = [&](std::string_view key) {
+      return *parse_rfc3339(json[key].get_string().value()) - kStart * kNanosPerSecond;
+    };
+    const auto number = [&](std::string_view of, std::string_view key) {
+      return json[of][key].get_uint64().value();
+    };
+    lines.push_back(
+        line({report.time - kStart, std::string(workload),
+              std::string(json["reason"].get_string().value()), number("members", "total"),
+              number("members", "hosts"), number("counts", "alerts"),
+              number("counts", "duplicates"), time("first_seen"), time("last_seen")}));
   }
   std::sort(lines.begin(), lines.end());
   return lines;

@@ -83,6 +83,94 @@ TEST_F(RuleSequenceTest, WhatGoesOnForDaysIsCountedOnce) {
   EXPECT_EQ(reports_.size(), 6U);
 }
 
+TEST_F(RuleSequenceTest, WhatAnOutbreakOverHostsToldIsNoReasonForARecurringOne) {
+  for (const bool scheduled : {false, true}) {
+    reports_.clear();
+    const Second begin = scheduled ? 200'000 : 0;
+    const auto pod = [&](int number, Second at) {
+      return Given{.at = begin + at,
+                   .container = fmt::format("c{}", number),
+                   .host = fmt::format("node-{}", number),
+                   .owner = scheduled ? fmt::format("job-{}", number % 5) : "agent",
+                   .scheduled = scheduled};
+    };
+    std::vector<Given> given;
+    for (int each = 0; each < 10; ++each) given.push_back(pod(each, 40 * each));
+    feed(given, begin + 400);
+    ASSERT_EQ(said().front(), scheduled ? "opened rollout 5 @200160" : "opened rollout 3 @80");
+    feed({pod(10, 36'000), pod(15, 36'600)}, begin + 40'000);
+    EXPECT_EQ(last()["state"].get_string().value(), "closed");
+    EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 10U);
+    feed({pod(20, 43'200)}, begin + 44'000);
+    EXPECT_EQ(said().back(), fmt::format("opened recurring 3 @{}", begin + 43'200));
+    EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 3U);
+    feed({}, begin + 190'000);
+  }
+}
+
+// A workload's outbreak is open. Its pods are a reason for the one over hosts, which has what comes
+// from then on.
+TEST_F(RuleSequenceTest, AnAlertIsCountedInOneOutbreak) {
+  const auto pod = [](int node, Second at, const std::string& owner) {
+    return Given{.at = at,
+                 .container = fmt::format("c{}", node),
+                 .host = fmt::format("node-{}", node),
+                 .owner = owner};
+  };
+  feed({pod(1, 10, "app"), pod(2, 3610, "app"), pod(3, 7210, "app")}, 7211);
+  ASSERT_THAT(said(), ElementsAre("opened recurring 3 @7210"));
+  feed({pod(4, 7270, "x"), pod(5, 7330, "y"), pod(3, 7390, "app"), pod(6, 7391, "app")}, 20'000);
+  ASSERT_THAT(said(), testing::Contains("opened rollout 3 @7330"));
+  EXPECT_THAT(reports_.at(1).json,
+              testing::HasSubstr("all alerts of 1 member are counted in the outbreaks"));
+  EXPECT_EQ(said().back(), "closed rollout 4 @13091");
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 4U) << "not node-3's first";
+  EXPECT_EQ(last()["first_seen"].get_string().value(),
+            format_rfc3339((kStart + 7210) * kNanosPerSecond));
+  feed({pod(7, 21'000, "app")}, 100'000);
+  EXPECT_EQ(said().back(), "closed recurring 4 @93610");
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 4U);
+}
+
+TEST_F(RuleSequenceTest, CopiesCountWithTheirAlertsAndAreNoReason) {
+  const auto tell = [this](Second at, Second old, std::uint64_t alerts, Second decided) {
+    std::vector<Given> given;
+    for (int node = 0; node < 3; ++node)
+      given.push_back({.at = at,
+                       .old = old,
+                       .host = fmt::format("node-{}", node),
+                       .alerts = alerts,
+                       .copies = 2});
+    feed(given, decided);
+  };
+  tell(10, 0, 1, 20);
+  tell(4000, 3990, 0, 20'000);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @10", "closed rollout 3 @5711"));
+  EXPECT_EQ(last()["counts"]["duplicates"].get_uint64().value(), 12U);
+  tell(20'100, 0, 0, 40'000);
+  EXPECT_EQ(said().size(), 2U);
+  // Before an outbreak tells of the alerts.
+  feed({{.at = 50'000, .host = "node-1"}}, 50'000);
+  feed({{.at = 50'010, .old = 10, .host = "node-1", .alerts = 0, .copies = 5}}, 50'010);
+  feed({{.at = 50'020, .host = "node-2"}, {.at = 50'020, .host = "node-3"}}, 50'020);
+  EXPECT_EQ(said().back(), "opened rollout 3 @50020");
+  EXPECT_EQ(last()["counts"]["duplicates"].get_uint64().value(), 5U);
+}
+
+TEST_F(RuleSequenceTest, AnOutbreakBeginsWithTheFirstAlertThatItCounts) {
+  std::vector<Given> given;
+  for (const Second at : {Second{0}, Second{50'000}})
+    for (int node = 0; node < 3; ++node)
+      given.push_back({.at = at + 290,
+                       .host = fmt::format("node-{}", node),
+                       .finding_goes_on = true,
+                       .lasted = 100 * node});
+  feed(given, 60'000);
+  ASSERT_EQ(reports_.size(), 4U);
+  EXPECT_EQ(last()["first_seen"].get_string().value(),
+            format_rfc3339((kStart + 50'090) * kNanosPerSecond));
+}
+
 // A finding that closes is told of after its last sighting, maybe after the end of its outbreak.
 TEST_F(RuleSequenceTest, FindingsThatOnlyCloseAreNoReasonForTheNextOne) {
   std::vector<Given> given;

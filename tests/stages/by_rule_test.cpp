@@ -296,7 +296,7 @@ TEST_F(ByRuleTest, AReplayedBundleIsDroppedAndCountedAndAPartialOneStopsTheTask)
 
 TEST_F(ByRuleTest, ALostBundleShowsInTheCounters) {
   feed({{.at = 10}}, 20);
-  ++sent_;
+  ++position_.sent;
   EXPECT_THROW(feed({{.at = 21}}, 30), Refusal);
 }
 

@@ -17,6 +17,7 @@
 #include "stages/by_container/stage.h"
 #include "state/store.h"
 #include "tests/contract/contract.h"
+#include "tests/stages/next_bundle.h"
 
 namespace gyre::stages {
 
@@ -84,17 +85,8 @@ class ContainerTask : public testing::Test {
 
   // Feeds the sightings and a tick that decides everything up to `decided` seconds after kStart.
   void feed(const std::vector<Given>& given, Second decided) {
-    records::Bundle bundle;
-    bundle.set_sources(1);
-    bundle.set_parts(1);
-    records::SourceRange& range = *bundle.add_ranges();
-    range.set_first(next_);
-    next_ += static_cast<std::int64_t>(given.size());
-    range.set_next(next_);
-    range.set_progress((kStart + decided + 3) * kNanosPerSecond);
-    range.set_arrivals(given.size());
-    sent_ += given.size();
-    range.set_sent(sent_);
+    records::Bundle bundle =
+        next_bundle(given.size(), (kStart + decided + 3) * kNanosPerSecond, position_);
     for (const Given& one : given) *bundle.add_sightings() = sighting(one);
     feed(bundle);
   }
@@ -151,8 +143,7 @@ class ContainerTask : public testing::Test {
   ByContainer stage_{config_, playbooks_, {.version = "test", .config_hash = "0"}};
   std::vector<schemas::Report> reports_;
   std::vector<records::Contribution> contributions_;
-  std::int64_t next_ = 0;
-  std::uint64_t sent_ = 0;
+  Position position_;
   std::int64_t offset_ = 0;
   std::size_t largest_value_ = 0;  ///< of the changelog, so far
 };

@@ -111,6 +111,38 @@ TEST_F(ContributionTest, WhatIsForgottenSaysWhatItHasNotSaid) {
   EXPECT_EQ(dropped()[0].added().alerts(), 2U);
 }
 
+TEST_F(ContributionTest, SpeaksOfCopiesThatComeAfterTheClose) {
+  episode().set_revision(1);
+  episode().set_closed(true);
+  at(11);
+  episode().mutable_counts()->set_duplicates(2);
+  EXPECT_TRUE(at(20).empty());
+  EXPECT_EQ(series_.due(), 311);
+  const auto said = at(311);
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0].added().alerts(), 0U);
+  EXPECT_EQ(said[0].added().duplicates(), 2U);
+  EXPECT_TRUE(at(400).empty());
+
+  episode().mutable_counts()->set_duplicates(3);
+  std::vector<records::Contribution> dropped;
+  contribute("0123456789abcdef", series_, {episode()}, card_, 400, playbooks_, dropped);
+  ASSERT_EQ(dropped.size(), 1U);
+  EXPECT_EQ(dropped[0].added().duplicates(), 1U);
+}
+
+TEST_F(ContributionTest, SaysWhenWhatItAddsBegan) {
+  episode().set_revision(1);
+  episode().mutable_summary()->set_first(5);
+  episode().mutable_summary()->set_last(70);
+  episode().set_added_first(5);
+  EXPECT_EQ(at(11).at(0).added_first(), 5);
+  EXPECT_EQ(episode().added_first(), 0);
+  episode().mutable_counts()->set_alerts(4);
+  episode().set_added_first(30);
+  EXPECT_EQ(at(311).at(0).added_first(), 30);
+}
+
 TEST_F(ContributionTest, NamesTheWorkloadByOwnerElseByHostAndImage) {
   episode().set_revision(1);
   card("container.image.repository", "registry.example/shop");

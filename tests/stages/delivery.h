@@ -46,6 +46,8 @@ class Delivery {
   }
 
   const state::Transaction& state() const { return *state_; }
+  // What by_rule was told.
+  const std::vector<records::Contribution>& contributions() const { return contributions_; }
 
  private:
   struct Source {
@@ -111,11 +113,12 @@ class Delivery {
       stage_->process(bundle, *state_, allowance, reports, contributions);
       state_->rollback();
       reports.clear();
+      contributions.clear();
     }
     // Often no more than a second or two fits into the batch; the rest is decided later.
     Allowance allowance = some_allowance();
     stage_->process(bundle, *state_, allowance, reports, contributions);
-    commit(reports);
+    commit(reports, contributions);
     while (stage_->is_behind(*state_) && any(3) > 0) proceed();
   }
 
@@ -126,13 +129,15 @@ class Delivery {
     std::vector<records::Contribution> contributions;
     Allowance allowance = some_allowance();
     stage_->proceed(*state_, allowance, reports, contributions);
-    commit(reports);
+    commit(reports, contributions);
   }
 
-  void commit(const std::vector<schemas::Report>& reports) {
+  void commit(const std::vector<schemas::Report>& reports,
+              const std::vector<records::Contribution>& contributions) {
     keep_log();
     state_->commit(++offset_, std::nullopt);
     reports_.insert(reports_.end(), reports.begin(), reports.end());
+    contributions_.insert(contributions_.end(), contributions.begin(), contributions.end());
     if (any(10) == 0) lose_disk();
     if (any(6) == 0) hand_over();
   }
@@ -166,6 +171,7 @@ class Delivery {
   std::map<std::string, std::optional<std::string>> log_;
   std::int64_t offset_ = 0;
   std::vector<schemas::Report> reports_;
+  std::vector<records::Contribution> contributions_;
 };
 
 }  // namespace gyre::stages

@@ -94,8 +94,7 @@ TEST_F(FlashTest, AnIncidentOpensWithTheSecondAsWithoutAFlash) {
     config_.flash = flash;
     store_.wipe();
     reports_.clear();
-    next_ = 0;
-    sent_ = 0;
+    position_ = {};
     feed({}, 100);
     Given later = critical(103, 2);
     later.outcome = schemas::Outcome::kSucceeded;

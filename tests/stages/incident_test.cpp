@@ -98,6 +98,13 @@ TEST_F(IncidentTest, ClosesAfterItsQuietAndTheNextOneNamesIt) {
   EXPECT_EQ(value_of(newest(), "previous_id"), before);
 }
 
+TEST_F(IncidentTest, IsNotQuietSinceItsFindingsAreForgotten) {
+  config_.keep_closed = 10;
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
+  feed({of(600, 3, "Rule A", "mitre_execution")}, 9000);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @6", "incident closed @4321"}));
+}
+
 TEST_F(IncidentTest, OneOfFullAgeIsNotQuietWhileLateAlertsMayCome) {
   config_.incident_max_age = 3650;
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 9000);
@@ -185,6 +192,21 @@ TEST_F(IncidentTest, FindingsThatFoundNoPlaceBeforeItAreCountedInItExactly) {
     if (report.kind == "finding") {
       EXPECT_EQ(value_of(report, "incident_id"), newest().id);
     }
+}
+
+TEST_F(IncidentTest, ATacticStaysWhenTheFindingThatShowedItIsListedNoMore) {
+  feed(crowd(0, 99), 15);
+  Given last = of(20, 1000, "Rule C", "mitre_persistence");
+  last.priority = Priority::kNotice;
+  feed({last}, 60);
+  ASSERT_EQ(incidents(), (Lines{"incident opened @50"}));
+  Given worse = of(100, 1001, "Rule A", "mitre_execution");
+  worse.shape = "worse";
+  feed({worse}, 20'000);
+  EXPECT_EQ(value_of(newest(), "state"), "closed");
+  EXPECT_EQ(number_of(newest(), "findings_left_out"), 1U);
+  EXPECT_THAT(newest().json, Not(HasSubstr("begins Persistence")));
+  EXPECT_THAT(newest().json, HasSubstr("\"tactic\":\"TA0003\""));
 }
 
 TEST_F(IncidentTest, WhatIsOlderThanTheGapWhenItOpensIsNotCountedInIt) {

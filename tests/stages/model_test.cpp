@@ -16,6 +16,7 @@
 #include <memory>
 #include <set>
 
+#include "stages/by_container/places.h"
 #include "tests/contract/contract.h"
 #include "tests/stages/delivery.h"
 #include "tests/stages/naive_model.h"
@@ -98,6 +99,11 @@ void compare(const Model& model, const std::vector<schemas::Report>& reports, bo
   }
   EXPECT_EQ(finals, model.finals);
   if (!quiet) return;
+  // What is asked for may rise with a revision that is due anyway, and is then its reason.
+  for (Line& line : lines)
+    for (const Line& due : model.lines)
+      if (line.reason == "severity" && due.id == line.id && due.second == line.second)
+        line.reason = due.reason;
   std::sort(lines.begin(), lines.end());
   EXPECT_EQ(after(settled, lines), after(settled, model.lines));
   for (const Line& line : model.lines) {
@@ -161,6 +167,28 @@ void check_totals(const Case& given, const std::vector<schemas::Report>& reports
   }
 }
 
+// What by_rule was told of a finding adds up to what its last report says.
+void check_contributions(const std::vector<schemas::Report>& reports,
+                         const std::vector<records::Contribution>& contributions) {
+  simdjson::dom::parser parser;
+  std::map<std::string, std::array<std::uint64_t, 2>> reported;
+  for (const schemas::Report& report : reports) {
+    if (report.kind != "finding") continue;
+    const simdjson::dom::element json = parser.parse(report.json);
+    if (text(json, "shape") == kOtherShapes) continue;
+    reported[report.id] = {count(json, "counts", "alerts"), count(json, "counts", "duplicates")};
+  }
+  std::map<std::string, std::array<std::uint64_t, 2>> contributed;
+  for (const records::Contribution& each : contributions) {
+    auto& sum = contributed[each.finding_id()];
+    sum[0] += each.added().alerts();
+    sum[1] += each.added().duplicates();
+    EXPECT_EQ(each.added_first() > 0, each.added().alerts() > 0);
+    EXPECT_LE(each.added_first(), each.last());
+  }
+  EXPECT_EQ(contributed, reported);
+}
+
 // Whoever was called is told that it is over (ruling 4).
 void check_closed(const std::vector<schemas::Report>& reports) {
   simdjson::dom::parser parser;
@@ -173,6 +201,26 @@ void check_closed(const std::vector<schemas::Report>& reports) {
       noticed.insert(report.id);
   }
   EXPECT_TRUE(noticed.empty()) << *noticed.begin();
+}
+
+// What a finding leaves to its incident, that says in the same second.
+void check_asked(const std::vector<schemas::Report>& reports) {
+  constexpr std::string_view kLeaves = "; incident ";
+  std::set<std::pair<std::string, Second>> asking;
+  for (const schemas::Report& report : reports)
+    if (report.kind == "incident" && report.attention != "record")
+      asking.emplace(report.id, report.time);
+  simdjson::dom::parser parser;
+  for (const schemas::Report& report : reports) {
+    if (report.kind != "finding" || report.revision > 1) continue;
+    const std::string because = text(parser.parse(report.json)["attention"], "because");
+    const std::size_t at = because.find(kLeaves);
+    if (at == std::string::npos) continue;
+    EXPECT_EQ(report.attention, "record");
+    EXPECT_THAT(asking,
+                testing::Contains(std::pair(because.substr(at + kLeaves.size(), 32), report.time)))
+        << report.json;
+  }
 }
 
 // What a case has to show, whichever way it is delivered.
@@ -190,7 +238,9 @@ void check(const Case& given, std::uint64_t seed, const Playbooks& playbooks, st
     EXPECT_THAT(wrong, testing::IsEmpty()) << report.json;
   }
   check_closed(reports);
+  check_asked(reports);
   check_totals(given, reports, delivery.state());
+  if (given.config.close_all) check_contributions(reports, delivery.contributions());
   if (!given.is_orderly()) return;
   if (!given.tight && given.config.close_all) {
     compare(run_model(given), reports, given.quiet);

@@ -28,18 +28,16 @@ class Model {
   }
 
  private:
-  // Every contribution is kept, and who told of it.
+  // Every contribution is kept, and who tells of it; without alerts it is of copies alone.
   struct Contributed {
-    Second at = 0;
     Nanos first = 0;
     Nanos last = 0;
     std::uint64_t alerts = 0;
-    int told_by_fleet = 0;     ///< number of the outbreak over hosts and workloads
-    int told_by_workload = 0;  ///< likewise of one of a workload, or kAside
+    std::uint64_t copies = 0;
+    int counted_in = 0;  ///< number of the one outbreak that counts it
+    int fleet = 0;       ///< of that over hosts and workloads to which it is a sighting
 
-    int told(const std::string& group) const {
-      return group == kFleet ? told_by_fleet : told_by_workload;
-    }
+    int told_in(const std::string& group) const { return group == kFleet ? fleet : counted_in; }
   };
   struct Member {
     const Given* who = nullptr;
@@ -51,7 +49,7 @@ class Model {
     std::vector<Contributed> all;
   };
   struct Outbreak {
-    int number = 0;
+    int number = 0;  ///< of all outbreaks
     Second opened = 0;
     Nanos from = 0;
     std::set<std::string> members;
@@ -69,7 +67,6 @@ class Model {
     }
   };
 
-  static constexpr int kAside = -1;
   static constexpr const char* kFleet = "fleet";
 
   static Nanos ns(Second second) { return second * kNanosPerSecond; }
@@ -84,18 +81,9 @@ class Model {
 
   void second(Second now, const std::vector<const Given*>& given) {
     for (const Given* each : given) join(*each, now);
-    bool told_by_fleet = open_.contains(kFleet);
     decide(kFleet, now, !given.empty());
-    told_by_fleet = told_by_fleet || open_.contains(kFleet);
     std::set<std::string> news;
-    for (const Given* each : given) {
-      Member& member = members_.at(each->entity());
-      if (!told_by_fleet || member.scheduled || open_.contains(member.workload))
-        news.insert(member.workload);
-      else
-        for (Contributed& contributed : member.all)
-          if (contributed.at == now) contributed.told_by_workload = kAside;
-    }
+    for (const Given* each : given) news.insert(members_.at(each->entity()).workload);
     for (const std::string& workload : workloads_) decide(workload, now, news.contains(workload));
   }
 
@@ -104,12 +92,11 @@ class Model {
     if (is_forgotten(given.entity(), member, now)) member = {};
     const bool known = member.who != nullptr;
     const bool same = known && member.who->finding == given.finding;
-    const bool goes_on = same && given.first() >= member.who->first();
-    if (given.alerts > 0)
-      member.all.push_back({.at = now,
-                            .first = goes_on ? given.last() : given.first(),
+    if (given.alerts + given.copies > 0)
+      member.all.push_back({.first = given.added_first(),
                             .last = given.last(),
-                            .alerts = given.alerts});
+                            .alerts = given.alerts,
+                            .copies = given.copies});
     member.last = std::max(member.last, given.last());
     if (known && !same && given.first() < member.who->first()) return;
     // Whoever the outbreak of a workload tells of stays there while it is open.
@@ -139,13 +126,15 @@ class Model {
     return group == kFleet || member.workload == group;
   }
 
-  // The newest sighting that the group's outbreak tells, or that none has told.
+  // The newest sighting that the group's outbreak tells, or that it may still tell.
   std::optional<Nanos> newest(const std::string& group, const Member& member) const {
     const auto open = open_.find(group);
     std::optional<Nanos> newest;
-    for (const Contributed& each : member.all)
-      if (each.told(group) == 0 || (open != open_.end() && each.told(group) == open->second.number))
+    for (const Contributed& each : member.all) {
+      const int told = each.told_in(group);
+      if (each.alerts > 0 && (told == 0 || (open != open_.end() && told == open->second.number)))
         newest = std::max(newest.value_or(0), each.last);
+    }
     return newest;
   }
 
@@ -208,16 +197,24 @@ class Model {
     }
   }
 
-  // Who counts and was seen since the outbreak began is a member of it from then on.
+  // Who counts and was seen since the outbreak began is a member of it from then on. What no other
+  // one counts is counted in it.
   void tell(const std::string& group) {
     Outbreak& outbreak = open_.at(group);
     for (auto& [entity, member] : members_) {
-      const bool may = outbreak.members.contains(entity) || member.who->counting;
-      if (!may || !is_of(group, member)) continue;
-      for (Contributed& each : member.all) {
-        if (each.told(group) != 0 || each.last < outbreak.from) continue;
-        (group == kFleet ? each.told_by_fleet : each.told_by_workload) = outbreak.number;
+      if (!is_of(group, member)) continue;
+      const auto may_tell = [&](const Contributed& each) {
+        return each.told_in(group) == 0 && each.last >= outbreak.from;
+      };
+      if (member.who->counting &&
+          std::any_of(member.all.begin(), member.all.end(),
+                      [&](const Contributed& each) { return each.alerts > 0 && may_tell(each); }))
         outbreak.members.insert(entity);
+      if (!outbreak.members.contains(entity)) continue;
+      for (Contributed& each : member.all) {
+        if (!may_tell(each)) continue;
+        if (group == kFleet) each.fleet = outbreak.number;
+        if (each.counted_in == 0) each.counted_in = outbreak.number;
       }
     }
   }
@@ -240,23 +237,28 @@ class Model {
   void say(const std::string& group, Second now, std::string_view reason) {
     Outbreak& outbreak = open_.at(group);
     std::uint64_t alerts = 0;
+    std::uint64_t copies = 0;
     Nanos first = std::numeric_limits<Nanos>::max();
+    Nanos last = 0;
     std::set<std::string> hosts;
     for (const std::string& who : outbreak.members) {
       const Member& member = members_.at(who);
       hosts.insert(member.machine);
       for (const Contributed& each : member.all) {
-        if (each.told(group) != outbreak.number) continue;
-        alerts += each.alerts;
+        if (each.counted_in == outbreak.number) {
+          alerts += each.alerts;
+          copies += each.copies;
+        }
+        if (each.told_in(group) != outbreak.number || each.alerts == 0) continue;
         first = std::min(first, std::max(each.first, outbreak.from));
+        last = std::max(last, each.last);
       }
     }
     outbreak.said_members = outbreak.members.size();
     outbreak.said_places = places(outbreak);
     outbreak.said_harmless = is_harmless(outbreak);
-    lines_.push_back(fmt::format("{:06} {} {} members={} hosts={} alerts={} first={}", now, group,
-                                 reason, outbreak.members.size(), hosts.size(), alerts,
-                                 format_rfc3339(kStart * kNanosPerSecond + first)));
+    lines_.push_back(line({now, group, std::string(reason), outbreak.members.size(), hosts.size(),
+                           alerts, copies, first, last}));
   }
 
   OutbreakConfig config_;

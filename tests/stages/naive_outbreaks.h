@@ -28,9 +28,13 @@ struct Given {
   Second lasted;  ///< the finding began so long before the sighting
   int finding;
   std::uint64_t alerts;
+  std::uint64_t copies;
+  Second added;  ///< the first of the alerts was seen so long before the sighting
 
   Nanos last() const { return (at - old) * kNanosPerSecond + host; }
   Nanos first() const { return last() - lasted * kNanosPerSecond; }
+
+  Nanos added_first() const { return last() - added * kNanosPerSecond; }
 
   std::string entity() const { return fmt::format("{}/{}/{}", cluster, host, container); }
   std::string machine() const { return fmt::format("{}/{}", cluster, host); }
@@ -43,6 +47,21 @@ struct Given {
 
 /// What was said, a line a revision, sorted.
 using Lines = std::vector<std::string>;
+
+/// A revision; times are after kStart.
+struct Said {
+  Second at;
+  std::string group;
+  std::string reason;
+  std::uint64_t members, hosts, alerts, copies;
+  Nanos first, last;
+};
+inline std::string line(const Said& said) {
+  const auto time = [](Nanos after) { return format_rfc3339(kStart * kNanosPerSecond + after); };
+  return fmt::format("{:06} {} {} members={} hosts={} alerts={} copies={} from {} to {}", said.at,
+                     said.group, said.reason, said.members, said.hosts, said.alerts, said.copies,
+                     time(said.first), time(said.last));
+}
 
 /// What by_rule has to say of these contributions (by time) until `end`: decided in every second
 /// anew, from all that was ever contributed. `config.close_all` is taken for set.

@@ -15,14 +15,8 @@ using testing::IsEmpty;
 class OutbreakCapsTest : public RuleTask {
  protected:
   void tell(int count, const std::function<void(int, records::Contribution&)>& change) {
-    records::Bundle bundle;
-    bundle.set_sources(1);
-    bundle.set_parts(1);
-    records::SourceRange& range = *bundle.add_ranges();
-    range.set_next(1);
-    range.set_progress((kStart + 100) * kNanosPerSecond);
-    range.set_arrivals(static_cast<std::uint64_t>(count));
-    range.set_sent(static_cast<std::uint64_t>(count));
+    records::Bundle bundle =
+        next_bundle(static_cast<std::size_t>(count), (kStart + 100) * kNanosPerSecond, position_);
     for (int i = 0; i < count; ++i) {
       records::Contribution& made = *bundle.add_contributions();
       made = contribution({.at = 10 + i % 5,
@@ -31,8 +25,6 @@ class OutbreakCapsTest : public RuleTask {
       change(i, made);
     }
     feed(bundle);
-    RuleTask::next_ = 1;
-    sent_ = static_cast<std::uint64_t>(count);
     RuleTask::feed({}, 20'000);
   }
 

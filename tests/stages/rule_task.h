@@ -13,6 +13,7 @@
 #include "stages/by_rule/stage.h"
 #include "state/store.h"
 #include "tests/contract/contract.h"
+#include "tests/stages/next_bundle.h"
 
 namespace gyre::stages {
 
@@ -40,8 +41,10 @@ class RuleTask : public testing::Test {
     bool effect = false;
     bool object = false;  // of a plugin's alert: `container` is its name
     std::uint64_t alerts = 1;
+    std::uint64_t copies = 0;
     bool finding_goes_on = false;  // it began at kStart
     std::uint32_t priority = 4;
+    Second lasted = 0;  // its alerts began so long before the sighting
   };
 
   static records::Contribution contribution(const Given& given) {
@@ -68,6 +71,8 @@ class RuleTask : public testing::Test {
     made.set_last((kStart + sighted) * kNanosPerSecond + 1);
     made.set_priority(given.priority);
     made.mutable_added()->set_alerts(given.alerts);
+    made.mutable_added()->set_duplicates(given.copies);
+    if (given.alerts > 0) made.set_added_first((kStart + sighted - given.lasted) * kNanosPerSecond);
     made.set_severity(static_cast<std::uint32_t>(given.severity));
     made.set_attention(static_cast<std::uint32_t>(given.attention));
     made.set_effect_observed(given.effect);
@@ -96,16 +101,8 @@ class RuleTask : public testing::Test {
 
   // Feeds the contributions and says that every second up to `decided` after kStart is decided.
   void feed(const std::vector<Given>& given, Second decided) {
-    records::Bundle bundle;
-    bundle.set_sources(1);
-    bundle.set_parts(1);
-    records::SourceRange& range = *bundle.add_ranges();
-    range.set_first(next_);
-    range.set_next(++next_);
-    range.set_progress((kStart + decided + 1) * kNanosPerSecond);
-    range.set_arrivals(given.size());
-    sent_ += given.size();
-    range.set_sent(sent_);
+    records::Bundle bundle =
+        next_bundle(given.size(), (kStart + decided + 1) * kNanosPerSecond, position_);
     for (const Given& one : given) *bundle.add_contributions() = contribution(one);
     feed(bundle);
   }
@@ -145,8 +142,7 @@ class RuleTask : public testing::Test {
   std::vector<schemas::Report> reports_;
   tests::ReportStream stream_;
   simdjson::dom::parser parser_;
-  std::int64_t next_ = 0;
-  std::uint64_t sent_ = 0;
+  Position position_;
   std::int64_t offset_ = 0;
 };
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a finding's ticket asks for what another report asks for already
+// (docs/decisions/0027-one-ticket.md).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/time.h"
+#include "schemas/records.pb.h"
+#include "stages/by_container/finding.h"
+#include "stages/report/judge.h"
+
+namespace gyre::stages {
+
+/// Makes of a ticket a record where the entity's open incident asks for it, with a revision of its
+/// own in the second in which the finding joins it; or where an earlier finding of this key asked
+/// for the same proof within a day. What has asked itself goes on, and what is new asks itself.
+void cover(std::string_view finding_key, const records::Episode& episode,
+           const FindingContext& context, Judgement& judgement);
+
+/// How many names and ids of users were seen in it, as far as they are kept.
+std::uint32_t users_seen(const records::Episode& episode);
+
+/// What later findings of the same key need not ask again; none for most.
+std::optional<records::Asked> asked_by(std::string_view finding_key,
+                                       const records::Episode& episode, const Judgement& judgement);
+void remember(records::Asked asked, Second now, records::EntityState& entity);
+
+}  // namespace gyre::stages
