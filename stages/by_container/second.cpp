@@ -44,8 +44,7 @@ std::size_t SecondDecision::decide(records::Counters& counters) {
   // last whose alert may be among them.
   std::vector<records::Sighting> copies;
   for (records::Sighting& sighting : due.sightings) {
-    const bool only_copies = sighting.counts().alerts() == 0;
-    if (only_copies && !knows_place(sighting, work(sighting.entity()).entity))
+    if (lacks_finding(sighting))
       copies.push_back(std::move(sighting));
     else
       place(std::move(sighting), counters);
@@ -87,6 +86,10 @@ void SecondDecision::learn(const records::Sighting& sighting) {
   }
 }
 
+bool SecondDecision::lacks_finding(const records::Sighting& sighting) {
+  return sighting.counts().alerts() == 0 && !knows_place(sighting, work(sighting.entity()).entity);
+}
+
 // Copies whose finding is not there. Either it is still to come (their record was stamped before
 // the alert's own time, that of the first copy after it), so they wait for as long as anything may
 // be late and until the alert's own time is decided, which no stamp moves forward; they look every
@@ -114,9 +117,7 @@ bool SecondDecision::await_finding(records::Sighting& copies, records::Counters&
 
 void SecondDecision::place(records::Sighting sighting, records::Counters& counters) {
   Work& known = work(sighting.entity());
-  if (sighting.counts().alerts() == 0 && !knows_place(sighting, known.entity) &&
-      await_finding(sighting, counters))
-    return;
+  if (lacks_finding(sighting) && await_finding(sighting, counters)) return;
   counters.set_duplicate(counters.duplicate() + sighting.counts().duplicates());
   const int before = known.entity.places_size();
   if (find_place(config_, sighting, known.entity))

@@ -48,6 +48,7 @@ class SecondDecision {
   Work& work(const records::Entity& entity);
   Work& work(const std::string& entity_hash);
   void learn(const records::Sighting& sighting);
+  bool lacks_finding(const records::Sighting& sighting);
   bool await_finding(records::Sighting& copies, records::Counters& counters);
   void place(records::Sighting sighting, records::Counters& counters);
   void wake(const std::vector<state::Timer>& timers);

@@ -25,13 +25,11 @@ std::string flatten(std::string_view text, bool keep_lines) {
     const char byte = text[i];
     const std::size_t unseen = schemas::unprintable_bytes(text, i);
     i += std::max<std::size_t>(unseen, 1);
-    if (keep_lines && (byte == '\n' || byte == '\t')) {
+    const bool control = is_control(static_cast<unsigned char>(byte));
+    if ((keep_lines && (byte == '\n' || byte == '\t')) || (unseen == 0 && !control))
       flat += byte;
-    } else if (is_control(static_cast<unsigned char>(byte))) {
+    else if (control)
       flat += ' ';
-    } else if (unseen == 0) {
-      flat += byte;
-    }
   }
   return flat;
 }

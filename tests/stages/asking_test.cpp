@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <set>
 #include <string>
 #include <string_view>
@@ -52,6 +54,13 @@ class AskingTest : public ContainerTask {
     return ids.size();
   }
 
+  // Feeds what a user did; the last that is said of findings then.
+  std::string told_of_user(Given given, const std::string& field, const std::string& user) {
+    given.fields.emplace_back(field, user);
+    feed({given}, given.at + 10);
+    return asked("finding").back();
+  }
+
   std::size_t from_ = 0;  ///< of `reports_`: what came before is another story
 };
 
@@ -71,31 +80,25 @@ TEST_F(AskingTest, AFindingThatJoinsAnOpenIncidentIsARecordAndTheIncidentAsksFor
   EXPECT_THAT(incident.json, HasSubstr("\"" + finding.id + "\""));
 }
 
-TEST_F(AskingTest, AnotherUserAsksByItselfWithoutANameOrAfterMoreThanAreKept) {
+TEST_F(AskingTest, AnotherUserWithoutANameAsksByItself) {
   open_incident();
-  Given actor = joining(30, 3);
-  actor.fields.emplace_back("user.uid", "1000");
-  feed({actor}, 40);
-  EXPECT_EQ(asked("finding").back(), "finding opened record @35");
-  actor.at = 50;
-  actor.id = 4;
-  actor.fields.back().second = "0";
-  feed({actor}, 60);
-  EXPECT_EQ(asked("finding").back(), "finding severity ticket @50");
-  Given many = joining(70, 5);
-  many.shape = "a third";
-  many.fields.emplace_back("user.name", "www");
-  feed({many}, 80);
-  EXPECT_EQ(asked("finding").back(), "finding opened record @75");
-  std::vector<Given> crowd;
-  for (std::int64_t i = 0; i < 40; ++i) {
-    many.at = 90;
-    many.id = 10 + i;
-    many.fields.back().second = "user-" + std::to_string(i);
-    crowd.push_back(many);
+  EXPECT_EQ(told_of_user(joining(30, 3), "user.uid", "1000"), "finding opened record @35");
+  EXPECT_EQ(told_of_user(joining(50, 4), "user.uid", "0"), "finding severity ticket @50");
+}
+
+TEST_F(AskingTest, MoreUsersThanAreKeptAskThoughNoneOfThemCanBeToldFromTheOthers) {
+  constexpr std::int64_t kKept = 8;
+  open_incident();
+  std::vector<Given> users;
+  for (std::int64_t i = 0; i < kKept; ++i) {
+    users.push_back(joining(30, 10 + i));
+    users.back().fields.emplace_back("user.name", fmt::format("user-{}", i));
   }
-  feed(crowd, 100);
-  EXPECT_EQ(asked("finding").back(), "finding severity ticket @90");
+  feed(users, 40);
+  EXPECT_EQ(asked("finding").back(), "finding opened record @35");
+  told_of_user(joining(50, 3), "user.name", "zeno");
+  feed({}, 20'000);
+  EXPECT_EQ(tickets(), 3U) << "it, and two that asked before there was an incident";
 }
 
 TEST_F(AskingTest, NothingIsLeftToAnIncidentOfAHost) {
@@ -133,26 +136,19 @@ TEST_F(AskingTest, WhatIsNewInItAsksByItself) {
   success.outcome = Outcome::kSucceeded;
   feed({success}, 60);
   EXPECT_EQ(asked("finding").back(), "finding success ticket @50") << "nothing of it was blocked";
-  Given actor = joining(70, 6);
-  actor.shape = "a fourth";
-  actor.fields.emplace_back("user.name", "www");
-  feed({actor}, 80);
-  EXPECT_EQ(asked("finding").back(), "finding opened record @75");
-  actor.at = 90;
-  actor.id = 7;
-  actor.fields.back().second = "root";
-  feed({actor}, 100);
-  EXPECT_EQ(asked("finding").back(), "finding severity ticket @90");
-  actor.at = 110;
-  actor.id = 8;
-  actor.shape = "a fifth";
-  feed({actor}, 120);
-  EXPECT_EQ(asked("finding").back(), "finding opened record @115");
-  actor.at = 130;
-  actor.id = 9;
-  actor.priority = Priority::kError;
-  feed({actor}, 140);
-  EXPECT_EQ(asked("finding").back(), "finding severity ticket @130");
+  const auto shaped = [](Given given, const std::string& shape) {
+    given.shape = shape;
+    return given;
+  };
+  EXPECT_EQ(told_of_user(shaped(joining(70, 6), "a fourth"), "user.name", "www"),
+            "finding opened record @75");
+  EXPECT_EQ(told_of_user(shaped(joining(90, 7), "a fourth"), "user.name", "root"),
+            "finding severity ticket @90");
+  EXPECT_EQ(told_of_user(shaped(joining(110, 8), "a fifth"), "user.name", "root"),
+            "finding opened record @115");
+  Given severe = shaped(joining(130, 9), "a fifth");
+  severe.priority = Priority::kError;
+  EXPECT_EQ(told_of_user(severe, "user.name", "root"), "finding severity ticket @130");
 }
 
 TEST_F(AskingTest, WhatAsksByItselfGoesOnToTheEnd) {

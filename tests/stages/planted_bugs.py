@@ -85,7 +85,7 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
       "      if (find_member(episode.id(), incident().members()) != nullptr)\n")),
     ("slices: a home's timers fire after its neighbour's sightings",
      (TRANSACTION, "    const bool full = another ? items.size() >= enough : items.size() - begin == most;\n",
-      "    const bool full = items.size() >= enough;\n")),
+      "    static_cast<void>(most);\n    const bool full = items.size() >= enough;\n")),
     ("sensor: a host with blind spots is forgotten like any other",
      (INCIDENT, "std::max(entity_.touched() + config_.max_age, entity_.blind_until())",
       "entity_.touched() + config_.max_age")),
