@@ -34,20 +34,24 @@ std::string platforms_of(const stages::Playbook& book) {
 void print_coverage(const stages::Playbooks& playbooks) {
   std::map<std::string, std::string> rows;
   const auto row = [&](const std::string& rule, const stages::Playbook& book, bool strong,
-                       playbook::Playbook::FiresOn fires_on) {
+                       playbook::Playbook::FiresOn fires_on, int containment) {
     std::string fires = playbook::Playbook::FiresOn_Name(fires_on);
     for (char& c : fires) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    rows[rule] = fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", rule, book.id(),
-                             book.family(), fires, strong ? "yes" : "", book.checks_size(),
-                             book.containment_size(), book.hardening_size(), platforms_of(book));
+    rows[rule] = fmt::format(
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", rule, book.id(), book.family(), fires,
+        !strong                ? ""
+        : book.has_strong_if() ? "if proven"
+                               : "yes",
+        book.checks_size(), containment, book.hardening_size(), platforms_of(book));
   };
   for (const auto& [file, book] : playbooks.all()) {
     if (book.has_fallback())
-      row("(" + book.id() + ", for rules without a playbook)", book, book.strong(),
-          book.fires_on());
+      row("(" + book.id() + ", for rules without a playbook)", book, book.strong(), book.fires_on(),
+          book.containment_size());
     for (const playbook::Rule& rule : book.rules())
       row(rule.name(), book, rule.has_strong() ? rule.strong() : book.strong(),
-          rule.has_fires_on() ? rule.fires_on() : book.fires_on());
+          rule.has_fires_on() ? rule.fires_on() : book.fires_on(),
+          rule.containment().empty() ? book.containment_size() : rule.containment_size());
   }
   std::cout << fmt::format(
       "# Which rule has which playbook\n\nPrinted by `gyre check --coverage`: {} rules (older "

@@ -59,9 +59,10 @@ int generate(const Config& config, const GenerateOptions& options);
 
 struct ReportsOptions {
   bool follow = false;
-  std::set<std::string> ids;       ///< only these; empty: all
+  std::set<std::string> ids;       ///< only these, or what begins so (AskedIds); empty: all
   std::string format = "summary";  ///< summary | markdown | json
 };
+/// Throws Failure for an id that is not there, unless it is to be waited for.
 int reports(const Config& config, const ReportsOptions& options);
 
 struct RedeliverOptions {
@@ -76,7 +77,8 @@ struct ExplainOptions {
   bool json = false;  ///< an object an alert, else text for people
 };
 /// What Gyre makes of each alert alone, and why: envelope, entity, duplicate id, shape, finding,
-/// outcome, playbook, verdict; of what is no alert the reason.
+/// outcome, playbook, verdict; of what is no alert the reason. 1 if something is no alert, or
+/// nothing is there.
 int explain(const Config& config, const ExplainOptions& options);
 
 struct InspectOptions {

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/yaml_text.h"
 #include "pipeline/config_keys.h"
 #include "pipeline/config_kinds.h"
 #include "pipeline/config_overrides.h"
@@ -268,7 +269,7 @@ Config parse_config(const string& yaml, const string& origin, const Config& defa
     else if (!documents.empty() && !documents[0].IsNull())
       reader.problem(documents[0].Mark(), "the configuration must be a map of keys");
   } catch (const YAML::Exception& error) {
-    reader.problem(error.mark, error.msg);
+    reader.problem(error.mark, yaml_problem(yaml, error.mark.line, error.msg));
   }
   read_environment(reader, config);
   refuse_misspelled_variables(reader);

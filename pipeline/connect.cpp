@@ -33,6 +33,7 @@ class Findings {
     else
       problems_.push_back(fmt::format("{}: {}", what, why_not));
   }
+  void add(const std::string& problem) { problems_.push_back(problem); }
   void refuse_if_any() const {
     if (problems_.empty()) return;
     throw Refusal(fmt::format("gyre run would not work:\n  {}", fmt::join(problems_, "\n  ")));
@@ -85,11 +86,11 @@ void check_connection(const Config& config) {
   const KafkaClient client = kafka_client(config);
   Findings findings;
   findings.add("state.directory " + config.state.directory, why_no_state(config.state.directory));
-  std::vector<std::string> missing;
-  for (const std::string& line : show_topics(client, topic_specs(config), missing))
-    std::cout << line << '\n';
+  const TopicsShown shown = show_topics(client, topic_specs(config), true);
+  for (const std::string& line : shown.lines) std::cout << line << '\n';
+  for (const std::string& problem : shown.problems) findings.add(problem);
   const auto is_there = [&](const std::string& topic) {
-    return std::find(missing.begin(), missing.end(), topic) == missing.end();
+    return std::find(shown.missing.begin(), shown.missing.end(), topic) == shown.missing.end();
   };
   if (has_stage(config, "intake"))
     findings.add("read " + config.input.topic, why_not_read(client, config.input.topic));

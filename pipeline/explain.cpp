@@ -70,6 +70,7 @@ class Explainer {
     reader_.open(record);
     while (schemas::Reading* reading = reader_.next()) {
       found_ = true;
+      if (reading->rejection) all_alerts_ = false;
       if (reading->rejection)
         print(json_ ? reject_as_json(line, *reading) : reject_as_text(line, *reading));
       else
@@ -78,6 +79,8 @@ class Explainer {
   }
   /// Something was printed.
   bool found() const { return found_; }
+  /// Each record was an alert, or held alerts only.
+  bool all_alerts() const { return all_alerts_; }
 
  private:
   void explain(std::size_t line, schemas::Reading& reading) {
@@ -100,7 +103,7 @@ class Explainer {
         .sensor = schemas::is_sensor_health(alert),
         .playbook = playbook,
         .why_playbook = stages::why_chosen(playbook, series, episode.summary()),
-        .judgement = stages::judge(series, episode, {}, playbooks_)};
+        .judgement = stages::judge({series, episode, {}}, playbooks_)};
     print(json_ ? explain_as_json(line, explanation) : explain_as_text(line, explanation));
   }
 
@@ -115,6 +118,7 @@ class Explainer {
   IdHasher hasher_;
   bool json_;
   bool found_ = false;
+  bool all_alerts_ = true;
 };
 
 }  // namespace
@@ -133,7 +137,7 @@ int explain(const Config& config, const ExplainOptions& options) {
   if (in.bad()) throw Failure(fmt::format("cannot read {} to its end", options.file));
   if (!explainer.found())
     std::cerr << fmt::format("gyre: {} holds no alert, nor anything else\n", options.file);
-  return 0;
+  return explainer.found() && explainer.all_alerts() ? 0 : 1;
 }
 
 }  // namespace gyre::pipeline

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
-#include <memory>
-#include <numeric>
+#include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "pipeline/commands.h"
@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kCache = 32 << 20;
 constexpr std::size_t kShown = 10;  // of what is wrong, a task
+constexpr int kLooks = 2;
 
 /// The directories of tasks below `directory`, by partition.
 std::map<std::int32_t, std::string> tasks_in(const std::string& directory) {
@@ -47,13 +48,11 @@ class Inspector {
     for (const std::string stage : {"intake", "by_container", "by_rule"}) {
       const auto tasks = tasks_in(directory_ + "/" + stage);
       found += tasks.size();
-      std::map<std::int32_t, state::Verification> verifications;
-      if (config_ != nullptr && !tasks.empty()) verifications = read(stage);
-      for (const auto& [partition, path] : tasks) {
-        const state::Store store(path, memory_, state::Store::Access::kRead);
-        show(stage, partition, store);
-        if (config_ != nullptr) verify(store, verifications[partition]);
-      }
+      if (config_ != nullptr && !tasks.empty())
+        verify(stage, tasks);
+      else
+        for (const auto& [partition, path] : tasks) std::cout << look(stage, partition, path).shown;
+      std::cout.flush();
     }
     if (found == 0)
       throw Failure(fmt::format("there is no state in {}: name a state.directory", directory_));
@@ -66,7 +65,29 @@ class Inspector {
   }
 
  private:
-  static void show(const std::string& stage, std::int32_t partition, const state::Store& store) {
+  using Tasks = std::map<std::int32_t, std::string>;
+  /// A task as it was at one moment.
+  struct Look {
+    std::string shown;
+    std::optional<state::Verification> verification;
+  };
+
+  /// Of a process that runs, RocksDB may remove a file while it is being opened here.
+  Look look(const std::string& stage, std::int32_t partition, const std::string& path) const {
+    for (int attempt = 1;; ++attempt) {
+      try {
+        const state::Store store(path, memory_, state::Store::Access::kRead);
+        Look look{show(stage, partition, store), std::nullopt};
+        if (config_ != nullptr) look.verification.emplace(store);
+        return look;
+      } catch (const Failure&) {
+        if (attempt == kLooks) throw;
+      }
+    }
+  }
+
+  static std::string show(const std::string& stage, std::int32_t partition,
+                          const state::Store& store) {
     const auto holdings = state::holdings(store);
     const auto with_checkpoint = holdings.find(state::Kind::kCheckpoint);
     std::string line = fmt::format("{} {}: ", stage, partition);
@@ -91,26 +112,30 @@ class Inspector {
       line += " since " + format_rfc3339(followed);
     if (const std::string cluster = state::cluster_of(store); !cluster.empty())
       line += ", of the cluster " + cluster;
-    std::cout << line << '\n';
+    line += '\n';
     for (const auto& [kind, holding] : holdings) {
       std::string versions;
       for (const int version : holding.versions)
         versions += fmt::format("{}{}", versions.empty() ? ", version " : " and ", version);
-      std::cout << fmt::format("  {:>9} {}, {} bytes{}\n", holding.keys, state::name_of(kind),
-                               holding.bytes, versions);
+      line += fmt::format("  {:>9} {}, {} bytes{}\n", holding.keys, state::name_of(kind),
+                          holding.bytes, versions);
     }
+    return line;
   }
 
-  /// What the changelogs of a stage say, by task.
-  std::map<std::int32_t, state::Verification> read(const std::string& stage) const {
-    std::map<std::int32_t, state::Verification> all;
+  /// Reads what the changelogs of a stage say to those of its tasks.
+  void read(const std::string& stage, std::map<std::int32_t, Look>& looks) const {
     const KafkaClient client = kafka_client(*config_);
+    const auto add = [&](std::int32_t task, std::string_view changelog, const Record& record,
+                         const std::string& key) {
+      if (const auto look = looks.find(task); look != looks.end())
+        look->second.verification->add(changelog, record.offset, key, record.value);
+    };
     const auto read = [&](const std::string& topic, std::string_view changelog) {
       read_topic(
           client, topic, false,
           [&](const Record& record) {
-            if (record.key)
-              all[record.partition].add(changelog, record.offset, *record.key, record.value);
+            if (record.key) add(record.partition, changelog, record, *record.key);
             return true;
           },
           [] {});
@@ -123,8 +148,7 @@ class Inspector {
             const std::string key = record.key.value_or("");
             std::from_chars(key.data(), key.data() + key.size(), partition);
             if (record.partition == intake_changelog_partition(*config_, partition))
-              all[partition].add(state::kChangelog, record.offset, state::checkpoint_key(),
-                                 record.value);
+              add(partition, state::kChangelog, record, state::checkpoint_key());
             return true;
           },
           [] {});
@@ -134,11 +158,32 @@ class Inspector {
     } else {
       read(config_->by_rule_changelog(), state::kChangelog);
     }
-    return all;
   }
 
-  void verify(const state::Store& store, const state::Verification& verification) {
-    const state::Verification::Result result = verification.compare(store);
+  /// The stores first, the changelogs after: what a store says must stand in the changelog by then.
+  /// What is wrong then is looked at once more. A process that runs may have moved files while its
+  /// database was opened, a broker may have compacted a changelog while it was read.
+  void verify(const std::string& stage, const Tasks& tasks) {
+    std::map<std::int32_t, state::Verification::Result> results;
+    std::map<std::int32_t, std::string> shown;
+    Tasks open = tasks;
+    for (int attempt = 1; attempt <= kLooks && !open.empty(); ++attempt) {
+      std::map<std::int32_t, Look> looks;
+      for (const auto& [partition, path] : open) looks[partition] = look(stage, partition, path);
+      read(stage, looks);
+      for (const auto& [partition, look] : looks) {
+        results[partition] = look.verification->compare();
+        shown[partition] = look.shown;
+        if (results[partition].wrong.empty()) open.erase(partition);
+      }
+    }
+    for (const auto& [partition, result] : results) {
+      std::cout << shown[partition];
+      print(result);
+    }
+  }
+
+  void print(const state::Verification::Result& result) {
     std::cout << fmt::format(
         "  {}: {} keys as in the changelog, {} that it has changed since, {} ids of past minutes\n",
         result.wrong.empty() ? "verified" : "WRONG", result.equal, result.newer, result.forgotten);

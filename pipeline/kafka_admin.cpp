@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/kafka_admin.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
@@ -44,43 +45,90 @@ class Admin {
             kafka::make_conf(client, {}, {{"allow.auto.create.topics", "false"}}))),
         queue_(rd_kafka_queue_new(handle_.get())) {}
 
-  /// With `missing` nothing is created.
+  std::vector<std::string> ensure(const std::vector<TopicSpec>& specs, bool advise) {
+    return ensure(specs, advise, nullptr);
+  }
+
+  TopicsShown show(const std::vector<TopicSpec>& specs, bool advise) {
+    TopicsShown shown;
+    shown.lines = ensure(specs, advise, &shown);
+    return shown;
+  }
+
+ private:
+  /// With `shown` nothing is created.
   std::vector<std::string> ensure(const std::vector<TopicSpec>& specs, bool advise,
-                                  std::vector<std::string>* missing = nullptr) {
+                                  TopicsShown* shown) {
     std::vector<std::string> lines;
     std::string all_created;
     std::vector<std::string> described;
     for (const TopicSpec& spec : specs)
       if (is_described(spec, advise)) described.push_back(spec.name);
-    describe(described);
-    for (const TopicSpec& spec : specs) {
-      const kafka::Topic topic = kafka::make_topic(handle_.get(), spec.name);
-      kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic.get());
-      if (!metadata && missing != nullptr && spec.create) {
-        missing->push_back(spec.name);
-        lines.push_back("missing " + spec.name + ": gyre run and gyre topics create it");
+    ask_configs(described);
+    std::vector<kafka::Topic> topics;
+    for (const TopicSpec& spec : specs)
+      topics.push_back(kafka::make_topic(handle_.get(), spec.name));
+    const kafka::Metadata known = known_topics();
+    if (!described.empty()) take_configs();
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      const TopicSpec& spec = specs[i];
+      rd_kafka_topic_t* const topic = topics[i].get();
+      const rd_kafka_metadata_topic_t* metadata = find(known, spec.name);
+      kafka::Metadata own;
+      if (metadata == nullptr) {
+        own = kafka::topic_metadata(client_, handle_.get(), topic);
+        metadata = own ? own->topics : nullptr;
+      }
+      if (metadata == nullptr && shown != nullptr && spec.create) {
+        shown->missing.push_back(spec.name);
+        if (create(spec, true, shown->problems))
+          lines.push_back("missing " + spec.name + ": gyre run and gyre topics create it");
         continue;
       }
-      const bool created = !metadata && create(spec);
-      if (created) metadata = await(topic.get());
-      if (!metadata) continue;
-      verify(spec, metadata->topics[0]);
+      const bool created = metadata == nullptr && create(spec, false, problems_);
+      if (created) {
+        own = await(topic);
+        metadata = own->topics;
+      }
+      if (metadata == nullptr) continue;
+      verify(spec, *metadata);
       lines.push_back((created ? "created " : "ok ") + spec.name + " (" +
-                      std::to_string(metadata->topics[0].partition_cnt) + " partitions)");
+                      std::to_string(metadata->partition_cnt) + " partitions)");
       if (created) all_created += (all_created.empty() ? "" : ", ") + spec.name;
       if (advise && !spec.advised.empty()) this->advise(spec, lines);
     }
+    note_too_few_brokers(shown != nullptr ? shown->problems : problems_);
     if (!problems_.empty()) {
       std::string all = "the topics are not as they must be";
       if (!all_created.empty()) all += " (created: " + all_created + ")";
       all += ':';
+      if (shown != nullptr)
+        problems_.insert(problems_.end(), shown->problems.begin(), shown->problems.end());
       for (const std::string& problem : problems_) all += "\n  " + problem;
       throw Refusal(all);
     }
     return lines;
   }
 
- private:
+  /// Of all topics that the handle has objects of, in one request. Empty if it was not answered in
+  /// time.
+  kafka::Metadata known_topics() {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    rd_kafka_metadata(handle_.get(), 0, nullptr, &metadata, kAdminMs);
+    return kafka::Metadata(metadata);
+  }
+
+  /// None if the broker does not know it, or no leader yet.
+  static const rd_kafka_metadata_topic_t* find(const kafka::Metadata& metadata,
+                                               const std::string& name) {
+    for (int i = 0; metadata && i < metadata->topic_cnt; ++i) {
+      const rd_kafka_metadata_topic_t& topic = metadata->topics[i];
+      if (topic.topic == name && topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && topic.partition_cnt > 0)
+        return &topic;
+    }
+    return nullptr;
+  }
+
   static std::map<std::string, std::string> settings(const TopicSpec& spec) {
     std::map<std::string, std::string> all = spec.config;
     for (const auto& [name, value] : spec.at_least) all.emplace(name, std::to_string(value));
@@ -94,15 +142,40 @@ class Admin {
            value + "]";
   }
 
-  std::string create_command(const TopicSpec& spec) const {
+  std::string create_command(const TopicSpec& spec) {
     std::string command = "kafka-topics --bootstrap-server " + client_.brokers +
                           " --create --topic " + spec.name + " --partitions " +
                           std::to_string(spec.partitions) + " --replication-factor " +
-                          std::to_string(spec.replication_factor);
+                          std::to_string(std::min<int>(spec.replication_factor, brokers()));
     for (const auto& [name, value] : settings(spec)) command += " --config " + name + "=" + value;
     for (const auto& [name, advice] : spec.advised)
       command += " --config " + name + "=" + advice.value;
     return command;
+  }
+
+  /// How many there are: no topic can have more replicas.
+  int brokers() {
+    const rd_kafka_metadata_t* raw = nullptr;
+    const auto code = rd_kafka_metadata(handle_.get(), 0, nullptr, &raw, kAdminMs);
+    const kafka::Metadata metadata(raw);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+      throw Failure(kafka::unreachable(client_, "counting the brokers: " + kafka::text(code)));
+    return std::max(1, metadata->broker_cnt);
+  }
+
+  /// One cause, one problem, however many topics it stops.
+  void note_too_few_brokers(std::vector<std::string>& problems) {
+    if (too_few_brokers_.empty()) return;
+    std::string topics;
+    for (const TopicSpec* spec : too_few_brokers_)
+      topics += (topics.empty() ? "" : ", ") + spec->name;
+    const int there = brokers();
+    problems.push_back(
+        "inner.replication_factor is " +
+        std::to_string(too_few_brokers_.front()->replication_factor) + ", but " +
+        std::to_string(there) + (there == 1 ? " broker answers" : " brokers answer") +
+        ": Kafka creates none of " + topics + ". Cure: set inner.replication_factor to " +
+        std::to_string(there) + ", or start more brokers");
   }
 
   Options options(rd_kafka_admin_op_t operation) const {
@@ -125,18 +198,18 @@ class Admin {
     return event;
   }
 
-  /// False, and a problem noted, if it may or can not be created.
-  bool create(const TopicSpec& spec) {
+  /// False, and a problem noted, if it may or can not be created. With `only_ask` it is not.
+  bool create(const TopicSpec& spec, bool only_ask, std::vector<std::string>& problems) {
     if (!spec.create) {
-      problems_.push_back("topic " + spec.name + " does not exist. Create it: " +
-                          create_command(spec) + ", or correct its name in the configuration");
+      problems.push_back("topic " + spec.name + " does not exist. Create it: " +
+                         create_command(spec) + ", or correct its name in the configuration");
       return false;
     }
     std::array<char, 256> reason{};
     const NewTopic topic(rd_kafka_NewTopic_new(
         spec.name.c_str(), spec.partitions, spec.replication_factor, reason.data(), reason.size()));
     if (!topic) {
-      problems_.push_back("topic " + spec.name + ": " + reason.data());
+      problems.push_back("topic " + spec.name + ": " + reason.data());
       return false;
     }
     for (const auto& [name, value] : settings(spec)) {
@@ -145,6 +218,9 @@ class Admin {
     }
     rd_kafka_NewTopic_t* topics[] = {topic.get()};
     const Options options = this->options(RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    const auto set = rd_kafka_AdminOptions_set_validate_only(options.get(), only_ask ? 1 : 0,
+                                                             reason.data(), reason.size());
+    CHECK(set == RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_CreateTopics(handle_.get(), topics, 1, options.get(), queue_.get());
     const Event event = wait("creating topic " + spec.name);
     std::size_t count = 0;
@@ -155,13 +231,14 @@ class Admin {
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
       return true;
     }
-    const char* said = rd_kafka_topic_result_error_string(results[0]);
-    std::string hint = "create it with sufficient rights: " + create_command(spec);
     if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
-      hint = "lower the replication factor (inner.replication_factor) or start more brokers";
+      too_few_brokers_.push_back(&spec);
+      return false;
     }
-    problems_.push_back("topic " + spec.name + " could not be created: " + kafka::text(code) +
-                        (said == nullptr ? "" : std::string(": ") + said) + "; " + hint);
+    const char* said = rd_kafka_topic_result_error_string(results[0]);
+    problems.push_back("topic " + spec.name + " could not be created: " + kafka::text(code) +
+                       (said == nullptr ? "" : std::string(": ") + said) +
+                       "; create it with sufficient rights: " + create_command(spec));
     return false;
   }
 
@@ -185,7 +262,7 @@ class Admin {
   }
 
   /// Asks for all at once. What cannot be described is left out: it may not exist yet.
-  void describe(const std::vector<std::string>& names) {
+  void ask_configs(const std::vector<std::string>& names) {
     if (names.empty()) return;
     std::vector<Resource> resources;
     std::vector<rd_kafka_ConfigResource_t*> asked;
@@ -196,6 +273,9 @@ class Admin {
     const Options options = this->options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_DescribeConfigs(handle_.get(), asked.data(), asked.size(), options.get(),
                              queue_.get());
+  }
+
+  void take_configs() {
     const Event event = wait("reading the configuration of topics");
     std::size_t count = 0;
     const auto* results = rd_kafka_DescribeConfigs_result_resources(
@@ -218,14 +298,25 @@ class Admin {
   }
 
   const std::map<std::string, std::string>& config_of(const std::string& name) {
-    if (!configs_.contains(name)) describe({name});
+    if (!configs_.contains(name)) {
+      ask_configs({name});
+      take_configs();
+    }
     const auto found = configs_.find(name);
     if (found != configs_.end()) return found->second;
     throw Failure("reading the configuration of topic " + name + ": " +
                   kafka::text(undescribed_[name]) + "; the user needs the right DescribeConfigs");
   }
 
+  /// Advice must not stop those who may read their input and no more.
   void advise(const TopicSpec& spec, std::vector<std::string>& lines) {
+    if (const auto unknown = undescribed_.find(spec.name); unknown != undescribed_.end()) {
+      for (const auto& [name, advice] : spec.advised)
+        lines.push_back("warning: topic " + spec.name + " should have " + name + "=" +
+                        advice.value + "; whether it has may not be read: " +
+                        kafka::text(unknown->second) + ", DescribeConfigs");
+      return;
+    }
     const auto actual = config_of(spec.name);
     for (const auto& [name, advice] : spec.advised) {
       const auto found = actual.find(name);
@@ -272,6 +363,7 @@ class Admin {
   kafka::Handle handle_;
   kafka::Queue queue_;
   std::vector<std::string> problems_;
+  std::vector<const TopicSpec*> too_few_brokers_;  ///< who can have no replicas enough
   std::map<std::string, std::map<std::string, std::string>> configs_;
   std::map<std::string, rd_kafka_resp_err_t> undescribed_;
 };
@@ -283,10 +375,9 @@ std::vector<std::string> ensure_topics(const KafkaClient& client,
   return Admin(client).ensure(topics, advise);
 }
 
-std::vector<std::string> show_topics(const KafkaClient& client,
-                                     const std::vector<TopicSpec>& topics,
-                                     std::vector<std::string>& missing) {
-  return Admin(client).ensure(topics, false, &missing);
+TopicsShown show_topics(const KafkaClient& client, const std::vector<TopicSpec>& topics,
+                        bool advise) {
+  return Admin(client).show(topics, advise);
 }
 
 }  // namespace gyre::pipeline

@@ -32,9 +32,15 @@ struct TopicSpec {
 std::vector<std::string> ensure_topics(const KafkaClient& client,
                                        const std::vector<TopicSpec>& topics, bool advise = false);
 
-/// The same, but creates nothing: what `gyre run` would create is named in `missing`.
-std::vector<std::string> show_topics(const KafkaClient& client,
-                                     const std::vector<TopicSpec>& topics,
-                                     std::vector<std::string>& missing);
+/// What there is, and what `ensure_topics` would make of the rest.
+struct TopicsShown {
+  std::vector<std::string> lines;     ///< as `ensure_topics` returns them
+  std::vector<std::string> missing;   ///< what it would create,
+  std::vector<std::string> problems;  ///< and why it could not, with the cure
+};
+/// Creates nothing: the brokers are asked whether they would. Throws Refusal with what else is
+/// wrong.
+TopicsShown show_topics(const KafkaClient& client, const std::vector<TopicSpec>& topics,
+                        bool advise = false);
 
 }  // namespace gyre::pipeline

@@ -22,6 +22,9 @@ struct KafkaStage {
   std::string group;
   std::string id;  ///< transactional.id and group.instance.id, stable over restarts
   std::vector<OutputTopic> output_topics;  ///< warmed before the first transaction
+  /// Called before the first request that needs the topics or that others notice; returns when it
+  /// may be sent, and throws what forbids it. May be empty.
+  std::function<void()> may_begin = {};
   /// Called with true before a wait for a broker, which may last as long as none answers, with
   /// false after it. May be empty.
   std::function<void(bool)> waits = {};

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -15,18 +16,32 @@ using kafka::text;
 
 namespace {
 
-constexpr std::int32_t kQueuesKilobytes = 131'072;  // of all partitions of the input
-constexpr std::int32_t kQueueKilobytes = 4096;      // of one, at least
+/// Read ahead of the input, by all workers of a stage; and of one partition, at least.
+constexpr std::int32_t kAheadKilobytes = 8 << 10;
+constexpr std::int32_t kLeastAheadKilobytes = 256;
+constexpr int kLookMs = 100;
+
+/// What one queue may hold; the user may have set it.
+std::size_t queue_bytes(const kafka::Conf& conf) {
+  std::array<char, 32> kilobytes{};
+  std::size_t size = kilobytes.size();
+  rd_kafka_conf_get(conf.get(), "queued.max.messages.kbytes", kilobytes.data(), &size);
+  return std::strtoull(kilobytes.data(), nullptr, 10) << 10U;
+}
 
 }  // namespace
 
 KafkaBroker::KafkaBroker(KafkaClient client, KafkaStage stage)
     : client_(std::move(client)), stage_(std::move(stage)) {
-  // Those that a restore needs find their brokers meanwhile.
+  // All find their brokers while the others wait.
   static_cast<void>(committed_reader());
   static_cast<void>(uncommitted());
-  make_producer();  // before the group: who is put out of it asks whether this id was taken
-  make_consumer();
+  create_producer();
+  if (stage_.may_begin) stage_.may_begin();
+  create_consumer();
+  start_producer();  // before the group: who is put out of it asks whether this id was taken
+  join();
+  warm_outputs();
 }
 
 KafkaBroker::~KafkaBroker() {
@@ -66,20 +81,26 @@ kafka::Conf KafkaBroker::observed_conf(kafka::Properties defaults, const kafka::
   return conf;
 }
 
-void KafkaBroker::make_consumer() {
-  // Each partition has a queue of its own, and each queue this limit.
+void KafkaBroker::create_consumer() {
+  // Each partition has a queue of its own, and each queue its limit.
   kafka::Properties defaults = kafka::tuning();
   const kafka::Topic topic = kafka::make_topic(uncommitted(), stage_.input_topic);
   const std::int32_t partitions = kafka::partition_count(client_, uncommitted(), topic.get());
   defaults["queued.max.messages.kbytes"] =
-      std::to_string(std::max(kQueuesKilobytes / partitions, kQueueKilobytes));
+      std::to_string(std::max(kAheadKilobytes / partitions, kLeastAheadKilobytes));
+  // One fetch at a time to a broker: a partition with much unread waits for those that have none.
+  defaults["fetch.wait.max.ms"] = std::to_string(kLookMs);
   kafka::Conf conf = observed_conf(std::move(defaults), kafka::consumer_properties(stage_));
+  queue_bytes_ = queue_bytes(conf);
   rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
   consumer_ = kafka::make_handle(RD_KAFKA_CONSUMER, std::move(conf));
   rd_kafka_poll_set_consumer(consumer_.get());
   group_queue_.reset(rd_kafka_queue_get_consumer(consumer_.get()));
   woken_.watch(group_queue_.get());
   input_ = kafka::make_topic(consumer_.get(), stage_.input_topic);
+}
+
+void KafkaBroker::join() {
   const kafka::List topics(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(topics.get(), stage_.input_topic.c_str(),
                                     RD_KAFKA_PARTITION_UA);
@@ -95,7 +116,8 @@ void KafkaBroker::replace_consumer() {
   group_queue_.reset();
   input_.reset();
   consumer_.reset();
-  make_consumer();
+  create_consumer();
+  join();
   news_ = Assignment();
 }
 
@@ -172,6 +194,30 @@ bool KafkaBroker::fill(Source& source) {
   return true;
 }
 
+/// A consumer whose queues are full fetches nothing. That there is room again, librdkafka notices
+/// once a second, or when it has something else to ask a broker (before 2.2, which can be told to
+/// look more often). Where some queue was empty, fetching goes on, and a question would wait for
+/// it.
+void KafkaBroker::tell_of_room() {
+  std::optional<std::int32_t> room;
+  bool fetching = false;
+  for (Source& source : sources_) {
+    // Of a queue that was full, so much at least is handed out before it is seen empty.
+    if (source.taken >= queue_bytes_ / 2)
+      room = source.partition;
+    else if (!source.head)
+      fetching = true;
+    if (!source.head) source.taken = 0;
+  }
+  if (!room || fetching) return;
+  for (Source& source : sources_) source.taken = 0;
+  const Waiting waiting(stage_);
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  rd_kafka_query_watermark_offsets(consumer_.get(), stage_.input_topic.c_str(), *room, &low, &high,
+                                   kLookMs);
+}
+
 Poll KafkaBroker::poll(const BatchLimits& limits) {
   CHECK(!in_transaction_);
   refuse_if_consumer_is_dead();
@@ -196,6 +242,7 @@ Poll KafkaBroker::poll(const BatchLimits& limits) {
                                     [](const SourceView& v) { return v.next.has_value(); });
       if (held) until = std::min(until, Clock::now() + limits.linger);
       if (left(until) == 0) break;
+      tell_of_room();
       woken_.wait(std::chrono::milliseconds(left(until)));
       serve();
       for (std::size_t i = 0; i < sources_.size(); ++i) view(i);
@@ -206,10 +253,12 @@ Poll KafkaBroker::poll(const BatchLimits& limits) {
     result.records.push_back(kafka::to_record(*message));
     source.position = message->offset + 1;
     bytes += message->len + message->key_len;
+    source.taken += message->len + message->key_len;
     turn_ = *next + 1;
     if (result.records.size() == 1) until = Clock::now() + limits.linger;
     view(*next);
   }
+  tell_of_room();
   if (news_) {
     // All that was read is of the older assignment.
     drop_sources();

@@ -69,6 +69,7 @@ class KafkaBroker final : public Broker {
     kafka::Queue queue;
     kafka::Message head;    ///< the next record; none: the queue was empty
     bool finished = false;  ///< the end was seen behind the position
+    std::size_t taken = 0;  ///< bytes handed out since the queue was seen empty
   };
   struct Followed {
     explicit Followed(rd_kafka_t* handle) : reader(handle) {}
@@ -83,10 +84,14 @@ class KafkaBroker final : public Broker {
   static int on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) noexcept;
 
   kafka::Conf observed_conf(kafka::Properties defaults, const kafka::Properties& own);
-  void make_consumer();
+  void create_consumer();
+  void join();
   void replace_consumer();
   bool consumer_is_fenced() const;
   bool producer_is_fenced();
+  void create_producer();
+  void start_producer();
+  void warm_outputs();
   void make_producer();
   void drop_producer();
   Output& output(const std::string& name);
@@ -98,6 +103,7 @@ class KafkaBroker final : public Broker {
   std::optional<std::int64_t> input_end(std::int32_t partition);
   void serve();
   bool fill(Source& source);
+  void tell_of_room();
   void refuse(const rd_kafka_message_t& message);
   void wait(std::chrono::milliseconds time);
   void drop_sources();
@@ -131,6 +137,7 @@ class KafkaBroker final : public Broker {
   std::optional<Assignment> news_;  // of the rebalance callback, until told by poll
   std::vector<std::int32_t> assigned_;
   std::size_t turn_ = 0;
+  std::size_t queue_bytes_ = 0;  // that a source's queue may hold
 
   bool in_transaction_ = false;
   bool ending_ = false;  // an EndTxn may be under way

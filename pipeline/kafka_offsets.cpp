@@ -64,8 +64,8 @@ rd_kafka_t* KafkaBroker::uncommitted() {
 rd_kafka_t* KafkaBroker::committed_reader() {
   if (!restorer_) {
     // It reads a little of many logs, and asks in between. A connection answers in order: a fetch
-    // of what has no end yet would keep all else waiting.
-    restorer_ = kafka::make_reader(client_, "read_committed", {{"fetch.wait.max.ms", "10"}});
+    // of what has no end yet would keep all else waiting, and so would the one that finds an end.
+    restorer_ = kafka::make_reader(client_, "read_committed", {{"fetch.wait.max.ms", "1"}});
   }
   return restorer_.get();
 }

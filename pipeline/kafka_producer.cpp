@@ -20,6 +20,7 @@ namespace {
 constexpr std::chrono::seconds kUndecided{60};  // of a commit that keeps timing out
 constexpr std::chrono::seconds kPingPong{30};
 constexpr int kProbeMs = 10'000;
+constexpr std::chrono::milliseconds kLongestLook{500};
 
 }  // namespace
 
@@ -66,38 +67,59 @@ void KafkaBroker::drop_producer() {
   producer_.reset();
 }
 
+void KafkaBroker::create_producer() {
+  drop_producer();
+  kafka::Properties defaults = kafka::tuning();
+  // A new transaction waits for the markers of the one before in steps of this.
+  defaults.insert({"retry.backoff.ms", "10"});
+  kafka::Conf conf = observed_conf(std::move(defaults), kafka::producer_properties(stage_));
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
+}
+
 // What a killed process left open is aborted within milliseconds of the first request, and until it
-// is, the coordinator answers that it is busy. librdkafka then asks again after half a second; a
-// new handle asks at once.
-void KafkaBroker::make_producer() {
-  constexpr std::chrono::milliseconds kFirstPatience{100};
+// is, the coordinator answers that it is busy. librdkafka tells of that answer when its time is up
+// and asks again after half a second; a new handle asks at once.
+void KafkaBroker::start_producer() {
+  std::chrono::milliseconds look{10};
+  std::chrono::milliseconds patience{100};
   const auto until = Clock::now() + kafka::kReachable;
+  auto asked = Clock::now();
   asked_twice_ = false;
-  for (auto patience = kFirstPatience;; patience *= 4, asked_twice_ = true) {
+  for (;;) {
     const Waiting waiting(stage_);
-    drop_producer();
-    kafka::Properties defaults = kafka::tuning();
-    // A new transaction waits for the markers of the one before in steps of this.
-    defaults.insert({"retry.backoff.ms", "10"});
-    kafka::Conf conf = observed_conf(std::move(defaults), kafka::producer_properties(stage_));
-    rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
-    rd_kafka_conf_set_error_cb(conf.get(), on_error);
-    producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
     const kafka::Error error(rd_kafka_init_transactions(
-        producer_.get(), std::clamp(left(until), 1, static_cast<int>(patience.count()))));
+        producer_.get(), std::clamp(left(until), 1, static_cast<int>(look.count()))));
     if (!error) break;
     if (rd_kafka_error_is_retriable(error.get()) == 0) fail("init_transactions", error);
     if (left(until) == 0) {
       throw Failure(kafka::unreachable(client_, "init_transactions: " + text(error)));
     }
+    const bool busy = rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS;
+    if (!busy && Clock::now() - asked < patience) continue;
+    create_producer();
+    asked = Clock::now();
+    asked_twice_ = true;
+    look = std::min(look * 2, kLongestLook);
+    patience *= 4;
   }
   producer_made_ = Clock::now();
-  for (const OutputTopic& topic : stage_.output_topics) {
-    output(topic.name).largest_record = topic.largest_record;
-  }
   replace_producer_ = false;
   fenced_ = false;
   ending_ = false;
+}
+
+void KafkaBroker::warm_outputs() {
+  for (const OutputTopic& topic : stage_.output_topics) {
+    output(topic.name).largest_record = topic.largest_record;
+  }
+}
+
+void KafkaBroker::make_producer() {
+  create_producer();
+  start_producer();
+  warm_outputs();
 }
 
 KafkaBroker::Output& KafkaBroker::output(const std::string& name) {

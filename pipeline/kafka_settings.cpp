@@ -26,7 +26,10 @@ const Properties& tuning() {
       {"max.poll.interval.ms", "300000"},
       // A consumer whose queues are full sleeps up to a second.
       {"queued.min.messages", "1000000"},
-      {"queued.max.messages.kbytes", "65536"},
+      {"queued.max.messages.kbytes", "32768"},
+      // Of one partition: it comes on top of what a queue may hold, and unpacked it is several
+      // times as large.
+      {"fetch.message.max.bytes", "131072"},
       {"check.crcs", "true"},
       {"linger.ms", "5"},
       {"compression.codec", "lz4"},

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "pipeline/asked_ids.h"
 #include "pipeline/commands.h"
 #include "pipeline/log.h"
 #include "pipeline/show.h"
@@ -48,15 +49,13 @@ CLI::App* command(CLI::App& app, Options& options, const std::string& name, cons
 
 void add_time(CLI::App* sub, const std::string& name, std::optional<Nanos>& into,
               const std::string& what) {
-  sub->add_option_function<std::string>(
-         name,
-         [name, &into](const std::string& value) {
-           into = parse_rfc3339(value);
-           if (!into)
-             throw CLI::ValidationError(name, value + " is no time as 2026-01-02T03:04:05Z");
-         },
-         what)
-      ->type_name("TIME");
+  const auto to_nanos = [](std::string& text) {
+    const auto time = parse_rfc3339(text);
+    if (!time) return text + " is no time as 2026-01-02T03:04:05Z";
+    text = std::to_string(*time);
+    return std::string();
+  };
+  sub->add_option(name, into, what)->type_name("TIME")->transform(CLI::Validator(to_nanos, ""));
 }
 
 void add_replay(CLI::App& app, Options& options) {
@@ -132,8 +131,10 @@ void add_generate(CLI::App& app, Options& options) {
 void add_explain(CLI::App& app, Options& options) {
   CLI::App* sub = command(app, options, "explain", "Say what becomes of each alert, and why",
                           "kubectl logs -n falco daemonset/falco | gyre explain -");
-  sub->add_option("FILE", options.explain.file,
-                  "Alerts, a line each or one JSON value over many lines; - is stdin")
+  sub->add_option(
+         "FILE", options.explain.file,
+         "Alerts, a line each or one JSON value over many lines; - is stdin. Exit code 1 if "
+         "one of them is no alert")
       ->required();
   sub->add_flag("--json", options.explain.json, "For programs: one JSON object an alert");
 }
@@ -176,8 +177,15 @@ void add_commands(CLI::App& app, Options& options) {
                               "gyre reports -c gyre.yaml --format markdown");
   reports->add_flag("--follow", options.reports.follow, "Go on with each new revision as it comes");
   reports
-      ->add_option("--id", options.reports.ids, "Only the report with this id; any number of them")
+      ->add_option("--id", options.reports.ids,
+                   "Only the report with this id, or with the only one that begins so (8 digits or "
+                   "more); any number of them")
       ->type_name("ID")
+      ->check([](const std::string& id) {
+        return AskedIds::is_beginning(id)
+                   ? std::string()
+                   : id + " is no id nor the beginning of one: 8 to 32 digits, 0-9 and a-f";
+      })
       ->allow_extra_args(false);
   reports->add_option("--format", options.reports.format, "How to show them")
       ->capture_default_str()

@@ -12,8 +12,8 @@ using namespace fields;  // NOLINT(google-build-using-namespace): its vocabulary
 std::vector<Phenomenon> network_life() {
   return {
       {"Contact K8S API Server From Container", "A container talked to the cluster's API",
-       connection("manager", "/manager", "containerd-shim", "manager --leader-elect", "10.96.0.1",
-                  "443", "tcp"),
+       connection("manager", "/manager", "containerd-shim", "manager --leader-elect",
+                  {"10.96.0.1", "443", "tcp"}),
        "cert-manager"},
       {"Run shell untrusted", "A shell was started by a program that is no shell",
        process("sh", "/bin/busybox", "java", "sh -c curl -fsS http://localhost:8080/healthz",
@@ -26,7 +26,7 @@ std::vector<Phenomenon> network_life() {
        "ci-runner"},
       {"Contact K8S API Server From Container", "A container talked to the cluster's API",
        connection("cainjector", "/app/cainjector", "containerd-shim", "cainjector --v=2",
-                  "10.96.0.1", "443", "tcp"),
+                  {"10.96.0.1", "443", "tcp"}),
        "cert-manager"},
       {"Redirect STDOUT/STDIN to Network Connection in Container",
        "A standard stream became a socket",
@@ -45,7 +45,7 @@ std::vector<Phenomenon> network_life() {
        "orders-db"},
       {"Unexpected UDP Traffic", "A datagram left on an unusual port",
        connection("statsd-relay", "/usr/bin/statsd-relay", "tini",
-                  "statsd-relay -c /etc/relay.toml", "10.40.3.9", "8125", "udp"),
+                  "statsd-relay -c /etc/relay.toml", {"10.40.3.9", "8125", "udp"}),
        "cart"},
       {"Packet socket created in container", "A raw packet socket was opened",
        process(
@@ -91,7 +91,7 @@ std::vector<Phenomenon> file_life() {
       {"Contact cloud metadata service from container",
        "A container asked the cloud's metadata service",
        connection("fluent-bit", "/fluent-bit/bin/fluent-bit", "tini",
-                  "fluent-bit -c /etc/fluent-bit.conf", "169.254.169.254", "80", "tcp"),
+                  "fluent-bit -c /etc/fluent-bit.conf", {"169.254.169.254", "80", "tcp"}),
        "log-shipper"},
       {"DB program spawned process", "A database started another program",
        process("sh", "/usr/bin/dash", "postgres",
@@ -145,8 +145,8 @@ const std::vector<Phenomenon>& release_life() {
             "/tmp/plugin-$d/pay.so",
             {{"evt.arg.filename", "/tmp/plugin-$d/pay.so"}, {"evt.arg.mode", "S_IXUSR"}})},
       {"Contact K8S API Server From Container", "A container talked to the cluster's API",
-       connection("checkout", "/srv/checkout", "containerd-shim", "checkout --warm-up", "10.96.0.1",
-                  "443", "tcp")},
+       connection("checkout", "/srv/checkout", "containerd-shim", "checkout --warm-up",
+                  {"10.96.0.1", "443", "tcp"})},
   };
   return kList;
 }

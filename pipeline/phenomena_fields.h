@@ -24,18 +24,23 @@ inline Fields process(std::string name, std::string exepath, std::string parent,
   return fields;
 }
 
+struct FarEnd {
+  std::string address;
+  std::string port;
+  std::string protocol;
+};
+
 inline Fields connection(std::string name, std::string exepath, std::string parent,
-                         std::string cmdline, const std::string& to, const std::string& port,
-                         std::string protocol) {
+                         std::string cmdline, const FarEnd& to) {
   // Falco takes the near end of a container's connection for the far one; consumers must not rely
   // on lport and rport.
   return process(std::move(name), std::move(exepath), std::move(parent), std::move(cmdline),
-                 {{"evt.type", protocol == "udp" ? "sendto" : "connect"},
-                  {"fd.name", "$a:$p->" + to + ":" + port},
-                  {"fd.lport", port, true},
+                 {{"evt.type", to.protocol == "udp" ? "sendto" : "connect"},
+                  {"fd.name", "$a:$p->" + to.address + ":" + to.port},
+                  {"fd.lport", to.port, true},
                   {"fd.rport", "$p", true},
                   {"fd.type", "ipv4"},
-                  {"fd.l4proto", std::move(protocol)}});
+                  {"fd.l4proto", to.protocol}});
 }
 
 inline Fields file(std::string name, std::string exepath, std::string parent, std::string cmdline,

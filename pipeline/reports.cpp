@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <iostream>
+#include <set>
+#include <string>
 
 #include "base/error.h"
+#include "pipeline/asked_ids.h"
 #include "pipeline/commands.h"
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_properties.h"
@@ -26,26 +30,36 @@ const std::string& native_topic(const Config& config) {
 int reports(const Config& config, const ReportsOptions& options) {
   const std::string& topic = native_topic(config);
   Show show(format_of(options.format));
+  AskedIds asked(options.ids);
   bool live = false;
   bool any = false;
   const auto take = [&](const Record& record) {
-    if (!options.ids.empty() && !options.ids.contains(record.key.value_or(""))) return true;
+    const std::string id = record.key.value_or("");
+    if (!asked.wants(id)) return true;
     any = true;
     if (!record.value) {
-      show.forget(record.key.value_or(""));
+      asked.forget(id);
+      show.forget(id);
     } else if (!show.take(*record.value, live)) {
       std::cerr << fmt::format("gyre: {} partition {} offset {} is no report, left out\n", topic,
                                record.partition, record.offset);
     }
     return static_cast<bool>(std::cout);
   };
-  read_topic(kafka_client(config), topic, options.follow, take, [&] {
+  const auto caught_up = [&] {
     live = true;
+    asked.settle();
     show.print();
-    if (!any)
-      std::cerr << fmt::format("gyre: {} holds {}\n", topic,
-                               options.ids.empty() ? "no report yet" : "no report of this id");
-  });
+    if (!any && options.ids.empty())
+      std::cerr << fmt::format("gyre: {} holds no report yet\n", topic);
+    const std::set<std::string> unknown = asked.unknown();
+    if (unknown.empty()) return;
+    const std::string said =
+        fmt::format("{} holds no report whose id begins with {}", topic, fmt::join(unknown, ", "));
+    if (!options.follow) throw Failure(said);
+    std::cerr << fmt::format("gyre: {}; waiting for it\n", said);
+  };
+  read_topic(kafka_client(config), topic, options.follow, take, caught_up);
   return 0;
 }
 

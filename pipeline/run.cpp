@@ -150,6 +150,14 @@ struct Shared {
   const state::StoreMemory& memory;
   Telemetry& telemetry;
   Stop& stop;
+  std::shared_future<void> topics;  ///< ready when they are as they must be
+};
+
+/// Stages open their databases one after the other: the first has the least to open, and all others
+/// wait for what it sends. A turn that ends without a word is over, too.
+struct Turn {
+  std::shared_future<void> before;  ///< none: it is the first
+  std::promise<void> over;
 };
 
 std::unique_ptr<StageTasks> make_tasks(const std::string& stage, const TaskOptions& options,
@@ -159,7 +167,8 @@ std::unique_ptr<StageTasks> make_tasks(const std::string& stage, const TaskOptio
   return make_container_tasks(options, playbooks);
 }
 
-void open_known(StageTasks& tasks, const Config& config, const std::string& stage) {
+void open_known(StageTasks& tasks, const Config& config, const std::string& stage, Turn turn) {
+  if (turn.before.valid()) turn.before.wait();
   try {
     tasks.open(stored_partitions(config, stage));
   } catch (const Failure&) {
@@ -167,7 +176,7 @@ void open_known(StageTasks& tasks, const Config& config, const std::string& stag
   }
 }
 
-void run_stage(const Shared& shared, const std::string& stage, int worker) {
+void run_stage(const Shared& shared, const std::string& stage, int worker, Turn turn) {
   GYRE_CRASH_STAGE(stage);
   try {
     const Config& config = shared.config;
@@ -175,6 +184,7 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
     kafka.waits = [&, loop = LoopId{stage, worker}](bool waits) {
       shared.telemetry.status().waits(loop, waits);
     };
+    kafka.may_begin = [topics = shared.topics] { topics.get(); };
     kafka.observe = [&, loop = LoopId{stage, worker}](const KafkaStatistics& statistics) {
       shared.telemetry.status().kafka(loop, statistics);
     };
@@ -188,8 +198,9 @@ void run_stage(const Shared& shared, const std::string& stage, int worker) {
     // several, nobody knows yet who is given what.
     std::future<void> opening;
     if (config.workers == 1)
-      opening =
-          std::async(std::launch::async, open_known, std::ref(*tasks), std::ref(config), stage);
+      opening = std::async(std::launch::async, [&, mine = std::move(turn)]() mutable {
+        open_known(*tasks, config, stage, std::move(mine));
+      });
     const auto broker = make_kafka_broker(shared.client, kafka);
     if (opening.valid()) opening.wait();
     Worker loop({stage, worker}, *broker, *tasks, shared.telemetry,
@@ -252,19 +263,28 @@ int run(const Config& config) {
     for (const std::string& stage : config.stages) telemetry.status().expect({stage, worker});
   telemetry.started(GYRE_VERSION);
   const AdminServer admin(config.admin.listen, telemetry);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // nothing is held yet that has to be let go
-  for (const std::string& line : ensure_topics(client, topic_specs(config))) telemetry.info(line);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
   const state::StoreMemory memory(config.state.cache_bytes);
   Stop stop;
-  const Shared shared{config, client, playbooks, memory, telemetry, stop};
+  std::packaged_task<void()> verify([&] {
+    for (const std::string& line : ensure_topics(client, topic_specs(config))) telemetry.info(line);
+  });
+  const Shared shared{
+      config, client, playbooks, memory, telemetry, stop, verify.get_future().share()};
   std::vector<std::thread> threads;
+  std::shared_future<void> before;
   for (int worker = 0; worker < config.workers; ++worker)
     for (const std::string& stage : config.stages) {
       stop.begun();
-      threads.emplace_back([&shared, stage, worker] { run_stage(shared, stage, worker); });
+      Turn turn{.before = before, .over = {}};
+      before = turn.over.get_future().share();
+      threads.emplace_back([&shared, stage, worker, mine = std::move(turn)]() mutable {
+        run_stage(shared, stage, worker, std::move(mine));
+      });
     }
+  // Databases open meanwhile, and clients find their brokers.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // nothing is held yet that has to be let go
+  verify();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   wait_for_end(signals, stop, telemetry);
   join(threads, stop, telemetry);
   stop.rethrow();

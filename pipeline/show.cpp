@@ -24,7 +24,9 @@ namespace {
 using google::protobuf::Struct;
 using google::protobuf::Value;
 
-constexpr std::string_view kRow = "{:<9} {:<13} {:<13} {:<13} {:>4} {:>8}  {:<20}  {}\n";
+constexpr std::string_view kRow = "{:<9} {:<13} {:<13} {:<13} {:>4} {:>8}  {:<20}  {:<12}  {}\n";
+
+constexpr std::size_t kIdDigits = 12;  // enough for `gyre reports --id`
 
 const Value* find(const Struct& object, std::initializer_list<const char*> path) {
   const Struct* at = &object;
@@ -72,10 +74,10 @@ std::string row(const Struct& report, bool colour) {
     return printable(text(report, path), true);
   };
   const std::string level = part({"attention", "level"});
-  const std::string line =
-      fmt::format(kRow, level, part({"severity"}), part({"kind"}), part({"verdict", "class"}),
-                  number(report, {"risk", "score"}), number(report, {"counts", "alerts"}),
-                  part({"last_seen"}).substr(0, 19) + "Z", part({"title"}));
+  const std::string line = fmt::format(
+      kRow, level, part({"severity"}), part({"kind"}), part({"verdict", "class"}),
+      number(report, {"risk", "score"}), number(report, {"counts", "alerts"}),
+      part({"last_seen"}).substr(0, 19) + "Z", part({"id"}).substr(0, kIdDigits), part({"title"}));
   if (!colour) return line;
   const std::string_view start = level == "page"     ? "\033[1;31m"
                                  : level == "ticket" ? "\033[33m"
@@ -157,7 +159,7 @@ void Show::print_header() {
   if (format_ != Format::kSummary || header_printed_) return;
   header_printed_ = true;
   std::cout << fmt::format(kRow, "ATTENTION", "SEVERITY", "KIND", "VERDICT", "RISK", "ALERTS",
-                           "LAST SEEN", "TITLE");
+                           "LAST SEEN", "ID", "TITLE");
 }
 
 void Show::print() {

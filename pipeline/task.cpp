@@ -224,7 +224,8 @@ std::vector<std::int32_t> stored_partitions(const Config& config, const std::str
   return partitions;
 }
 
-// Each waits for the disk some times, and that is nearly all it takes: so all at once.
+// Each waits for the disk some times, so several at once; but few, for the threads of Kafka's
+// clients find their group meanwhile, and each of their many short turns waits for a core.
 void OpenedStores::open(std::span<const std::int32_t> partitions) {
   std::vector<std::int32_t> missing;
   for (const std::int32_t partition : partitions)
@@ -239,7 +240,7 @@ void OpenedStores::open(std::span<const std::int32_t> partitions) {
               : fmt::format("{}/{}/{}", options_.config.state.directory, stage_, missing[i]),
           options_.memory);
   };
-  constexpr std::size_t kAtOnce = 32;
+  constexpr std::size_t kAtOnce = 4;
   std::vector<std::future<void>> others;
   if (options_.memory.on_disk())
     while (others.size() + 1 < std::min(kAtOnce, opened.size()))

@@ -147,4 +147,17 @@ std::size_t address_length(std::string_view text) {
   return dotted != 0 ? dotted : v6_length(text);
 }
 
+std::vector<std::string_view> addresses_in(std::string_view list) {
+  constexpr std::string_view kBetween = " \t\n,;()[]\"'";
+  std::vector<std::string_view> addresses;
+  while (true) {
+    const std::size_t begin = list.find_first_not_of(kBetween);
+    if (begin == std::string_view::npos) return addresses;
+    list.remove_prefix(begin);
+    const std::string_view item = list.substr(0, list.find_first_of(kBetween));
+    if (address_length(item) == item.size()) addresses.push_back(item);
+    list.remove_prefix(item.size());
+  }
+}
+
 }  // namespace gyre::schemas

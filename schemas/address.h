@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "schemas/alert.h"
 
@@ -30,6 +31,10 @@ Peer server_of(const Alert& alert);
 
 /// The client's end of `client->server` in fd.name; empty if it isn't there.
 Peer client_of(const Alert& alert);
+
+/// The addresses of a list as Falco prints it: `(198.51.100.7,203.0.113.9)`, `198.51.100.7,
+/// 203.0.113.9`. What is no address is left out.
+std::vector<std::string_view> addresses_in(std::string_view list);
 
 /// The length of the IPv4 or IPv6 address at the start of `text`, 0 if there is none. What stands
 /// before and behind it is the caller's to judge.

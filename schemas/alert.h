@@ -39,6 +39,7 @@ enum AlertFlag : std::uint32_t {
   kTruncated = 8,        ///< fields or strings beyond the limits were left out
   kMayRepeat =
       16,  ///< came after the duplicate horizon: may repeat an alert already counted (ruling 6)
+  kEffectSeen = 32,  ///< of an overflow finding's alerts one showed its own playbook's effect
 };
 
 /// One Falco alert, whoever wrapped it. Strings are valid UTF-8 and owned by the alert. A reused

@@ -93,6 +93,7 @@ class Decimal {
   std::optional<std::int64_t> whole() const {
     std::int64_t power = highest_power();
     while (power >= lowest_power() && digit(power) == 0) --power;
+    if (power < lowest_power()) return 0;
     if (power > kMostDigits) return std::nullopt;
     std::int64_t value = 0;
     for (; power >= 0; --power) {
@@ -116,6 +117,13 @@ class Decimal {
   std::string_view fraction_;
   std::int64_t exponent_ = 0;
 };
+
+// One without a sign and a fraction, however it is spelled: some serialisers make 5.0 of 5.
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  const auto number = Decimal::read(text);
+  if (!number || number->is_negative() || number->has_fraction()) return std::nullopt;
+  return number->whole();
+}
 
 std::optional<Instant> parse_epoch(std::string_view text) {
   const auto number = Decimal::read(text);
@@ -180,20 +188,21 @@ std::optional<Instant> parse_instant(std::string_view text) {
 }
 
 std::optional<Instant> parse_timestamp(std::string_view seconds, std::string_view nanos) {
-  const auto whole = parse_epoch(trimmed(seconds));
-  if (!whole || whole->unit != kNanosPerSecond) return std::nullopt;
-  if (is_unknown(nanos)) return Instant{whole->time, 1};
-  const auto fraction = Decimal::read(trimmed(nanos));
-  if (!fraction || fraction->is_negative() || fraction->has_fraction()) return std::nullopt;
-  const auto read = fraction->whole();
-  if (!read || *read >= kNanosPerSecond) return std::nullopt;
-  return Instant{whole->time + *read, 1};
+  const auto whole = whole_number(trimmed(seconds));
+  if (!whole || *whole == 0 || *whole > kLastEventTime / kNanosPerSecond) return std::nullopt;
+  const auto rest =
+      is_unknown(nanos) ? std::optional<std::int64_t>(0) : whole_number(trimmed(nanos));
+  if (!rest || *rest >= kNanosPerSecond) return std::nullopt;
+  return Instant{*whole * kNanosPerSecond + *rest, 1};
 }
 
 std::optional<Priority> parse_priority(std::string_view text) {
   text = trimmed(text);
-  if (text.size() == 1 && text[0] >= '0' && text[0] <= '7')
-    return static_cast<Priority>(text[0] - '0');
+  if (!text.empty() && is_digit(text[0])) {
+    const auto number = whole_number(text);
+    if (!number || *number >= ssize(kPriorities)) return std::nullopt;
+    return static_cast<Priority>(*number);
+  }
   if (equal_ignoring_case(text, "Info")) return Priority::kInformational;
   for (std::size_t i = 0; i < kPriorities.size(); ++i)
     if (equal_ignoring_case(text, kPriorities[i])) return static_cast<Priority>(i);
@@ -208,10 +217,13 @@ void restore_source(std::string& source) {
     source = kSources[0];
     return;
   }
-  for (std::size_t i = 0; i < kSources.size(); ++i) {
-    const bool numbered = source.size() == 1 && source[0] == static_cast<char>('0' + i);
-    if (numbered || equal_ignoring_case(source, kSources[i])) source = kSources[i];
+  if (is_digit(source[0])) {
+    const auto number = whole_number(source);
+    if (number && *number < ssize(kSources)) source = kSources[static_cast<std::size_t>(*number)];
+    return;
   }
+  for (const std::string_view name : kSources)
+    if (equal_ignoring_case(source, name)) source = name;
 }
 
 std::optional<std::size_t> replaced_bracket(std::string_view name) {

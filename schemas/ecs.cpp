@@ -189,10 +189,13 @@ void write_actor(Object& top, const ReportView& report) {
         .text("executable", report.field({"proc.pexepath"}))
         .text("command_line", report.field({"proc.pcmdline"}));
   }
-  Object(top, "user")
-      .text("id", report.field({"user.uid"}))
-      .text("name", report.field({"user.name", "ka.user.name", "ct.user", "gcp.user",
-                                  "okta.actor.name", "github.user"}));
+  {
+    Object user(top, "user");
+    user.text("id", report.field({"user.uid"}));
+    user.text("name", report.field({"user.name", "ka.user.name", "ct.user", "gcp.user",
+                                    "okta.actor.name", "github.user"}));
+    Object(user, "effective").text("name", report.field({"ka.impuser.name"}));
+  }
   const std::string path = path_of(report);
   Object(top, "file").text("path", path).text("name", path.substr(path.rfind('/') + 1));
   const auto port = [&](std::string_view name) { return report.number(name, 0, 65535); };

@@ -20,6 +20,8 @@ class FieldList {
   void start(Fields& fields);
   /// No more is looked at; what comes is left out.
   bool full() const { return entries_.size() >= kCandidates * limits_.fields; }
+  /// How many were taken so far.
+  std::size_t size() const { return entries_.size(); }
   /// A value, taken if it is known; the name gets its brackets as Falco has them. Both are the
   /// fields' own text.
   void add(std::string_view name, std::string_view value);

@@ -91,8 +91,13 @@ void write_process(Object& evidence, const ReportView& report) {
 }
 
 void write_endpoint(Object& evidence, std::string_view name, const std::string& address,
-                    std::optional<std::int64_t> port) {
-  if (!address.empty()) Object(evidence, name).text("ip", address).number("port", port);
+                    std::optional<std::int64_t> port,
+                    const std::vector<std::string>& forwarded_for = {}) {
+  if (!address.empty())
+    Object(evidence, name)
+        .text("ip", address)
+        .number("port", port)
+        .texts("intermediate_ips", forwarded_for);
 }
 
 struct Observable {
@@ -227,7 +232,7 @@ void write_evidences(Object& top, const ReportView& report) {
     write_user(evidence, report);
     write_file(evidence, file_path(report));
     write_endpoint(evidence, "src_endpoint", source_address(report),
-                   report.number("fd.cport", 0, 65535));
+                   report.number("fd.cport", 0, 65535), report.forwarded_for());
     write_endpoint(evidence, "dst_endpoint", report.address({"fd.sip"}),
                    report.number("fd.sport", 0, 65535));
     if (const std::string protocol = report.field({"fd.l4proto"}); !protocol.empty())
@@ -245,6 +250,10 @@ void write_observables(Object& top, const ReportView& report) {
   const std::string container = is_container(entity) ? entity["container_id"].text() : "";
   const Caption address = {2, "IP Address"};
   const bool process = has_process(report);
+  const std::vector<std::string> told = report.forwarded_for();
+  std::vector<std::string> told_names;
+  for (std::size_t i = 0; i < told.size(); ++i)
+    told_names.push_back(fmt::format("evidences[0].src_endpoint.intermediate_ips[{}]", i));
   std::vector<Observable> all = {{"device.hostname", {1, "Hostname"}, entity["hostname"].text()}};
   if (incident) {
     if (!entity["hostname"].text().empty())
@@ -260,6 +269,7 @@ void write_observables(Object& top, const ReportView& report) {
     all.push_back({"evidences[0].user.name", {4, "User Name"}, user_name(report)});
     all.push_back({"evidences[0].file.path", {45, "File Path"}, file_path(report)});
     all.push_back({"evidences[0].src_endpoint.ip", address, source_address(report)});
+    for (std::size_t i = 0; i < told.size(); ++i) all.push_back({told_names[i], address, told[i]});
     all.push_back({"evidences[0].dst_endpoint.ip", address, report.address({"fd.sip"})});
   }
   std::erase_if(all, [](const Observable& one) { return one.value.empty(); });

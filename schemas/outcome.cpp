@@ -34,14 +34,23 @@ bool has_flag(std::string_view flags, std::string_view wanted) {
   return false;
 }
 
-// Only where Falco itself puts it, first or after `res=`: a file name further on may hold ` fd=3`.
-bool returned_descriptor(std::string_view args) {
-  if (args.starts_with("res=")) {
-    const auto blank = args.find(' ');
-    if (blank == std::string_view::npos) return false;
-    args.remove_prefix(blank + 1);
+// Of a call that returns this. Falco's SUCCESS means any return that is not negative.
+Outcome outcome_of_return(std::int64_t value) {
+  const bool undecided = value == -115 || value == -11 || value == -4;
+  if (value >= 0) return Outcome::kSucceeded;
+  return undecided ? Outcome::kUnknown : Outcome::kBlocked;
+}
+
+// Of `res=-13(EACCES) ...` or `fd=3(<f>/etc/x) ...`, only where Falco itself puts it, first: a file
+// name further on may hold ` fd=3`, and after `res=` a descriptor is an argument.
+std::optional<Outcome> outcome_in(std::string_view args) {
+  if (!args.starts_with("res=")) {
+    const bool descriptor =
+        args.starts_with("fd=") && args.size() > 3 && args[3] >= '0' && args[3] <= '9';
+    return descriptor ? std::optional(Outcome::kSucceeded) : std::nullopt;
   }
-  return args.starts_with("fd=") && args.size() > 3 && args[3] >= '0' && args[3] <= '9';
+  const auto value = integer(args.substr(4, args.find_first_of(" (", 4) - 4));
+  return value ? std::optional(outcome_of_return(*value)) : std::nullopt;
 }
 
 }  // namespace
@@ -57,17 +66,13 @@ OutcomeBasis outcome_of(const Alert& alert) {
   if (failed == "true") return {Outcome::kBlocked, 2, "evt.failed"};
   if (failed == "false") return {Outcome::kSucceeded, 2, "evt.failed"};
 
-  // Falco's SUCCESS means any return that is not negative.
-  if (const auto raw = integer(alert.field("evt.rawres"))) {
-    const bool undecided = *raw == -115 || *raw == -11 || *raw == -4;
-    const Outcome negative = undecided ? Outcome::kUnknown : Outcome::kBlocked;
-    return {*raw >= 0 ? Outcome::kSucceeded : negative, 3, "evt.rawres"};
-  }
+  if (const auto raw = integer(alert.field("evt.rawres")))
+    return {outcome_of_return(*raw), 3, "evt.rawres"};
 
   const auto flags = alert.field("evt.arg.flags");
   for (const auto* flag : {"O_F_CREATED", "FD_UPPER_LAYER", "FD_LOWER_LAYER"})
     if (has_flag(flags, flag)) return {Outcome::kSucceeded, 4, "evt.arg.flags"};
-  if (returned_descriptor(alert.field("evt.args"))) return {Outcome::kSucceeded, 5, "evt.args"};
+  if (const auto outcome = outcome_in(alert.field("evt.args"))) return {*outcome, 5, "evt.args"};
 
   if (const auto code = integer(alert.field("ka.response.code"))) {
     if (*code >= 100 && *code < 400) return {Outcome::kSucceeded, 6, "ka.response.code"};

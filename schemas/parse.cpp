@@ -46,6 +46,7 @@ struct AlertParser::Impl {
   bool nested(std::string_view& text);
   bool string(std::string_view& text);
   bool scalar(std::string_view& text);
+  bool collect_fields();
   bool collect(std::string_view prefix, int depth);
   bool collect_member(std::string_view prefix, std::string_view name, int depth);
   bool collect_text(std::string_view text, Alert& alert);
@@ -169,10 +170,7 @@ bool AlertParser::Impl::read_top(std::string_view name, Alert& alert) {
 
 bool AlertParser::Impl::read_key(AlertKey key, Alert& alert) {
   const char first = walk.peek();
-  if (first == '{' && key == kOutputFields) {
-    known |= key;
-    return collect({}, 0);
-  }
+  if (first == '{' && key == kOutputFields) return collect_fields();
   if (first == '{' && key == kTime) return read_time();
   if (first == '[' && key == kTags) return read_tags();
   return is_nested(first) ? skip() : read_text(key, alert);
@@ -183,7 +181,7 @@ bool AlertParser::Impl::read_text(AlertKey key, Alert& alert) {
   std::string_view text;
   if (!scalar(text)) return false;
   if (is_unknown(text) || (key == kRule && !is_string)) return true;
-  known |= key;
+  if (key != kOutputFields) known |= key;
   switch (key) {
     case kRule:
       assign(alert.rule, text);
@@ -287,6 +285,14 @@ bool AlertParser::Impl::scalar(std::string_view& text) {
   return null;
 }
 
+// The fields, all of them: known once one of them is.
+bool AlertParser::Impl::collect_fields() {
+  const std::size_t before = fields.size();
+  const bool whole = collect({}, 0);
+  if (fields.size() > before) known |= kOutputFields;
+  return whole;
+}
+
 bool AlertParser::Impl::collect(std::string_view prefix, int depth) {
   return for_each_member(
       [&](std::string_view name) { return collect_member(prefix, name, depth); });
@@ -315,7 +321,7 @@ bool AlertParser::Impl::collect_text(std::string_view text, Alert& alert) {
   bool whole = text_index.read(own);
   if (whole) {
     walk = JsonWalk(const_cast<char*>(own.data()), text_index);
-    whole = collect({}, 0);
+    whole = collect_fields();
   }
   walk = outer_walk;
   escapes = outer_escapes;

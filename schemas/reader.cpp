@@ -209,6 +209,10 @@ bool AlertReader::Impl::step_other(Text& text) {
     return step_object(text);
   }
   if (are_journal_entries(text.text)) return open_frame(Frame::Kind::kJournal, text, "journald");
+  if (envelope::is_part_of_line(content))
+    return reject(text, ParseError::kNotJson,
+                  "a part of a line (P of containerd and CRI-O): what reads the log must join the "
+                  "parts (Fluent Bit: multiline.parser cri)");
   const bool braces = content.find('{') != std::string_view::npos;
   return reject(text, ParseError::kNotJson,
                 braces ? "neither JSON nor a line whose beginning is known" : "no object in it");

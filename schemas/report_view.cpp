@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 
+#include "schemas/address.h"
 #include "schemas/json_text.h"
 
 namespace gyre::schemas {
@@ -98,9 +99,24 @@ std::optional<std::int64_t> ReportView::number(std::string_view field, std::int6
 }
 
 std::string ReportView::address(std::initializer_list<std::string_view> names) const {
-  for (const std::string_view name : names)
-    if (const std::string value = field({name}); is_address(value)) return value;
+  for (const std::string_view name : names) {
+    const std::string value = field({name});
+    if (is_address(value)) return value;
+    // The API server adds the address that it sees itself behind those that it was told.
+    if (const auto list = addresses_in(value); name == "ka.sourceips" && !list.empty())
+      if (std::string last(list.back()); is_address(last)) return last;
+  }
   return {};
+}
+
+std::vector<std::string> ReportView::forwarded_for() const {
+  const std::string value = field({"ka.sourceips"});
+  const auto list = addresses_in(value);
+  std::vector<std::string> told;
+  if (list.empty() || !is_address(std::string(list.back()))) return told;
+  for (std::size_t i = 0; i + 1 < list.size(); ++i)
+    if (std::string address(list[i]); is_address(address)) told.push_back(std::move(address));
+  return told;
 }
 
 std::vector<std::string> ReportView::tags() const {

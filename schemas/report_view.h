@@ -51,8 +51,12 @@ class ReportView {
   /// The same as a number of that range; none if it is no number.
   std::optional<std::int64_t> number(std::string_view field, std::int64_t low,
                                      std::int64_t high) const;
-  /// The same as an IPv4 or IPv6 address, as consumers parse it; empty if it is none.
+  /// The same as an IPv4 or IPv6 address, as consumers parse it; empty if it is none. Of the
+  /// addresses of a request to the Kubernetes API the last, which is the one that the API server
+  /// saw itself.
   std::string address(std::initializer_list<std::string_view> names) const;
+  /// Those before it, as the client or a proxy told them.
+  std::vector<std::string> forwarded_for() const;
   /// Falco field -> its values.
   const std::vector<std::pair<std::string, JsonView>>& fields() const { return fields_; }
 

@@ -40,29 +40,42 @@ constexpr auto kBearer = std::to_array<std::string_view>({"bearer"});
 constexpr auto kAws = std::to_array<std::string_view>({"AKIA", "ASIA", "AROA", "AIDA"});
 // The header of a JSON Web Token is base64 of `{"` and a small letter: eyJ and one of these.
 constexpr auto kTokens = std::to_array<std::string_view>(
-    {"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxa", "xoxb", "xoxe",
-     "xoxp", "xoxr", "xoxs", "AIza", "eyJh", "eyJi",        "eyJj",   "eyJk", "eyJl", "eyJm",
-     "eyJn", "eyJo", "eyJp", "eyJq", "eyJr", "eyJs",        "eyJt",   "eyJu", "eyJv", "eyJw",
-     "eyJx", "eyJy", "eyJz", "eyJ0", "eyJ1", "eyJ2",        "eyJ3",   "eyJ4", "eyJ5", "eyJ6"});
+    {"ghp_", "gho_",     "ghu_",     "ghs_",     "ghr_",     "github_pat_", "glpat-", "xoxa",
+     "xoxb", "xoxe",     "xoxp",     "xoxr",     "xoxs",     "hvs.",        "hvb.",   "hvr.",
+     "npm_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "AIza",        "eyJh",   "eyJi",
+     "eyJj", "eyJk",     "eyJl",     "eyJm",     "eyJn",     "eyJo",        "eyJp",   "eyJq",
+     "eyJr", "eyJs",     "eyJt",     "eyJu",     "eyJv",     "eyJw",        "eyJx",   "eyJy",
+     "eyJz", "eyJ0",     "eyJ1",     "eyJ2",     "eyJ3",     "eyJ4",        "eyJ5",   "eyJ6"});
+constexpr auto kHooks = std::to_array<std::string_view>(
+    {"hooks.slack.com/", "discord.com/api/", "discordapp.com/api/"});
+constexpr auto kCookie = std::to_array<std::string_view>({"cookie"});
 constexpr auto kNames = std::to_array<std::string_view>(
-    {"pass", "secret", "token", "api_key", "api-key", "apikey", "access_key", "access-key",
-     "accesskey", "private_key", "private-key", "privatekey", "credential", "_pwd"});
-constexpr auto kMysql = std::to_array<std::string_view>({"mysql", "mariadb"});
-constexpr auto kLogin = std::to_array<std::string_view>({"sshpass", "login"});
-constexpr auto kFetch = std::to_array<std::string_view>({"curl", "wget"});
-constexpr auto kRedis = std::to_array<std::string_view>({"redis-cli"});
-constexpr auto kSamba = std::to_array<std::string_view>({"smbclient"});
+    {"pass",        "secret",      "token",      "api_key",     "api-key",     "apikey",
+     "access_key",  "access-key",  "accesskey",  "account_key", "account-key", "accountkey",
+     "private_key", "private-key", "privatekey", "credential",  "_pwd",        "sessid",
+     "sess_id",     "sess-id",     "sessionid",  "session_id",  "session-id"});
+constexpr auto kOptions =
+    std::to_array<std::string_view>({"pass", "secret", "token", "api-key", "apikey", "access-key",
+                                     "accesskey", "private-key", "privatekey", "bearer"});
+constexpr auto kPrograms = std::to_array<std::string_view>(
+    {"mysql", "mariadb", "mongo", "ldap", "sshpass", "useradd", "usermod", "login", "redis-cli",
+     "curl", "wget", "smbclient", "rpcclient"});
 constexpr auto kChpasswd = std::to_array<std::string_view>({"chpasswd"});
 
 // What a shell would run, `$(...)` or a backtick, is no secret: a value ends before it, and one
-// that has it in quotes is left whole, so that nobody hides a command as a token. `ends` is inside
-// [].
+// that has it in quotes is left whole, so that nobody hides a command as a token. Without quotes it
+// ends where the command ends. `ends` is inside [].
 #define GYRE_PLAIN(ends) "(?:[^" ends "$`]|\\$+[^" ends "$(`])"
 #define GYRE_INSIDE(ends) GYRE_PLAIN(ends) "*\\$*(?:`" GYRE_PLAIN(ends) "*\\$*)?"
-#define GYRE_QUOTED "\"" GYRE_INSIDE("\"") "\"|'" GYRE_INSIDE("'") "'"
+// Between double quotes a backslash keeps the next one.
+#define GYRE_ESCAPABLE "(?:[^\"\\\\$`]|\\\\[\\s\\S]|\\$+(?:[^\"\\\\$(`]|\\\\[\\s\\S]))"
+#define GYRE_QUOTED \
+  "\"" GYRE_ESCAPABLE "*\\$*(?:`" GYRE_ESCAPABLE "*\\$*)?\"|'" GYRE_INSIDE("'") "'"
+#define GYRE_ENDS "|;&<>()"
 // One value: quoted, quoted inside quoted JSON, or up to the next separator.
-#define GYRE_VALUE \
-  "(?:" GYRE_QUOTED "|\\\\+\"" GYRE_INSIDE("\"\\\\") "\\\\+\"|" GYRE_PLAIN("\\s\"'&,;\\\\") "+)"
+#define GYRE_VALUE  \
+  "(?:" GYRE_QUOTED \
+  "|\\\\+\"" GYRE_INSIDE("\"\\\\") "\\\\+\"|" GYRE_PLAIN("\\s\"',\\\\" GYRE_ENDS) "+)"
 
 // Parts of PEM. Its lines may have become blanks, escapes, or nothing.
 #define GYRE_LINE_END "(?:[\\r\\n]|\\\\+[nr])"
@@ -90,6 +103,7 @@ constexpr auto kRows = std::to_array<SecretRow>({
      "(?i)-----BEGIN [a-z0-9 ]*PRIVATE KEY(?: BLOCK)?-----" GYRE_GAP
      "*" GYRE_PEM_HEADERS GYRE_PEM_BODY,
      "<redacted>",
+     0,
      "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY----- x",
      "<redacted> x"},
     {"user_info",
@@ -97,8 +111,10 @@ constexpr auto kRows = std::to_array<SecretRow>({
      {},
      {"@", "://"},
      nullptr,
-     R"((?i)\b([a-z][a-z0-9+.-]*://))" GYRE_PLAIN(R"(\s/@:"')") "*:" GYRE_PLAIN(R"(\s/"')") "+@",
+     R"((?i)\b([a-z][a-z0-9+.-]*://))" GYRE_PLAIN(R"(\s/@:"')" GYRE_ENDS) "*:" GYRE_PLAIN(
+         R"(\s/"')" GYRE_ENDS) "+@",
      R"(\1<redacted>@)",
+     0,
      "git clone https://eve:hunter2@host/a",
      "git clone https://<redacted>@host/a"},
     {"authorization",
@@ -106,9 +122,10 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kAuthorization,
      {},
      nullptr,
-     R"((?i)\b(authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|negotiate)\s+)?))" GYRE_PLAIN(
-         R"(\s"',;\\<)") "+",
+     R"((?i)\b(authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|negotiate)\s+)?)()" GYRE_PLAIN(
+         R"(\s"',\\)" GYRE_ENDS) "+)",
      R"(\1<redacted>)",
+     2,
      "curl -H 'Authorization: Basic ZXZlOng=' h",
      "curl -H 'Authorization: Basic <redacted>' h"},
     {"bearer",
@@ -116,8 +133,9 @@ constexpr auto kRows = std::to_array<SecretRow>({
      kBearer,
      {},
      nullptr,
-     R"((?i)\b(bearer\s+)[a-z0-9._~+/=-]{8,})",
+     R"((?i)\b(bearer\s+)([a-z0-9._~+/=-]{8,}))",
      R"(\1<redacted>)",
+     2,
      "-H bearer abcdefgh12",
      "-H bearer <redacted>"},
     {"aws_key_id",
@@ -127,92 +145,93 @@ constexpr auto kRows = std::to_array<SecretRow>({
      nullptr,
      R"(\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b)",
      "<redacted>",
+     0,
      "id AKIAABCDEFGHIJKLMNOP x",
      "id <redacted> x"},
     {"token",
-     "tokens with a prefix of their maker (GitHub, GitLab, Slack, Google), JSON Web Tokens",
+     "tokens with a prefix of their maker (GitHub, GitLab, Slack, Google, Vault, npm, Stripe), "
+     "JSON "
+     "Web Tokens",
      kTokens,
      {},
      nullptr,
-     R"(\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?))",
+     R"(\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|hv[sbr]\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{30,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?))",
      "<redacted>",
+     0,
      "login ghp_0123456789abcdefghijABCD",
      "login <redacted>"},
+    {"webhook",
+     "whoever knows a webhook's address may post to it",
+     kHooks,
+     {},
+     nullptr,
+     R"((?i)\b(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/[0-9]+/)[a-z0-9/_-]+)",
+     R"(\1<redacted>)",
+     0,
+     "curl https://hooks.slack.com/services/T0/B0/XXXX",
+     "curl https://hooks.slack.com/services/<redacted>"},
+    {"cookie",
+     "RFC 6265: the first one's value; whose name says more is a pair",
+     kCookie,
+     {},
+     nullptr,
+     R"((?i)(\bcookie\\*["']?\s*:\s*\\*["']?[\w.-]+=)()" GYRE_PLAIN(R"(\s"',\\)" GYRE_ENDS) "+)",
+     R"(\1<redacted>)",
+     2,
+     "curl -H Cookie:session=abcdef h",
+     "curl -H Cookie:session=<redacted> h"},
     {"pair",
      "name and value, as in the environment, in a query, in JSON",
      kNames,
      {},
      is_assigned,
-     R"((?i)(^|[^\w/.-])(-{0,2}(?:[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|_pass|_pwd)[\w.-]*|pass)\\*["']?\s?[=:]\s?))" GYRE_VALUE,
+     R"((?i)(^|[^\w/.-])(-{0,2}(?:[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|credential|sess(?:ion)?[_-]?id|_pass|_pwd)[\w.-]*|pass)\\*["']?\s?[=:]\s?)()" GYRE_VALUE
+     ")",
      R"(\1\2<redacted>)",
+     3,
      R"(PGPASSWORD=x psql {"api_key":"y"})",
      R"(PGPASSWORD=<redacted> psql {"api_key":<redacted>})"},
     {"option",
      "an option whose name says it, its value behind a blank",
-     kNames,
+     kOptions,
      {},
      is_option,
-     R"((?i)(^|\s)(--?(?:[a-z]+-)*(?:password|passwd|passphrase|pass|token|secret|api-?key|access-?key|secret-?key|private-?key)\s+)(?:)" GYRE_QUOTED
-     R"(|(?:[^\s"'$`-]|\$+[^\s"'$(`]))" GYRE_PLAIN(R"(\s"')") "*)",
+     R"((?i)(^|\s)(--?(?:[a-z0-9]+-)*(?:password|passwd|passphrase|pass|token|secret|bearer|api-?key|access-?key|secret-?key|private-?key)\s+)()" GYRE_QUOTED
+     R"(|(?:[^\s"'$`|;&<>()-]|\$+[^\s"'$(`|;&<>()]))" GYRE_PLAIN(R"(\s"')" GYRE_ENDS) "*)",
      R"(\1\2<redacted>)",
+     3,
      "app --client-secret x --port 1",
      "app --client-secret <redacted> --port 1"},
-    {"mysql",
-     "-p with the password glued to it",
-     kMysql,
-     {" -p", {}},
+    {"setting",
+     "a setting whose name says it, as aws, npm and gcloud take them",
+     kNames,
+     {"config", " set "},
      nullptr,
-     R"((?i)(\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump)\b[^|;&]*?\s-p))" GYRE_PLAIN(
-         R"(\s)") "+",
+     R"((?i)(\bconfig(?:ure)?\s+set\s+[^\s|;&<>()]*?(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|credential)[\w.-]*\s+)()" GYRE_VALUE
+     ")",
      R"(\1<redacted>)",
+     2,
+     "aws configure set aws_secret_access_key x",
+     "aws configure set aws_secret_access_key <redacted>"},
+    {"program",
+     "options that are a password to one program and something else to others",
+     kPrograms,
+     {"-", {}},
+     nullptr,
+     "",
+     "",
+     0,
      "mysql -u root -phunter2 db",
      "mysql -u root -p<redacted> db"},
-    {"login",
-     "-p of tools that log in",
-     kLogin,
-     {" -p", {}},
-     nullptr,
-     R"((?i)(\b(?:sshpass|(?:docker|podman|helm|nerdctl|oc|az)\b[^|;&]*?\blogin)\b[^|;&]*?\s-p\s*))" GYRE_PLAIN(
-         R"(\s)") "+",
-     R"(\1<redacted>)",
-     "sshpass -p hunter2 ssh h",
-     "sshpass -p <redacted> ssh h"},
-    {"fetch",
-     "user:password of curl and wget",
-     kFetch,
-     {"-u", {}},
-     nullptr,
-     R"((?i)(\b(?:curl|wget)\b[^|;&]*?\s(?:-u|--user|--proxy-user)[\s=]*["']?[^\s:"'-][^\s:"']*:))" GYRE_PLAIN(
-         R"(\s"')") "+",
-     R"(\1<redacted>)",
-     "curl -u eve:hunter2 http://h",
-     "curl -u eve:<redacted> http://h"},
-    {"redis",
-     "-a of redis-cli",
-     kRedis,
-     {"-a", {}},
-     nullptr,
-     R"((?i)(\bredis-cli\b[^|;&]*?\s-a\s*))" GYRE_PLAIN(R"(\s)") "+",
-     R"(\1<redacted>)",
-     "redis-cli -a hunter2 ping",
-     "redis-cli -a <redacted> ping"},
-    {"samba",
-     "user%password of smbclient",
-     kSamba,
-     {"-u", "%"},
-     nullptr,
-     R"((?i)(\bsmbclient\b[^|;&]*?\s-U\s*[^\s%]+%))" GYRE_PLAIN(R"(\s)") "+",
-     R"(\1<redacted>)",
-     "smbclient -U eve%hunter2 //h/s",
-     "smbclient -U eve%<redacted> //h/s"},
     {"chpasswd",
      "user:password into chpasswd",
      kChpasswd,
      {"echo", {}},
      nullptr,
      R"((?i)(\becho\s+["']?[\w.-]+:))" GYRE_PLAIN(
-         R"(\s"'|)") R"(+(["']?\s*\|\s*(?:sudo\s+)?chpasswd))",
+         R"(\s"')" GYRE_ENDS) R"(+(["']?\s*\|\s*(?:sudo\s+)?chpasswd))",
      R"(\1<redacted>\2)",
+     0,
      "echo root:hunter2 | chpasswd",
      "echo root:<redacted> | chpasswd"},
 });

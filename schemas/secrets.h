@@ -19,8 +19,9 @@ struct SecretRow {
   std::array<std::string_view, 2> needs;
   /// What stands around the hint at `at` must look like it; null: anything does.
   bool (*confirms)(std::string_view text, std::size_t at, std::size_t size);
-  std::string_view expression;  ///< RE2
+  std::string_view expression;  ///< RE2; empty: the options of programs, program_secrets.h
   std::string_view replacement;
+  int value;  ///< the group that must read like a secret, secret_value.h; 0: whatever it is
   std::string_view before;  ///< an example, and what becomes of it
   std::string_view after;
 };

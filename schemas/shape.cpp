@@ -15,6 +15,7 @@
 #include "schemas/identity.h"
 #include "schemas/normalise.h"
 #include "schemas/printable.h"
+#include "schemas/request.h"
 #include "schemas/shape_fields.h"
 
 namespace gyre::schemas {
@@ -286,12 +287,17 @@ std::string audit_shape(const Alert& alert) {
     target = requested_by(alert.field("ka.uri"));
     if (!known.empty()) target.namespace_name = known;
   }
+  const std::string_view uri = alert.field("ka.uri");
+  std::string command = command_of_uri(uri);
+  if (command.empty()) command = alert.field("ka.uri.param[command]");
   return Writer("k8s")
       .add("user", without_session(alert.field("ka.user.name")))
+      .add("as", without_session(alert.field("ka.impuser.name")))
       .add("verb", alert.field("ka.verb"))
       .add("resource", target.resource)
       .add_normalised("namespace", target.namespace_name)
-      .add_normalised("command", alert.field("ka.uri.param[command]"))
+      .add_normalised("command", command)
+      .add("dry_run", is_dry_run(uri) ? "yes" : "")
       .take();
 }
 

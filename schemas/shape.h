@@ -9,7 +9,7 @@
 namespace gyre::schemas {
 
 /// Changes whenever the same alert could get another shape (ruling 32).
-inline constexpr std::uint32_t kShapeVersion = 3;
+inline constexpr std::uint32_t kShapeVersion = 4;
 
 /// The normalised pattern of an alert (rulings 8, 9, 10): `family name=value name="a value"`,
 /// readable, valid UTF-8, <= 512 bytes, never an identity of container, host or time. Call it on a

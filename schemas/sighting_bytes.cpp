@@ -67,17 +67,7 @@ bool is_plain(const Alert& alert) {
          std::all_of(alert.tags.begin(), alert.tags.end(), fits) && !loss_of(alert);
 }
 
-void write_sighting(const SightingHead& head, const SightedAlert& of, wire::Writer& to) {
-  const std::size_t sighting = to.open(Bundle::kSightingsFieldNumber);
-  to.text(Sighting::kFindingKeyFieldNumber, view(head.finding_key));
-  const std::size_t entity = to.open(Sighting::kEntityFieldNumber);
-  write_entity(head.entity, to);
-  to.close(entity);
-  to.text(Sighting::kRuleFieldNumber, head.rule);
-  to.text(Sighting::kSourceFieldNumber, head.source);
-  to.text(Sighting::kShapeFieldNumber, head.shape);
-  to.number(Sighting::kShapeVersionFieldNumber, kShapeVersion);
-  to.number(Sighting::kSecondFieldNumber, static_cast<std::uint64_t>(head.second));
+void write_alert(const SightedAlert& of, wire::Writer& to) {
   if (is_plain(of.alert)) {
     const std::size_t summary = to.open(Sighting::kSummaryFieldNumber);
     write_summary(of, to);
@@ -90,6 +80,20 @@ void write_sighting(const SightingHead& head, const SightedAlert& of, wire::Writ
   const auto entry = encoded_alert_entry({view(of.id), of.alert.time, of.outcome});
   to.text(Sighting::kAlertsFieldNumber, {entry.data(), entry.size()});
   to.number(Sighting::kArrivalsFieldNumber, 1);
+}
+
+void write_sighting(const SightingHead& head, const SightedAlert& of, wire::Writer& to) {
+  const std::size_t sighting = to.open(Bundle::kSightingsFieldNumber);
+  to.text(Sighting::kFindingKeyFieldNumber, view(head.finding_key));
+  const std::size_t entity = to.open(Sighting::kEntityFieldNumber);
+  write_entity(head.entity, to);
+  to.close(entity);
+  to.text(Sighting::kRuleFieldNumber, head.rule);
+  to.text(Sighting::kSourceFieldNumber, head.source);
+  to.text(Sighting::kShapeFieldNumber, head.shape);
+  to.number(Sighting::kShapeVersionFieldNumber, kShapeVersion);
+  to.number(Sighting::kSecondFieldNumber, static_cast<std::uint64_t>(head.second));
+  write_alert(of, to);
   to.number(Sighting::kHeartbeatFieldNumber, head.heartbeat ? 1 : 0);
   to.close(sighting);
 }

@@ -39,4 +39,7 @@ bool is_plain(const Alert& alert);
 /// protobuf would write.
 void write_sighting(const SightingHead& head, const SightedAlert& alert, wire::Writer& to);
 
+/// What such a sighting says of its alert, without the element and the head around it.
+void write_alert(const SightedAlert& alert, wire::Writer& to);
+
 }  // namespace gyre::schemas

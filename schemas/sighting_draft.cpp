@@ -2,13 +2,12 @@
 #include "schemas/sighting_draft.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/hash.h"
 #include "schemas/sighting.h"
-#include "schemas/utf8.h"
 #include "schemas/wire.h"
 
 namespace gyre::schemas {
@@ -20,74 +19,60 @@ using records::Sighting;
 using records::Summary;
 using records::Values;
 
-// What most alerts have: drafts of a batch lie in memory that is out of the caches again before it
-// is read, so each byte of it counts.
-constexpr std::size_t kUsualFields = 24;
+struct Said {
+  std::string_view name;
+  std::string_view value;
+};
 
-// The entries of `alerts` sorted by id, one an id.
-std::string sorted_by_id(std::string_view alerts) {
-  std::vector<AlertEntry> entries;
-  for (std::size_t i = 0; i < alerts.size() / kAlertEntryBytes; ++i)
-    entries.push_back(alert_entry(alerts, i));
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const auto& a, const auto& b) { return a.id < b.id; });
-  entries.erase(std::unique(entries.begin(), entries.end(),
-                            [](const auto& a, const auto& b) { return a.id == b.id; }),
-                entries.end());
-  std::string sorted;
-  sorted.reserve(alerts.size());
-  for (const auto& entry : entries) append_alert_entry(sorted, entry);
-  return sorted;
+// Of a field of one alert.
+Said said_by(std::string_view element) {
+  wire::Reader values(element);
+  Said said;
+  while (const int part = values.next())
+    (part == Values::kFieldFieldNumber ? said.name : said.value) = values.text();
+  return said;
 }
 
-// Steps through names sorted as `fields` are, from one call to the next.
-template <typename Fields>
-auto position_of(Fields& fields, std::size_t& at, std::string_view name) {
-  while (at < fields.size()) {
-    const int order = fields[at].name.compare(name);
-    if (order >= 0) return order == 0;
-    ++at;
-  }
-  return false;
+// Of two names that are one where they were cut, one alert has two values.
+bool has_one_value(std::string_view element) {
+  constexpr std::size_t kShortestCut = kValueBytes - 3;
+  if (element.size() < kShortestCut) return true;
+  wire::Reader values(element);
+  std::size_t parts = 0;
+  while (values.next() != 0) ++parts;
+  return parts == 2;
 }
 
 }  // namespace
 
-SightingDraft::SightingDraft(std::string_view element, std::pmr::memory_resource& memory)
-    : memory_(memory), fields_(&memory), samples_(&memory), tags_(&memory) {
-  fields_.reserve(kUsualFields);
-  samples_.reserve(kSamples + 1);
-  wire::Reader bundle(keep(element));
+void SightingDraft::start(std::string_view element) {
+  head_ = {};
+  alerts_.clear();
+  arrivals_ = 0;
+  heartbeat_ = false;
+  flags_ = 0;
+  fields_.clear();
+  values_.clear();
+  samples_.clear();
+  tags_.clear();
+  summary_.reset();
+  wire::Reader bundle(element);
   CHECK(bundle.next() == Bundle::kSightingsFieldNumber);
-  const std::string_view whole = bundle.text();
-  wire::Reader sighting(whole);
-  std::size_t read = 0;
-  while (const int field = sighting.next()) {
-    if (field < Sighting::kSummaryFieldNumber) read = whole.size() - sighting.rest().size();
-    if (field == Sighting::kAlertsFieldNumber) alerts_ = sighting.text();
-    if (field == Sighting::kHeartbeatFieldNumber) heartbeat_ = sighting.number() != 0;
-    if (field != Sighting::kSummaryFieldNumber || read_summary(sighting.text())) continue;
-    summary_ = std::make_unique<Summary>();
-    CHECK(
-        summary_->ParseFromArray(sighting.text().data(), static_cast<int>(sighting.text().size())));
-  }
-  head_ = whole.substr(0, read);
+  read(bundle.text());
 }
 
-void SightingDraft::add(const SightedAlert& alert) {
-  if (!summary_ && !(is_plain(alert.alert) && has_room_for(alert.alert))) {
-    wire::Writer written;
-    write_summary(written);
-    const std::string_view bytes = written.bytes();
-    summary_ = std::make_unique<Summary>();
-    CHECK(summary_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+void SightingDraft::add(std::string_view alert) { read(alert); }
+
+void SightingDraft::read(std::string_view bytes) {
+  wire::Reader sighting(bytes);
+  while (const int field = sighting.next()) {
+    if (field < Sighting::kSummaryFieldNumber)
+      head_ = bytes.substr(0, bytes.size() - sighting.rest().size());
+    if (field == Sighting::kSummaryFieldNumber) add_summary(sighting.text());
+    if (field == Sighting::kAlertsFieldNumber) alerts_.append(sighting.text());
+    if (field == Sighting::kArrivalsFieldNumber) arrivals_ += sighting.number();
+    if (field == Sighting::kHeartbeatFieldNumber) heartbeat_ = sighting.number() != 0;
   }
-  if (summary_)
-    summarise(alert.alert, alert.time, alert.id, alert.outcome, *summary_);
-  else
-    add_plain(alert);
-  append_alert_entry(alerts_, {view(alert.id), alert.alert.time, alert.outcome});
-  ++arrivals_;
 }
 
 void SightingDraft::write(wire::Writer& to) const {
@@ -100,52 +85,65 @@ void SightingDraft::write(wire::Writer& to) const {
     write_summary(to);
     to.close(summary);
   }
-  to.text(Sighting::kAlertsFieldNumber, sorted_by_id(alerts_));
+  write_alerts(to);
   to.number(Sighting::kArrivalsFieldNumber, arrivals_);
   to.number(Sighting::kHeartbeatFieldNumber, heartbeat_ ? 1 : 0);
   to.close(sighting);
 }
 
-// False if it holds what only the message does.
-bool SightingDraft::read_summary(std::string_view bytes) {
+void SightingDraft::add_summary(std::string_view bytes) {
+  if (!summary_) {
+    if (read_plain(bytes)) {
+      compare_fields();
+      if (has_room()) return add_plain();
+    }
+    wire::Writer written;
+    if (!samples_.empty()) write_summary(written);
+    summary_ = std::make_unique<Summary>();
+    CHECK(summary_->ParseFromArray(written.bytes().data(), static_cast<int>(written.size())));
+  }
+  Summary other;
+  CHECK(other.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  merge(*summary_, other);
+}
+
+// False if it says what only the message holds.
+bool SightingDraft::read_plain(std::string_view bytes) {
+  plain_.fields.clear();
+  plain_.tags.clear();
+  plain_.first = plain_.last = 0;
+  plain_.priority = plain_.flags = 0;
   wire::Reader summary(bytes);
   while (const int number = summary.next()) {
     switch (number) {
       case Summary::kFirstFieldNumber:
-        first_ = static_cast<Nanos>(summary.number());
+        plain_.first = static_cast<Nanos>(summary.number());
         break;
       case Summary::kLastFieldNumber:
-        last_ = static_cast<Nanos>(summary.number());
+        plain_.last = static_cast<Nanos>(summary.number());
         break;
       case Summary::kPriorityFieldNumber:
-        priority_ = summary.number();
+        plain_.priority = summary.number();
         break;
       case Summary::kFlagsFieldNumber:
-        flags_ = summary.number();
+        plain_.flags = summary.number();
         break;
       case Summary::kTagsFieldNumber:
-        tags_.push_back(summary.text());
+        plain_.tags.push_back(summary.text());
         break;
-      case Summary::kFieldsFieldNumber: {
-        Field& field = fields_.emplace_back();
-        wire::Reader values(summary.text());
-        while (const int part = values.next()) {
-          if (part == Values::kFieldFieldNumber)
-            field.name = values.text();
-          else
-            field = {field.name, make_value(0, values.text(), nullptr), 1};
-        }
+      case Summary::kFieldsFieldNumber:
+        if (!has_one_value(summary.text())) return false;
+        plain_.fields.push_back(summary.text());
         break;
-      }
       case Summary::kSamplesFieldNumber: {
-        Sample& sample = samples_.emplace_back();
+        plain_.sample = {};
         wire::Reader of(summary.text());
         while (const int part = of.next()) {
-          if (part == records::Sample::kIdFieldNumber) sample.id = of.text();
-          if (part == records::Sample::kTimeFieldNumber) sample.time = of.number();
-          if (part == records::Sample::kUuidFieldNumber) sample.uuid = of.text();
-          if (part == records::Sample::kOutputFieldNumber) sample.output = of.text();
-          if (part == records::Sample::kOutcomeFieldNumber) sample.outcome = of.number();
+          if (part == records::Sample::kIdFieldNumber) plain_.sample.id = of.text();
+          if (part == records::Sample::kTimeFieldNumber) plain_.sample.time = of.number();
+          if (part == records::Sample::kUuidFieldNumber) plain_.sample.uuid = of.text();
+          if (part == records::Sample::kOutputFieldNumber) plain_.sample.output = of.text();
+          if (part == records::Sample::kOutcomeFieldNumber) plain_.sample.outcome = of.number();
         }
         break;
       }
@@ -156,88 +154,106 @@ bool SightingDraft::read_summary(std::string_view bytes) {
   return true;
 }
 
-// `summarise` chooses where there are too many.
-bool SightingDraft::has_room_for(const Alert& alert) const {
-  if (tags_.size() + alert.tags.size() > kTags) return false;
-  std::size_t fields = fields_.size();
+// Both are sorted by name, and most fields of most alerts are the same.
+void SightingDraft::compare_fields() {
+  news_.clear();
   std::size_t at = 0;
-  for (const auto& field : alert.fields) {
-    const bool known = position_of(fields_, at, field.first);
-    ++(known ? at : fields);
+  for (const std::string_view element : plain_.fields) {
+    if (at < fields_.size() && fields_[at].element == element) {
+      ++at;
+      continue;
+    }
+    const auto [name, value] = said_by(element);
+    int order = 1;
+    for (; at < fields_.size(); ++at) {
+      Field& field = fields_[at];
+      if (field.name.empty()) field.name = said_by(field.element).name;
+      order = field.name.compare(name);
+      if (order >= 0) break;
+    }
+    const bool is_new = at == fields_.size() || order != 0;
+    news_.push_back({element, name, value, at, is_new});
+    if (!is_new) ++at;
   }
-  return fields <= kFieldsPerSummary;
 }
 
-void SightingDraft::add_plain(const SightedAlert& alert) {
-  first_ = std::min(first_, alert.time);
-  last_ = std::max(last_, alert.time);
-  priority_ = std::min(priority_, static_cast<std::uint64_t>(alert.alert.priority));
-  flags_ |= alert.alert.flags;
-  std::size_t at = 0;
-  for (const auto& [name, value] : alert.alert.fields) {
-    if (!position_of(fields_, at, name))
-      fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(at), Field{.name = keep(name)});
-    add_value(fields_[at++], cut_utf8(value, kValueBytes));
+// `merge` chooses where there are too many.
+bool SightingDraft::has_room() const {
+  const auto added =
+      std::count_if(news_.begin(), news_.end(), [](const News& news) { return news.is_new; });
+  return tags_.size() + plain_.tags.size() <= kTags &&
+         fields_.size() + static_cast<std::size_t>(added) <= kFieldsPerSummary;
+}
+
+void SightingDraft::add_plain() {
+  const bool empty = samples_.empty();
+  first_ = empty ? plain_.first : std::min(first_, plain_.first);
+  last_ = empty ? plain_.last : std::max(last_, plain_.last);
+  priority_ = empty ? plain_.priority : std::min(priority_, plain_.priority);
+  flags_ |= plain_.flags;
+  // From the back: what is inserted moves no place that is still needed.
+  for (auto news = news_.rbegin(); news != news_.rend(); ++news) {
+    if (news->is_new)
+      fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(news->at),
+                     {news->element, news->name});
+    else
+      add_value(fields_[news->at], news->value);
   }
-  add_sample(alert);
-  for (const std::string& tag : alert.alert.tags) {
+  add_sample(plain_.sample);
+  for (const std::string_view tag : plain_.tags) {
     const auto place = std::lower_bound(tags_.begin(), tags_.end(), tag);
-    if (place == tags_.end() || *place != tag) tags_.insert(place, keep(tag));
+    if (place == tags_.end() || *place != tag) tags_.insert(place, tag);
   }
 }
 
 void SightingDraft::add_value(Field& field, std::string_view value) {
-  for (const Value* known = field.first; known != nullptr; known = known->next)
-    if (known->text == value) return;
-  // The hash orders several; one alone needs none.
-  if (field.count == 1) field.first->hash = fast_hash(field.first->text);
-  const std::uint64_t hash = field.count == 0 ? 0 : fast_hash(value);
-  Value** place = &field.first;
-  while (*place != nullptr && std::pair((*place)->hash, (*place)->text) < std::pair(hash, value))
-    place = &(*place)->next;
+  if (field.count == 0) {
+    const std::string_view only = said_by(field.element).value;
+    if (only == value) return;
+    field.first = make_value(fast_hash(only), only, kNone);
+    field.count = 1;
+  }
+  for (auto known = field.first; known != kNone; known = values_[known].next)
+    if (values_[known].text == value) return;
+  const std::uint64_t hash = fast_hash(value);
+  std::uint32_t before = kNone;
+  std::uint32_t at = field.first;
+  while (at != kNone && std::pair(values_[at].hash, values_[at].text) < std::pair(hash, value))
+    before = std::exchange(at, values_[at].next);
   const bool full = field.count == kValuesPerField;
   field.capped = field.capped || full;
-  if (full && *place == nullptr) return;
-  *place = make_value(hash, keep(value), *place);
+  if (full && at == kNone) return;
+  const std::uint32_t made = make_value(hash, value, at);
+  (before == kNone ? field.first : values_[before].next) = made;
   if (!full) {
     ++field.count;
     return;
   }
-  while ((*place)->next != nullptr) place = &(*place)->next;
-  *place = nullptr;
+  for (at = made; values_[values_[at].next].next != kNone;) at = values_[at].next;
+  values_[at].next = kNone;
 }
 
-SightingDraft::Value* SightingDraft::make_value(std::uint64_t hash, std::string_view text,
-                                                Value* next) {
-  return new (memory_.allocate(sizeof(Value), alignof(Value))) Value{hash, text, next};
+std::uint32_t SightingDraft::make_value(std::uint64_t hash, std::string_view text,
+                                        std::uint32_t next) {
+  values_.push_back({hash, text, next});
+  return static_cast<std::uint32_t>(values_.size() - 1);
 }
 
 // As `summarise` does: the smallest ids, and of copies the smallest texts.
-void SightingDraft::add_sample(const SightedAlert& alert) {
-  const std::string_view id = view(alert.id);
-  const std::string_view uuid = cut_utf8(alert.alert.uuid, kSampleUuidBytes);
-  const std::string_view output = cut_utf8(alert.alert.output, kSampleOutputBytes);
-  const auto place = std::lower_bound(samples_.begin(), samples_.end(), id,
+void SightingDraft::add_sample(const Sample& sample) {
+  const auto place = std::lower_bound(samples_.begin(), samples_.end(), sample.id,
                                       [](const Sample& a, std::string_view b) { return a.id < b; });
-  if (place != samples_.end() && place->id == id) {
-    const auto lower = [&](std::string_view& kept, std::string_view other) {
-      if (!other.empty() && (kept.empty() || other < kept)) kept = keep(other);
+  if (place != samples_.end() && place->id == sample.id) {
+    const auto lower = [](std::string_view& kept, std::string_view other) {
+      if (!other.empty() && (kept.empty() || other < kept)) kept = other;
     };
-    lower(place->uuid, uuid);
-    lower(place->output, output);
+    lower(place->uuid, sample.uuid);
+    lower(place->output, sample.output);
     return;
   }
   if (samples_.size() == kSamples && place == samples_.end()) return;
-  samples_.insert(place, {keep(id), static_cast<std::uint64_t>(alert.alert.time), keep(uuid),
-                          keep(output), static_cast<std::uint64_t>(alert.outcome)});
+  samples_.insert(place, sample);
   if (samples_.size() > kSamples) samples_.pop_back();
-}
-
-std::string_view SightingDraft::keep(std::string_view text) {
-  if (text.empty()) return {};
-  auto* const own = static_cast<char*>(memory_.allocate(text.size(), 1));
-  std::copy(text.begin(), text.end(), own);
-  return {own, text.size()};
 }
 
 void SightingDraft::write_summary(wire::Writer& to) const {
@@ -245,14 +261,18 @@ void SightingDraft::write_summary(wire::Writer& to) const {
   to.number(Summary::kLastFieldNumber, static_cast<std::uint64_t>(last_));
   to.number(Summary::kPriorityFieldNumber, priority_);
   for (const Field& field : fields_) {
+    if (field.count == 0) {
+      to.element(Summary::kFieldsFieldNumber, field.element);
+      continue;
+    }
     std::size_t size = wire::field_size(field.name.size());
-    for (const Value* value = field.first; value != nullptr; value = value->next)
-      size += wire::field_size(value->text.size());
+    for (auto at = field.first; at != kNone; at = values_[at].next)
+      size += wire::field_size(values_[at].text.size());
     if (field.capped) size += 2;
     to.begin(Summary::kFieldsFieldNumber, size);
     to.element(Values::kFieldFieldNumber, field.name);
-    for (const Value* value = field.first; value != nullptr; value = value->next)
-      to.element(Values::kValuesFieldNumber, value->text);
+    for (auto at = field.first; at != kNone; at = values_[at].next)
+      to.element(Values::kValuesFieldNumber, values_[at].text);
     to.number(Values::kCappedFieldNumber, field.capped ? 1 : 0);
   }
   for (const Sample& one : samples_) {
@@ -266,6 +286,23 @@ void SightingDraft::write_summary(wire::Writer& to) const {
   }
   for (const std::string_view tag : tags_) to.element(Summary::kTagsFieldNumber, tag);
   to.number(Summary::kFlagsFieldNumber, flags_);
+}
+
+// Sorted by id, one an id: the first that came.
+void SightingDraft::write_alerts(wire::Writer& to) const {
+  std::vector<std::string_view> entries;
+  for (std::size_t at = 0; at < alerts_.size(); at += kAlertEntryBytes)
+    entries.push_back(std::string_view(alerts_).substr(at, kAlertEntryBytes));
+  const auto id_of = [](std::string_view entry) { return entry.substr(0, sizeof(Id128)); };
+  std::sort(entries.begin(), entries.end(), [&](std::string_view a, std::string_view b) {
+    const int order = id_of(a).compare(id_of(b));
+    return order != 0 ? order < 0 : a.data() < b.data();
+  });
+  entries.erase(std::unique(entries.begin(), entries.end(),
+                            [&](auto a, auto b) { return id_of(a) == id_of(b); }),
+                entries.end());
+  to.begin(Sighting::kAlertsFieldNumber, entries.size() * kAlertEntryBytes);
+  for (const std::string_view entry : entries) to.raw(entry);
 }
 
 }  // namespace gyre::schemas

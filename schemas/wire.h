@@ -36,6 +36,7 @@ inline std::size_t field_size(std::size_t size) { return 1 + varint_size(size) +
 class Writer {
  public:
   void clear() { size_ = 0; }
+  std::size_t size() const { return size_; }
   std::string_view bytes() const { return {reinterpret_cast<const char*>(bytes_.get()), size_}; }
 
   void number(int field, std::uint64_t value) {

@@ -106,6 +106,8 @@ rocksdb::Options Store::Impl::options() const {
   // Opening waits for the disk as seldom as possible.
   options.avoid_flush_during_recovery = true;
   options.skip_stats_update_on_db_open = true;
+  // One thread of many that open databases has files enough; more are made anew for each.
+  options.max_file_opening_threads = 1;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.impl().cache;
@@ -113,12 +115,10 @@ rocksdb::Options Store::Impl::options() const {
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  if (memory_env) {
+  if (memory_env)
     options.env = memory_env.get();
-  } else if (memory.impl().env) {
+  else if (memory.impl().env)
     options.env = memory.impl().env.get();
-    options.max_file_opening_threads = 1;  // nothing to wait for
-  }
   return options;
 }
 

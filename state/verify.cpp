@@ -59,54 +59,67 @@ std::map<Kind, Holding> holdings(const Store& store) {
   return all;
 }
 
+Verification::Verification(const Store& store)
+    : followed_changelog_(restored_offset(store, kChangelog)),
+      followed_ids_(restored_offset(store, kIds)) {
+  store.scan(kFirst, kEnd, [&](std::string_view key, std::string_view value) {
+    if (kind_of(key) == Kind::kTimer) timers_.insert(fast_hash(key));
+    if (!has_version(kind_of(key))) return true;
+    Known& known = known_[std::string(key)];
+    known.held = fast_hash(value);
+    known.version = value.empty() ? 0 : static_cast<std::uint8_t>(value.front());
+    return true;
+  });
+}
+
 void Verification::add(std::string_view changelog, std::int64_t offset, std::string_view key,
                        const std::optional<std::string>& value) {
   CHECK(changelog == kChangelog || changelog == kIds);
-  const Last last{changelog == kIds ? kIds : kChangelog, offset,
-                  value ? std::optional(fast_hash(*value)) : std::nullopt};
-  last_.insert_or_assign(std::string(key), last);
+  Known& known = known_[std::string(key)];
+  if (offset >= (changelog == kIds ? followed_ids_ : followed_changelog_)) {
+    known.newer = true;
+    return;
+  }
+  known.told = true;
+  known.wanted.reset();
+  known.timer.reset();
+  if (!value) return;
+  known.wanted = fast_hash(*value);
+  if (value->empty() || value->front() != kValueVersion) return;
+  if (const auto timer = timer_of(key, *value)) known.timer = fast_hash(*timer);
 }
 
-Verification::Result Verification::compare(const Store& store) const {
-  Result result;
-  const std::map<std::string_view, std::int64_t> followed = {
-      {kChangelog, restored_offset(store, kChangelog)}, {kIds, restored_offset(store, kIds)}};
-  std::set<std::string, std::less<>> met;
-  store.scan(kFirst, kEnd, [&](std::string_view key, std::string_view value) {
-    const Kind kind = kind_of(key);
-    if (!has_version(kind)) return true;  // timers are asked for below, by what they belong to
-    const auto last = last_.find(key);
-    if (last == last_.end()) {
-      if (kind == Kind::kIdBlock)
-        ++result.forgotten;
-      else
-        result.wrong.push_back(line(key, "its changelog does not know it"));
-      return true;
-    }
-    met.emplace(key);
-    if (last->second.offset >= followed.at(last->second.changelog)) {
+void Verification::compare(std::string_view key, const Known& known, Result& result) const {
+  const bool block = kind_of(key) == Kind::kIdBlock;
+  if (!known.told) {
+    // What was overwritten since may be compacted away: of the time before nothing is known.
+    if (known.newer)
       ++result.newer;
-    } else if (last->second.value != fast_hash(value)) {
-      result.wrong.push_back(line(key, last->second.value ? "its changelog says something else"
-                                                          : "its changelog has erased it"));
-    } else if (value.front() != kValueVersion) {
-      result.wrong.push_back(line(key, fmt::format("a value of version {}", value.front())));
-    } else if (const auto timer = timer_of(key, value); timer && !store.get(*timer)) {
-      result.wrong.push_back(line(key, "its timer lacks"));
-    } else {
-      ++result.equal;
-    }
-    return true;
-  });
-  for (const auto& [key, last] : last_) {
-    if (!last.value || met.contains(key)) continue;
-    if (last.offset >= followed.at(last.changelog))
-      ++result.newer;
-    else if (kind_of(key) == Kind::kIdBlock)
+    else if (block)
       ++result.forgotten;
     else
+      result.wrong.push_back(line(key, "its changelog does not know it"));
+  } else if (!known.held) {
+    if (known.wanted && block)
+      ++result.forgotten;
+    else if (known.wanted)
       result.wrong.push_back(line(key, "the changelog has it, the store has not"));
+  } else if (!known.wanted) {
+    result.wrong.push_back(line(key, "its changelog has erased it"));
+  } else if (*known.wanted != *known.held) {
+    result.wrong.push_back(line(key, "its changelog says something else"));
+  } else if (known.version != kValueVersion) {
+    result.wrong.push_back(line(key, fmt::format("a value of version {}", known.version)));
+  } else if (known.timer && !timers_.contains(*known.timer)) {
+    result.wrong.push_back(line(key, "its timer lacks"));
+  } else {
+    ++result.equal;
   }
+}
+
+Verification::Result Verification::compare() const {
+  Result result;
+  for (const auto& [key, known] : known_) compare(key, known, result);
   return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -110,6 +111,12 @@ std::optional<Prefix> strip_prefix(std::string_view text) {
     return prefix;
   }
   return std::nullopt;
+}
+
+bool is_part_of_line(std::string_view text) {
+  static const RE2 part(expanded(R"(^T std(?:out|err) P )"), RE2::Latin1);
+  CHECK(part.ok());
+  return RE2::PartialMatch({text.data(), std::min(text.size(), kPrefixBytes)}, part);
 }
 
 }  // namespace gyre::schemas::envelope

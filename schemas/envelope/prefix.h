@@ -20,4 +20,7 @@ struct Prefix {
 /// object or no known head before it.
 std::optional<Prefix> strip_prefix(std::string_view text);
 
+/// A line of containerd or CRI-O that they have cut for its length: `<time> stdout P ...`.
+bool is_part_of_line(std::string_view text);
+
 }  // namespace gyre::schemas::envelope

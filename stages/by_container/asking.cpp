@@ -80,9 +80,8 @@ std::string_view asking_incident(const records::Episode& episode, const FindingC
       context.entity.has_incident() ? &context.entity.incident() : nullptr;
   if (episode.revision() == 0) {
     const bool lists_it = incident != nullptr && !episode.born_late() &&
-                          !ends(*incident, episode, context) &&
                           incident->members_size() + static_cast<int>(context.told) < kMembers;
-    return lists_it ? std::string_view(incident->id()) : std::string_view();
+    return lists_it ? joined_incident(episode, context, judgement) : std::string_view();
   }
   if (is_new(episode, judgement)) return {};
   // Else nothing came since it was told, or it is over.
@@ -131,6 +130,21 @@ const records::Asked* earlier_ask(std::string_view finding_key, const records::E
 }
 
 }  // namespace
+
+std::string_view joined_incident(const records::Episode& episode, const FindingContext& context,
+                                 const Judgement& judgement) {
+  if (!judgement.counts_for_incidents || !episode.incident_id().empty() ||
+      !context.entity.has_incident() || ends(context.entity.incident(), episode, context))
+    return {};
+  return context.entity.incident().id();
+}
+
+Second remembers_until(const records::EntityState& entity) {
+  Second until = 0;
+  for (const records::Asked& asked : entity.asked())
+    until = std::max(until, asked.second() + kAskAgain);
+  return until;
+}
 
 std::uint32_t users_seen(const records::Episode& episode) {
   std::uint32_t seen = 0;

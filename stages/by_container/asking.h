@@ -20,6 +20,14 @@ namespace gyre::stages {
 void cover(std::string_view finding_key, const records::Episode& episode,
            const FindingContext& context, Judgement& judgement);
 
+/// The id of the entity's open incident, where it takes up the finding in this second, in which the
+/// finding is published; empty where there is none.
+std::string_view joined_incident(const records::Episode& episode, const FindingContext& context,
+                                 const Judgement& judgement);
+
+/// How long the entity has to be kept for what it asked for; 0: it asked for nothing.
+Second remembers_until(const records::EntityState& entity);
+
 /// How many names and ids of users were seen in it, as far as they are kept.
 std::uint32_t users_seen(const records::Episode& episode);
 

@@ -103,10 +103,10 @@ bool has_copies(const records::Episode& episode) {
   return episode.counts().duplicates() > episode.contributed().counts().duplicates();
 }
 
-records::Contribution make(std::string_view finding_key, const records::Series& series,
-                           const records::Episode& episode, const records::EntityState& entity,
-                           Second now, const Playbooks& playbooks) {
-  const Judgement judgement = judge(series, episode, entity, playbooks);
+records::Contribution make(std::string_view finding_key, const Finding& finding, Second now,
+                           const Playbooks& playbooks) {
+  const auto& [series, episode, entity] = finding;
+  const Judgement judgement = judge(finding, playbooks);
   const Facts facts(episode.summary(), entity);
   records::Contribution made;
   made.set_finding_key(std::string(finding_key));
@@ -156,15 +156,16 @@ PodOwner owner_of_pod(std::string_view pod) {
   return {without_part(controller, 6, 10, kGenerated), false};
 }
 
-void contribute(std::string_view finding_key, records::Series& series,
-                const std::vector<records::Episode>& dropped, const records::EntityState& entity,
-                Second now, const Playbooks& playbooks,
-                std::vector<records::Contribution>& contributions) {
+std::vector<records::Contribution> contribute(std::string_view finding_key, records::Series& series,
+                                              const std::vector<records::Episode>& dropped,
+                                              const records::EntityState& entity, Second now,
+                                              const Playbooks& playbooks) {
   // An overflow finding holds many patterns: what it shares with another one means nothing.
-  if (is_about_sensor(series) || series.overflow()) return;
+  if (is_about_sensor(series) || series.overflow()) return {};
+  std::vector<records::Contribution> contributions;
   for (const records::Episode& episode : dropped)
     if (has_news(episode) || has_copies(episode))
-      contributions.push_back(make(finding_key, series, episode, entity, now, playbooks));
+      contributions.push_back(make(finding_key, {series, episode, entity}, now, playbooks));
   for (records::Episode& episode : *series.mutable_episodes()) {
     if (episode.revision() == 0) continue;
     const records::Contributed& said = episode.contributed();
@@ -176,7 +177,7 @@ void contribute(std::string_view finding_key, records::Series& series,
     const bool due = !episode.has_contributed() || judged || (episode.closed() && !said.closed()) ||
                      (news && next <= now);
     if (due) {
-      contributions.push_back(make(finding_key, series, episode, entity, now, playbooks));
+      contributions.push_back(make(finding_key, {series, episode, entity}, now, playbooks));
       records::Contributed& saying = *episode.mutable_contributed();
       saying.set_second(now);
       *saying.mutable_counts() = episode.counts();
@@ -188,6 +189,7 @@ void contribute(std::string_view finding_key, records::Series& series,
       series.set_due(series.due() == 0 ? next : std::min(series.due(), next));
     }
   }
+  return contributions;
 }
 
 std::vector<std::pair<std::int32_t, records::Bundle>> bundle_contributions(

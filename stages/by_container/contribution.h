@@ -19,15 +19,15 @@ namespace gyre::stages {
 /// 6).
 inline constexpr Second kContributeEvery = 300;
 
-/// Says what by_rule is to know of a finding key's published episodes, after they were decided at
+/// What by_rule is to know of a finding key's published episodes, after they were decided at
 /// second `now`: at opening, every kContributeEvery while sightings come, when severity or verdict
 /// as published changed, at close, as often of the copies that come after it, and of the `dropped`
 /// what they have not said yet. Each episode
 /// remembers what it said; `series.due` is moved forward where a contribution waits for its time.
-void contribute(std::string_view finding_key, records::Series& series,
-                const std::vector<records::Episode>& dropped, const records::EntityState& entity,
-                Second now, const Playbooks& playbooks,
-                std::vector<records::Contribution>& contributions);
+std::vector<records::Contribution> contribute(std::string_view finding_key, records::Series& series,
+                                              const std::vector<records::Episode>& dropped,
+                                              const records::EntityState& entity, Second now,
+                                              const Playbooks& playbooks);
 
 /// A pod's owner, by the names that Kubernetes' controllers generate
 /// (k8s.io/apimachinery/pkg/util/rand: letters without vowels, and digits).

@@ -13,9 +13,8 @@ namespace {
 
 constexpr std::size_t kIdBytes = 16;
 constexpr std::size_t kBlockIds = 512;
-// Further ahead of the watermark is no alert but one whose sensor's clock is wrong: a week is what
-// Kafka keeps by default, so what a partition may lie behind another. Its id would be kept until
-// the watermark gets there.
+// Further ahead of its second, that of its record, is only an alert whose sensor's clock is wrong.
+// Its id would be kept until the watermark gets there.
 constexpr Nanos kFarAhead = Nanos{8} * 24 * 3600 * kNanosPerSecond;
 constexpr Nanos kNanosPerMinute = 60 * kNanosPerSecond;
 
@@ -112,9 +111,10 @@ bool count_distinct(const records::Sighting& sighting, std::string_view entity_h
   const std::size_t alerts = sighting.alerts().size() / schemas::kAlertEntryBytes;
   for (std::size_t i = 0; i < alerts; ++i) {
     const schemas::AlertEntry entry = schemas::alert_entry(sighting.alerts(), i);
-    const bool beyond =
-        watermark != kNoTime && (entry.time < watermark - horizon * kNanosPerSecond ||
-                                 (entry.time > kFarAhead && entry.time - kFarAhead > watermark));
+    const bool behind = watermark != kNoTime && entry.time < watermark - horizon * kNanosPerSecond;
+    const bool ahead =
+        entry.time > kFarAhead && second_of(entry.time - kFarAhead) > sighting.second();
+    const bool beyond = behind || ahead;
     if (beyond) may_repeat = true;
     if (!beyond && !blocks.insert(entry.time, entry.id)) continue;
     counted.set_alerts(counted.alerts() + 1);

@@ -13,8 +13,8 @@ namespace gyre::stages {
 /// `counted` and remembers their ids. Ids live in blocks by entity and minute of the alert's own
 /// time, split at 512 (DESIGN 5), so a flood costs no key per alert. An alert older than
 /// `watermark` - `horizon` is not asked for: it counts as new and may repeat (ruling 6); so does
-/// one more than 8 days ahead, whose id would stay for as long. Returns whether such an alert was
-/// among them.
+/// one whose own time is more than 8 days ahead of its record: its id would stay for as long.
+/// Returns whether such an alert was among them.
 bool count_distinct(const records::Sighting& sighting, std::string_view entity_hash,
                     Nanos watermark, Second horizon, state::Transaction& state,
                     records::Counts& counted);

@@ -85,8 +85,12 @@ Joined join(const records::Sighting& sighting, Second now, const FindingConfig& 
   auto& episodes = *series.mutable_episodes();
   Joined joined;
   const bool late = sighting.counts().late() > 0;
+  // What is late, or a copy, may be of an episode that is over. What is in time is not: only late
+  // alerts can have drawn that episode's end so near.
+  const bool of_closed = late || sighting.counts().alerts() == 0;
   const auto found = std::find_if(episodes.begin(), episodes.end(), [&](const auto& episode) {
-    return sighting.shape_version() <= episode.shape_version() &&
+    return (of_closed || !episode.closed()) &&
+           sighting.shape_version() <= episode.shape_version() &&
            touches(episode, sighting.summary(), config);
   });
   if (found != episodes.end()) {

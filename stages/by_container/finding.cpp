@@ -125,8 +125,9 @@ class KeyDecision {
   const FindingConfig& config() const { return context_.config; }
 
   Judgement judged(const records::Episode& episode) const {
-    Judgement judgement = judge(series_, episode, context_.entity, context_.playbooks);
+    Judgement judgement = judge({series_, episode, context_.entity}, context_.playbooks);
     cover(key_, episode, context_, judgement);
+    judgement.joins = joined_incident(episode, context_, judgement);
     return judgement;
   }
 
@@ -209,11 +210,13 @@ class KeyDecision {
     said.set_users(users_seen(episode));
     // Of two revisions in one second, the second says all.
     std::erase_if(told_, [&](const Told& told) { return told.member.id() == episode.id(); });
-    told_.push_back({.member = member_of(key_, series_, episode, judgement),
-                     .counts_for_incidents = judgement.counts_for_incidents,
-                     .incident_id = episode.incident_id(),
-                     .asks_incident = judgement.left_to_incident && first,
-                     .asked = asked_by(key_, episode, judgement)});
+    told_.push_back(
+        {.member = member_of(key_, series_, episode, judgement),
+         .counts_for_incidents = judgement.counts_for_incidents,
+         .incident_id = episode.incident_id(),
+         .asks_incident = judgement.left_to_incident && first,
+         .asked = asked_by(key_, episode, judgement),
+         .left_out = episode.has_left_out() ? std::optional(episode.left_out()) : std::nullopt});
   }
 
   // The second revision of what was flashed: all that is known by now, be it due or not.
@@ -238,8 +241,9 @@ class KeyDecision {
         .decided = context_.now,
         .closes_after = std::min(second_of(episode.summary().last()) + config().gap,
                                  second_of(episode.summary().first()) + config().max_age),
+        .closed_because = episode.closed_because(),
         .blind_spots = blind_spots(episode)};
-    reports_.push_back(write_finding(series_, episode, context_.entity, judgement,
+    reports_.push_back(write_finding({series_, episode, context_.entity}, judgement,
                                      context_.playbooks, revision, context_.producer));
   }
 

@@ -21,6 +21,7 @@ struct Told {
   std::string incident_id;     ///< that it belongs to so far; empty: none
   bool asks_incident = false;  ///< the incident that it joins is to ask for it
   std::optional<records::Asked> asked = {};
+  std::optional<records::LeftOut> left_out = {};  ///< as its incident counts it, not listing it
 };
 
 /// What came of the decision of a finding key.

@@ -44,7 +44,8 @@ bool is_over(const records::Episode& episode, Second second, Second decided,
 }
 
 // Everything of the key that waits for its second, the sighting included; none if some of it could
-// open or join another episode: it is older, or of an older normaliser.
+// open or join another episode: it is older, or of an older normaliser. Copies before its first
+// alert are left out: their second gives them to an episode before, or lets them wait.
 std::optional<records::Episode> known_episode(const records::Sighting& sighting, Second decided,
                                               const state::Transaction& state) {
   records::Episode episode;
@@ -55,6 +56,7 @@ std::optional<records::Episode> known_episode(const records::Sighting& sighting,
     const auto waiting = state.pending(second, sighting, second);
     if (*first != second || waiting->shape_version() != sighting.shape_version())
       return std::nullopt;
+    if (episode.counts().alerts() == 0 && waiting->counts().alerts() == 0) continue;
     schemas::merge(*episode.mutable_summary(), waiting->summary());
     schemas::merge(*episode.mutable_counts(), waiting->counts());
   }
@@ -64,14 +66,14 @@ std::optional<records::Episode> known_episode(const records::Sighting& sighting,
 }  // namespace
 
 void flash(const records::Sighting& sighting, std::string_view entity_hash, Second decided,
-           const FindingConfig& everywhere, const Playbooks& playbooks, const Producer& producer,
-           state::Transaction& state, std::vector<schemas::Report>& reports) {
+           const Basis& basis, state::Transaction& state, std::vector<schemas::Report>& reports) {
   const Second second = sighting.second();
-  const FindingConfig& config = everywhere.of(sighting.entity().tenant(), sighting.rule());
+  const std::string& tenant = sighting.entity().tenant();
+  const FindingConfig& config = basis.config.of(tenant, sighting.rule());
   if (!is_urgent(sighting) || !has_one_id(second, decided, config)) return;
   records::EntityState entity = state.entity(entity_hash).value_or(records::EntityState());
   if (find_flash(sighting.finding_key(), entity) != nullptr ||
-      !half_is_free(everywhere, sighting, entity))
+      !half_is_free(basis.config, sighting, entity))
     return;
   auto stored = state.series(sighting.finding_key());
   if (stored &&
@@ -94,13 +96,13 @@ void flash(const records::Sighting& sighting, std::string_view entity_hash, Seco
   publish_first(sighting.finding_key(), draft, episode,
                 {.now = second,
                  .config = config,
-                 .playbooks = playbooks,
-                 .producer = producer,
+                 .playbooks = basis.playbooks,
+                 .producer = basis.producer,
                  .entity = card,
                  .sensor = sensor ? &*sensor : nullptr,
                  .flash = nullptr,
                  .card_changed = false,
-                 .incidents = everywhere.of(sighting.entity().tenant())},
+                 .incidents = basis.config.of(tenant)},
                 reports);
 
   records::Flash& flash = *entity.add_flashes();

@@ -20,8 +20,7 @@ namespace gyre::stages {
 /// decided as without it, but no revision of its finding is written; then one is, the second
 /// (`settled`).
 void flash(const records::Sighting& sighting, std::string_view entity_hash, Second decided,
-           const FindingConfig& everywhere, const Playbooks& playbooks, const Producer& producer,
-           state::Transaction& state, std::vector<schemas::Report>& reports);
+           const Basis& basis, state::Transaction& state, std::vector<schemas::Report>& reports);
 
 /// When to decide a sighting that may be of another episode than the flash of its key, if there is
 /// one, though that was said without knowing of it: after it, else at `decision`.

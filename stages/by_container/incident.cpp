@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "schemas/alert.h"
 #include "schemas/sighting.h"
+#include "stages/by_container/asking.h"
 #include "stages/by_container/blind_spots.h"
 #include "stages/by_container/members.h"
 #include "stages/report/incident.h"
@@ -46,24 +47,21 @@ bool opens(const records::Incident& candidate, const Judgement& judgement,
 
 class IncidentDecision {
  public:
-  IncidentDecision(std::string_view entity_hash, records::EntityState& entity, Second now,
-                   const FindingConfig& config, const Playbooks& playbooks,
-                   const Producer& producer, const records::EntityState* sensor,
-                   state::Transaction& state, std::vector<schemas::Report>& reports)
+  IncidentDecision(std::string_view entity_hash, records::EntityState& entity,
+                   const IncidentContext& context, state::Transaction& state,
+                   std::vector<schemas::Report>& reports)
       : entity_hash_(entity_hash),
         entity_(entity),
-        now_(now),
-        config_(config),
-        playbooks_(playbooks),
-        producer_(producer),
-        sensor_(sensor),
+        context_(context),
+        now_(context.now),
+        config_(context.config),
         state_(state),
         reports_(reports) {}
 
   void note(const Told& told) {
     if (!told.incident_id.empty()) {
       // Of an incident that has ended: nothing more is said of it.
-      if (open() && told.incident_id == incident().id()) note_member(told.member);
+      if (open() && told.incident_id == incident().id()) note_member(told);
       return;
     }
     Members& members = open() ? *incident().mutable_members() : *entity_.mutable_members();
@@ -87,7 +85,8 @@ class IncidentDecision {
     else
       try_open();
     constexpr Second kLookAgain = 3600;
-    Second forget = std::max(entity_.touched() + config_.max_age, entity_.blind_until());
+    Second forget = std::max(
+        {entity_.touched() + config_.max_age, entity_.blind_until(), remembers_until(entity_)});
     if (forget <= now_ && !entity_.places().empty()) forget = now_ + kLookAgain;
     entity_.set_due(open() ? closes_at() : forget > now_ ? forget : 0);
   }
@@ -111,11 +110,18 @@ class IncidentDecision {
     return std::min(quiet_at(), entity_.incident().opened_second() + config_.incident_max_age);
   }
 
-  void note_member(const records::Member& told) {
-    if (find_member(told.id(), *incident().mutable_members()) != nullptr)
-      put_member(told, *incident().mutable_members());
-    else
-      count_left_out(told);
+  void note_member(const Told& told) {
+    Members& members = *incident().mutable_members();
+    const bool listed = find_member(told.member.id(), members) != nullptr;
+    put_member(told.member, members);
+    if (listed) return;
+    // Not listed so far, but it may have become worth a place.
+    const auto evicted = evict_beyond_limit(members);
+    const bool again = evicted && evicted->id() == told.member.id();
+    if (told.left_out) take_back(*told.left_out);
+    if (evicted) leave_out(*evicted);
+    if (!again)
+      change_episode(told.member, state_, [](auto& episode) { episode.clear_left_out(); });
   }
 
   void note_context(const std::string& id) {
@@ -127,15 +133,12 @@ class IncidentDecision {
     std::sort(context.begin(), context.end());
   }
 
-  // What the incident counts of a finding that it does not list follows that finding.
-  void count_left_out(const records::Member& told) {
-    change_episode(told, state_, [&](records::Episode& episode) {
-      records::LeftOut& sum = *incident().mutable_left_out();
-      *sum.mutable_counts() =
-          schemas::plus_difference(sum.counts(), told.counts(), episode.left_out().counts());
-      sum.set_last(std::max(sum.last(), told.last()));
-      *episode.mutable_left_out() = left_out(told);
-    });
+  // What the incident counts of a finding that it does not list follows that finding, which may be
+  // forgotten in this second.
+  void take_back(const records::LeftOut& one) {
+    records::LeftOut& sum = *incident().mutable_left_out();
+    sum.set_findings(sum.findings() - one.findings());
+    *sum.mutable_counts() = schemas::plus_difference(sum.counts(), {}, one.counts());
   }
 
   // Until there is an incident the finding remembers it, and is asked then.
@@ -250,9 +253,9 @@ class IncidentDecision {
   std::string_view break_through(const Judgement& judgement) {
     const records::Incident& said = incident();
     const bool tactic = tactics_of(said).size() > static_cast<std::size_t>(said.tactics_size()) ||
-                        tactics_in_order(said) > said.in_order();
+                        tactics_in_order(said, Steps::kAll).size() > said.in_order();
     if (tactic && !fell(judgement)) return "tactic";
-    if (judgement.effect_observed && !said.effect() && !fell(judgement)) return "success";
+    if (judgement.effect_observed && !said.effect()) return fell(judgement) ? "verdict" : "success";
     if (number(judgement.severity) > said.peak_severity() ||
         number(judgement.attention) > said.peak_attention() ||
         static_cast<std::uint32_t>(judgement.risk) / kRiskBand > said.peak_risk() / kRiskBand)
@@ -277,7 +280,7 @@ class IncidentDecision {
     said.set_revision(said.revision() + 1);
     const std::set<std::string> tactics = tactics_of(said);
     said.mutable_tactics()->Assign(tactics.begin(), tactics.end());
-    said.set_in_order(static_cast<std::uint32_t>(tactics_in_order(said)));
+    said.set_in_order(static_cast<std::uint32_t>(tactics_in_order(said, Steps::kAll).size()));
     said.set_risk(static_cast<std::uint32_t>(judgement.risk));
     said.set_severity(number(judgement.severity));
     said.set_attention(number(judgement.attention));
@@ -288,20 +291,21 @@ class IncidentDecision {
     Revision revision{.number = said.revision(),
                       .reason = reason,
                       .decided = now_,
-                      .closes_after = quiet_since() + config_.incident_gap};
-    if (sensor_ != nullptr)
-      revision.blind_spots = blind_spots_within(*sensor_, said.members(0).first(), said.last());
+                      .closes_after = std::min(quiet_since() + config_.incident_gap,
+                                               said.opened_second() + config_.incident_max_age),
+                      .closed_because = closed_because};
+    if (context_.sensor != nullptr)
+      revision.blind_spots =
+          blind_spots_within(*context_.sensor, said.members(0).first(), said.last());
     reports_.push_back(
-        write_incident(entity_, said, judgement, playbooks_, closed_because, revision, producer_));
+        write_incident(entity_, said, judgement, context_.playbooks, revision, context_.producer));
   }
 
   std::string_view entity_hash_;
   records::EntityState& entity_;
+  const IncidentContext& context_;
   Second now_;
   const FindingConfig& config_;
-  const Playbooks& playbooks_;
-  const Producer& producer_;
-  const records::EntityState* sensor_;
   state::Transaction& state_;
   std::vector<schemas::Report>& reports_;
   bool asks_ = false;  ///< a finding that joined leaves it to the incident
@@ -310,12 +314,9 @@ class IncidentDecision {
 }  // namespace
 
 void decide_incident(std::string_view entity_hash, records::EntityState& entity,
-                     const std::vector<Told>& told, Second now, const FindingConfig& config,
-                     const Playbooks& playbooks, const Producer& producer,
-                     const records::EntityState* sensor, state::Transaction& state,
-                     std::vector<schemas::Report>& reports) {
-  IncidentDecision decision(entity_hash, entity, now, config, playbooks, producer, sensor, state,
-                            reports);
+                     const std::vector<Told>& told, const IncidentContext& context,
+                     state::Transaction& state, std::vector<schemas::Report>& reports) {
+  IncidentDecision decision(entity_hash, entity, context, state, reports);
   for (const Told& finding : told) decision.note(finding);
   decision.decide();
 }

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "stages/report/details.h"
+#include "stages/report/seen.h"
 
 namespace gyre::stages {
 
@@ -38,6 +39,9 @@ records::Member member_of(std::string_view finding_key, const records::Series& s
   member.set_verdict(static_cast<std::uint32_t>(judgement.verdict));
   member.set_confidence(static_cast<std::uint32_t>(judgement.confidence));
   member.set_effect_observed(judgement.effect_observed);
+  static const records::EntityState no_card;  // its entity's own fields are none of these
+  for (std::string& word : seen_in_short(Facts(episode.summary(), no_card)))
+    member.add_seen(std::move(word));
   return member;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "schemas/alert.h"
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
 #include "stages/by_container/asking.h"
@@ -115,13 +116,30 @@ bool SecondDecision::await_finding(records::Sighting& copies, records::Counters&
   return false;
 }
 
+// An overflow finding keeps few values of many patterns: what they prove is noted while it is
+// there.
+void SecondDecision::note_effect(const std::string& rule, const records::EntityState& entity,
+                                 records::Sighting& sighting) const {
+  records::Series own;
+  describe(sighting, own);
+  own.set_rule(rule);
+  records::Episode one;
+  *one.mutable_summary() = sighting.summary();
+  *one.mutable_counts() = sighting.counts();
+  if (shows_effect({own, one, entity}, basis_.playbooks))
+    sighting.mutable_summary()->set_flags(sighting.summary().flags() | schemas::kEffectSeen);
+}
+
 void SecondDecision::place(records::Sighting sighting, records::Counters& counters) {
   Work& known = work(sighting.entity());
   if (lacks_finding(sighting) && await_finding(sighting, counters)) return;
   counters.set_duplicate(counters.duplicate() + sighting.counts().duplicates());
   const int before = known.entity.places_size();
-  if (find_place(config_, sighting, known.entity))
+  const std::string rule = sighting.rule();
+  if (find_place(config_, sighting, known.entity)) {
     counters.set_overflowed(counters.overflowed() + sighting.counts().alerts());
+    note_effect(rule, known.entity, sighting);
+  }
   if (known.entity.places_size() != before) known.changed = true;
   auto& of_key = findings_[sighting.finding_key()];
   const auto same = std::find_if(of_key.begin(), of_key.end(), [&](const auto& other) {
@@ -167,8 +185,8 @@ void SecondDecision::decide_key(const std::string& key,
   if (series.armed() <= now_) series.set_armed(0);
   const FindingContext context{.now = now_,
                                .config = config_.of(series.entity().tenant(), series.rule()),
-                               .playbooks = playbooks_,
-                               .producer = producer_,
+                               .playbooks = basis_.playbooks,
+                               .producer = basis_.producer,
                                .entity = of_entity.entity,
                                .sensor = host ? &work(*host).entity : nullptr,
                                .flash = find_flash(key, of_entity.entity),
@@ -176,7 +194,9 @@ void SecondDecision::decide_key(const std::string& key,
                                .incidents = config_.of(series.entity().tenant()),
                                .told = of_entity.told.size()};
   const auto [told, dropped] = decide_finding(key, series, sightings, context, counters, reports_);
-  contribute(key, series, dropped, of_entity.entity, now_, playbooks_, contributions_);
+  for (records::Contribution& contribution :
+       contribute(key, series, dropped, of_entity.entity, now_, basis_.playbooks))
+    contributions_.push_back(std::move(contribution));
   CHECK(series.due() == 0 || series.due() > now_);
   if (context.flash != nullptr && settles_flash(*context.flash, sightings)) {
     forget_flash(key, of_entity.entity);
@@ -200,8 +220,12 @@ void SecondDecision::decide_entity(const std::string& hash, Work& work) {
   records::EntityState& entity = work.entity;
   if (entity.armed() <= now_) entity.set_armed(0);
   const auto host = sensor_host(entity.entity());
-  decide_incident(hash, entity, work.told, now_, config_.of(entity.entity().tenant()), playbooks_,
-                  producer_, host ? &this->work(*host).entity : nullptr, state_, reports_);
+  const IncidentContext context{.now = now_,
+                                .config = config_.of(entity.entity().tenant()),
+                                .playbooks = basis_.playbooks,
+                                .producer = basis_.producer,
+                                .sensor = host ? &this->work(*host).entity : nullptr};
+  decide_incident(hash, entity, work.told, context, state_, reports_);
   CHECK(entity.due() == 0 || entity.due() > now_);
   if (entity.due() > 0) {
     state_.put(hash, entity);

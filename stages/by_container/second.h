@@ -20,14 +20,12 @@ namespace gyre::stages {
 /// keys and timers in a second is decided in parts, the sighted keys first. An object a slice.
 class SecondDecision {
  public:
-  SecondDecision(Second now, const FindingConfig& config, const Playbooks& playbooks,
-                 const Producer& producer, state::Transaction& state,
+  SecondDecision(Second now, const Basis& basis, state::Transaction& state,
                  std::vector<schemas::Report>& reports,
                  std::vector<records::Contribution>& contributions)
       : now_(now),
-        config_(config),
-        playbooks_(playbooks),
-        producer_(producer),
+        basis_(basis),
+        config_(basis.config),
         state_(state),
         reports_(reports),
         contributions_(contributions) {}
@@ -50,6 +48,8 @@ class SecondDecision {
   void learn(const records::Sighting& sighting);
   bool lacks_finding(const records::Sighting& sighting);
   bool await_finding(records::Sighting& copies, records::Counters& counters);
+  void note_effect(const std::string& rule, const records::EntityState& entity,
+                   records::Sighting& sighting) const;
   void place(records::Sighting sighting, records::Counters& counters);
   void wake(const std::vector<state::Timer>& timers);
   void decide_key(const std::string& key, const std::vector<records::Sighting>& sightings,
@@ -57,9 +57,8 @@ class SecondDecision {
   void decide_entity(const std::string& hash, Work& work);
 
   Second now_;
+  const Basis& basis_;
   const FindingConfig& config_;
-  const Playbooks& playbooks_;
-  const Producer& producer_;
   state::Transaction& state_;
   std::vector<schemas::Report>& reports_;
   std::vector<records::Contribution>& contributions_;

@@ -46,7 +46,7 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
     return;
   }
   checkpoint.set_sources(bundle.sources());
-  const Nanos at = watermark(checkpoint, config_);
+  const Nanos at = watermark(checkpoint, basis_.config);
   // A second that may be decided is decided without what comes now, whether it is decided already
   // or its turn has not come.
   const Second first_open = std::max(checkpoint.decided(), decidable(checkpoint)) + 1;
@@ -59,9 +59,9 @@ void ByContainer::process(const records::Bundle& bundle, state::Transaction& sta
   if (whole) {
     const Second before = second_of(std::max<Nanos>(at, 0)) / 60;
     account("by_container", bundle, checkpoint);
-    const Nanos after = watermark(checkpoint, config_);
+    const Nanos after = watermark(checkpoint, basis_.config);
     if (after != kNoTime && second_of(after) / 60 != before)
-      forget_expired(after, config_.duplicate_horizon, state);
+      forget_expired(after, basis_.config.duplicate_horizon, state);
   }
   state.put(checkpoint);
   if (whole) proceed(state, allowance, reports, contributions);
@@ -78,8 +78,7 @@ void ByContainer::proceed(state::Transaction& state, Allowance& allowance,
     const Second now = *due;
     const std::size_t before = reports.size();
     const std::size_t decisions =
-        SecondDecision(now, config_, playbooks_, producer_, state, reports, contributions)
-            .decide(counters);
+        SecondDecision(now, basis_, state, reports, contributions).decide(counters);
     counters.set_reports(counters.reports() + reports.size() - before);
     allowance.spend_decisions(decisions);
     allowance.spend_reports(reports, before);
@@ -98,7 +97,7 @@ bool ByContainer::is_behind(const state::Transaction& state) const {
 Second ByContainer::decidable(const records::Checkpoint& checkpoint) const {
   const Nanos stream = stream_time(checkpoint);
   return stream == kNoTime ? std::numeric_limits<Second>::min()
-                           : second_of(stream) - 1 - config_.disorder;
+                           : second_of(stream) - 1 - basis_.config.disorder;
 }
 
 void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Second first_open,
@@ -115,7 +114,7 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Secon
   records::Counts& counts = *folded.mutable_counts();
   const Id128 hash = schemas::entity_hash(sighting.entity());
   const std::string_view entity = view(hash);
-  if (count_distinct(sighting, entity, watermark, config_.duplicate_horizon, state, counts))
+  if (count_distinct(sighting, entity, watermark, basis_.config.duplicate_horizon, state, counts))
     folded.mutable_summary()->set_flags(folded.summary().flags() | schemas::kMayRepeat);
   const bool late = watermark != kNoTime && (sighting.second() + 1) * kNanosPerSecond <= watermark;
   if (late) counts.set_late(counts.alerts());
@@ -137,8 +136,8 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Secon
   state.put_pending(decision, folded);
   // What is behind with its decisions knows too little.
   const bool current = checkpoint.decided() + 1 >= first_open;
-  if (config_.flash && current && !late)
-    flash(folded, entity, checkpoint.decided(), config_, playbooks_, producer_, state, reports);
+  if (basis_.config.flash && current && !late)
+    flash(folded, entity, checkpoint.decided(), basis_, state, reports);
 }
 
 }  // namespace gyre::stages

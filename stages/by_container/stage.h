@@ -49,13 +49,20 @@ struct FindingConfig {
   }
 };
 
+/// What every decision of a run rests on beside the alerts and the state.
+struct Basis {
+  const FindingConfig& config;  ///< everywhere; `of` a tenant's rule it may differ
+  const Playbooks& playbooks;
+  Producer producer;
+};
+
 /// Groups by container: drops exact duplicates, folds sightings into findings, findings into
 /// incidents; says reports. A function of (bundle, state): reads no clock. One object a task, one
 /// thread.
 class ByContainer {
  public:
   ByContainer(const FindingConfig& config, const Playbooks& playbooks, Producer producer)
-      : config_(config), playbooks_(playbooks), producer_(std::move(producer)) {}
+      : basis_{config, playbooks, std::move(producer)} {}
 
   /// Folds one bundle, then proceeds. A partial overlap of offsets, or counters that do not add
   /// up, throw Refusal.
@@ -78,9 +85,7 @@ class ByContainer {
             records::Checkpoint& checkpoint, state::Transaction& state,
             std::vector<schemas::Report>& reports);
 
-  const FindingConfig& config_;
-  const Playbooks& playbooks_;
-  Producer producer_;
+  Basis basis_;
 };
 
 }  // namespace gyre::stages

@@ -86,15 +86,14 @@ void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
   if (newest.size() > static_cast<int>(most)) newest.RemoveLast();
 }
 
-GroupDecision::GroupDecision(const std::string& key, records::Group& group, Second now,
-                             const OutbreakConfig& config, const Producer& producer,
-                             state::Transaction& state, std::int64_t& open,
-                             std::vector<schemas::Report>& reports)
+GroupDecision::GroupDecision(const std::string& key, records::Group& group,
+                             const OutbreakContext& context, state::Transaction& state,
+                             std::int64_t& open, std::vector<schemas::Report>& reports)
     : key_(key),
       group_(group),
-      now_(now),
-      config_(config),
-      producer_(producer),
+      now_(context.now),
+      config_(context.config),
+      producer_(context.producer),
       state_(state),
       open_(open),
       reports_(reports) {}
@@ -248,9 +247,10 @@ void GroupDecision::publish(std::string_view reason, std::string_view closed_bec
                           .reason = reason,
                           .decided = now_,
                           .closes_after = std::min(quiet_from() + config_.quiet,
-                                                   outbreak.opened_second() + config_.max_age)};
+                                                   outbreak.opened_second() + config_.max_age),
+                          .closed_because = closed_because};
   const std::string series = to_hex(view(IdHasher().add("outbreak").add(key_).finish()));
-  reports_.push_back(write_outbreak(group_, content, series, closed_because, revision, producer_));
+  reports_.push_back(write_outbreak(group_, content, series, revision, producer_));
 }
 
 }  // namespace gyre::stages

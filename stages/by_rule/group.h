@@ -13,6 +13,13 @@
 
 namespace gyre::stages {
 
+/// What the decisions of one rule and shape at one event-time second stand in.
+struct OutbreakContext {
+  Second now;
+  const OutbreakConfig& config;
+  const Producer& producer;
+};
+
 /// Whose contributions were taken note of.
 struct Joined {
   records::Contribution contribution;  ///< the last of the second; `added` is that of all of them
@@ -32,14 +39,14 @@ struct BegunWith {
 void note_recent(google::protobuf::RepeatedPtrField<records::Recent>& newest,
                  const std::string& key, Nanos last, std::uint32_t most);
 
-/// Decides the outbreak of one group at event-time second `now`. The group's lists of the newest
-/// hosts, workloads and containers hold what `joined` brought already, and the members' accounts,
-/// which are stored.
+/// Decides the outbreak of one group. The group's lists of the newest hosts, workloads and
+/// containers hold what `joined` brought already, and the members' accounts, which are stored.
+/// `open` follows the number of open outbreaks.
 class GroupDecision {
  public:
-  GroupDecision(const std::string& key, records::Group& group, Second now,
-                const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
-                std::int64_t& open, std::vector<schemas::Report>& reports);
+  GroupDecision(const std::string& key, records::Group& group, const OutbreakContext& context,
+                state::Transaction& state, std::int64_t& open,
+                std::vector<schemas::Report>& reports);
 
   /// Opens an outbreak if the threshold is reached (DESIGN 7). Whom it tells of.
   std::vector<BegunWith> try_open();

@@ -19,14 +19,13 @@ constexpr Second kSweepEvery = 6 * 3600;
 
 class RuleDecision {
  public:
-  RuleDecision(const std::string& rule_key, const RuleWork& work, Second now,
-               const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
-               std::int64_t& open, std::vector<schemas::Report>& reports)
+  RuleDecision(const std::string& rule_key, const RuleWork& work, const OutbreakContext& context,
+               state::Transaction& state, std::int64_t& open, std::vector<schemas::Report>& reports)
       : rule_key_(rule_key),
         work_(work),
-        now_(now),
-        config_(config),
-        producer_(producer),
+        context_(context),
+        now_(context.now),
+        config_(context.config),
         state_(state),
         open_(open),
         reports_(reports) {}
@@ -215,7 +214,7 @@ class RuleDecision {
   // Returns whom an outbreak that opened tells of.
   std::vector<BegunWith> decide_group(const std::string& key, records::Group& group,
                                       std::vector<Joined>& joined) {
-    GroupDecision decision(key, group, now_, config_, producer_, state_, open_, reports_);
+    GroupDecision decision(key, group, context_, state_, open_, reports_);
     std::vector<BegunWith> begun;
     if (group.has_outbreak()) {
       decision.go_on(joined);
@@ -300,9 +299,9 @@ class RuleDecision {
 
   const std::string& rule_key_;
   const RuleWork& work_;
+  const OutbreakContext& context_;
   Second now_;
   const OutbreakConfig& config_;
-  const Producer& producer_;
   state::Transaction& state_;
   std::int64_t& open_;
   std::vector<schemas::Report>& reports_;
@@ -315,10 +314,10 @@ class RuleDecision {
 
 }  // namespace
 
-void decide_rule(const std::string& rule_key, const RuleWork& work, Second now,
-                 const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
-                 std::int64_t& open, std::vector<schemas::Report>& reports) {
-  RuleDecision(rule_key, work, now, config, producer, state, open, reports).decide();
+void decide_rule(const std::string& rule_key, const RuleWork& work, const OutbreakContext& context,
+                 state::Transaction& state, std::int64_t& open,
+                 std::vector<schemas::Report>& reports) {
+  RuleDecision(rule_key, work, context, state, open, reports).decide();
 }
 
 }  // namespace gyre::stages

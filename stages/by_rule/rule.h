@@ -9,7 +9,7 @@
 
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
-#include "stages/by_rule/stage.h"
+#include "stages/by_rule/group.h"
 
 namespace gyre::stages {
 
@@ -20,11 +20,11 @@ struct RuleWork {
   std::set<std::string> due;  ///< keys of its groups whose timer fires
 };
 
-/// Decides one rule and shape of a tenant at event-time second `now`: takes note of its members,
-/// then decides the outbreak over hosts and workloads, then those of single workloads, for which
-/// there is what the first leaves. `open` follows the number of open outbreaks.
-void decide_rule(const std::string& rule_key, const RuleWork& work, Second now,
-                 const OutbreakConfig& config, const Producer& producer, state::Transaction& state,
-                 std::int64_t& open, std::vector<schemas::Report>& reports);
+/// Decides one rule and shape of a tenant: takes note of its members, then decides the outbreak
+/// over hosts and workloads, then those of single workloads, for which there is what the first
+/// leaves. `open` follows the number of open outbreaks.
+void decide_rule(const std::string& rule_key, const RuleWork& work, const OutbreakContext& context,
+                 state::Transaction& state, std::int64_t& open,
+                 std::vector<schemas::Report>& reports);
 
 }  // namespace gyre::stages

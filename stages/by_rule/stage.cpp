@@ -74,7 +74,7 @@ void ByRule::proceed(state::Transaction& state, Allowance& allowance,
     }
     const std::size_t before = reports.size();
     for (const auto& [key, work] : rules)
-      decide_rule(key, work, now, config_.of(work.tenant, work.rule), producer_, state, open,
+      decide_rule(key, work, {now, config_.of(work.tenant, work.rule), producer_}, state, open,
                   reports);
     counters.set_reports(counters.reports() + reports.size() - before);
     allowance.spend_decisions(rules.size());

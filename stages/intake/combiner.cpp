@@ -8,8 +8,6 @@
 
 #include "base/check.h"
 #include "schemas/identity.h"
-#include "schemas/sighting.h"
-#include "schemas/sighting_bytes.h"
 
 namespace gyre::stages {
 
@@ -21,7 +19,7 @@ constexpr std::size_t kPartBytes = 512 << 10;
 constexpr std::size_t kRest = 4096;
 constexpr std::size_t kFewestSlots = 1024;
 // A sighting of more alerts is continued by another one: its ids alone would fill a bundle.
-constexpr std::size_t kSightingBytes = 8192 * schemas::kAlertEntryBytes;
+constexpr std::uint32_t kSightingAlerts = 8192;
 
 schemas::SightedAlert sighted(const schemas::Alert& alert, const Understanding& is) {
   return {.alert = alert, .time = is.time, .id = is.duplicate_id, .outcome = is.outcome.outcome};
@@ -30,28 +28,21 @@ schemas::SightedAlert sighted(const schemas::Alert& alert, const Understanding& 
 }  // namespace
 
 Combiner::Combiner(std::int32_t targets)
-    : slots_(kFewestSlots),
+    : joined_(static_cast<std::size_t>(targets)),
+      slots_(kFewestSlots),
       parts_(static_cast<std::size_t>(targets)),
       expected_(static_cast<std::size_t>(targets)) {}
 
 std::int32_t Combiner::add(const schemas::Alert& alert, const Understanding& is) {
   const Key key{is.finding_key, second_of(is.time)};
   std::uint32_t& slot = slot_of(key);
-  const auto open = [&] {
-    places_.push_back(write(alert, is, key));
+  if (slot == 0 || places_[slot - 1].alerts == kSightingAlerts) {
+    open(alert, is, key);
     slot = static_cast<std::uint32_t>(places_.size());
-    return places_.back().target;
-  };
-  if (slot == 0) return open();
-  Place& place = places_[slot - 1];
-  if (!place.merged) {
-    const std::string_view part = parts_[static_cast<std::size_t>(place.target)][place.part];
-    place.merged =
-        std::make_unique<schemas::SightingDraft>(part.substr(place.at, place.size), memory_);
+  } else {
+    join(sighted(alert, is), slot - 1);
   }
-  if (place.merged->alert_bytes() >= kSightingBytes) return open();
-  place.merged->add(sighted(alert, is));
-  return place.target;
+  return places_[slot - 1].target;
 }
 
 // A finding key is a hash already.
@@ -76,12 +67,7 @@ std::uint32_t& Combiner::slot_of(const Key& key) {
   return slots_[find(key)];
 }
 
-Combiner::Place Combiner::write(const schemas::Alert& alert, const Understanding& is,
-                                const Key& key) {
-  Place place;
-  place.key = key;
-  place.target = static_cast<std::int32_t>(
-      schemas::entity_partition(is.entity, static_cast<std::uint32_t>(parts_.size())));
+void Combiner::open(const schemas::Alert& alert, const Understanding& is, const Key& key) {
   writer_.clear();
   schemas::write_sighting({.finding_key = is.finding_key,
                            .entity = is.entity,
@@ -91,66 +77,91 @@ Combiner::Place Combiner::write(const schemas::Alert& alert, const Understanding
                            .second = key.second,
                            .heartbeat = is.heartbeat},
                           sighted(alert, is), writer_);
-  append_to(place);
-  return place;
+  const std::uint32_t target =
+      schemas::entity_partition(is.entity, static_cast<std::uint32_t>(parts_.size()));
+  Parts& parts = parts_[target];
+  append(parts, expected_[target], writer_.bytes());
+  places_.push_back({.key = key,
+                     .target = static_cast<std::int32_t>(target),
+                     .part = parts.size() - 1,
+                     .at = parts.back().size() - writer_.size(),
+                     .size = writer_.size()});
 }
 
-// Puts what was written in the place's target.
-void Combiner::append_to(Place& place) {
-  Parts& parts = parts_[static_cast<std::size_t>(place.target)];
-  const std::string_view bytes = writer_.bytes();
-  if (parts.empty()) {
-    const std::size_t expected = expected_[static_cast<std::size_t>(place.target)];
-    parts.emplace_back().reserve(std::min(expected, kPartBytes) + kRest);
-  } else if (!parts.back().empty() && parts.back().size() + bytes.size() > kPartBytes) {
-    parts.emplace_back().reserve(kPartBytes + kRest);
+void Combiner::join(const schemas::SightedAlert& alert, std::uint32_t position) {
+  Place& place = places_[position];
+  const auto other = static_cast<std::uint32_t>(other_places_.size());
+  if (place.alerts++ == 1) {
+    joined_[static_cast<std::size_t>(place.target)].push_back(position);
+    place.first_other = other;
+  } else {
+    other_places_[place.last_other].next = other;
   }
-  std::string& part = parts.back();
-  place.part = parts.size() - 1;
-  place.at = part.size();
-  place.size = bytes.size();
-  part.append(bytes);
+  place.last_other = other;
+  const std::size_t at = others_.size();
+  schemas::write_alert(alert, others_);
+  other_places_.push_back({.at = at, .size = others_.size() - at, .next = kNone});
 }
 
-// Takes out what was written of sightings that were merged since.
-void Combiner::close_gaps() {
+void Combiner::append(Parts& parts, std::size_t expected, std::string_view sighting) {
+  if (parts.empty())
+    parts.emplace_back().reserve(std::min(expected, kPartBytes) + kRest);
+  else if (!parts.back().empty() && parts.back().size() + sighting.size() > kPartBytes)
+    parts.emplace_back().reserve(kPartBytes + kRest);
+  parts.back().append(sighting);
+}
+
+// Writes the target's sightings of several alerts behind those of one.
+void Combiner::merge(std::size_t target) {
+  std::vector<std::uint32_t>& joined = joined_[target];
+  std::sort(joined.begin(), joined.end());
+  Parts& parts = parts_[target];
+  std::vector<std::size_t> ends;
+  writer_.clear();
+  for (const std::uint32_t position : joined) {
+    const Place& place = places_[position];
+    draft_.start(std::string_view(parts[place.part]).substr(place.at, place.size));
+    for (auto at = place.first_other; at != kNone; at = other_places_[at].next)
+      draft_.add(others_.bytes().substr(other_places_[at].at, other_places_[at].size));
+    draft_.write(writer_);
+    ends.push_back(writer_.size());
+  }
+  close_gaps(parts, joined);
+  std::size_t from = 0;
+  for (const std::size_t end : ends) {
+    append(parts, expected_[target], writer_.bytes().substr(from, end - from));
+    from = end;
+  }
+}
+
+// Takes out what stands at these positions.
+void Combiner::close_gaps(Parts& parts, const std::vector<std::uint32_t>& gaps) {
   struct Cursor {
     std::size_t read = 0;
     std::size_t written = 0;
   };
-  std::vector<std::vector<Cursor>> cursors;
-  for (const Parts& parts : parts_) cursors.emplace_back(parts.size());
+  std::vector<Cursor> cursors(parts.size());
   const auto keep_to = [](std::string& part, Cursor& cursor, std::size_t end) {
     std::memmove(part.data() + cursor.written, part.data() + cursor.read, end - cursor.read);
     cursor.written += end - cursor.read;
   };
-  for (const Place& place : places_) {
-    if (!place.merged) continue;
-    const auto target = static_cast<std::size_t>(place.target);
-    Cursor& cursor = cursors[target][place.part];
-    keep_to(parts_[target][place.part], cursor, place.at);
+  for (const std::uint32_t position : gaps) {
+    const Place& place = places_[position];
+    Cursor& cursor = cursors[place.part];
+    keep_to(parts[place.part], cursor, place.at);
     cursor.read = place.at + place.size;
   }
-  for (std::size_t target = 0; target < parts_.size(); ++target) {
-    for (std::size_t i = 0; i < parts_[target].size(); ++i) {
-      std::string& part = parts_[target][i];
-      if (cursors[target][i].read == 0) continue;
-      keep_to(part, cursors[target][i], part.size());
-      part.resize(cursors[target][i].written);
-    }
-    std::erase_if(parts_[target], [](const std::string& part) { return part.empty(); });
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (cursors[i].read == 0) continue;
+    keep_to(parts[i], cursors[i], parts[i].size());
+    parts[i].resize(cursors[i].written);
   }
+  std::erase_if(parts, [](const std::string& part) { return part.empty(); });
 }
 
 std::vector<Combiner::Parts> Combiner::finish() {
-  close_gaps();
-  for (Place& place : places_) {
-    if (!place.merged) continue;
-    writer_.clear();
-    place.merged->write(writer_);
-    append_to(place);
-  }
   for (std::size_t target = 0; target < parts_.size(); ++target) {
+    if (!joined_[target].empty()) merge(target);
     std::size_t size = 0;
     for (const std::string& part : parts_[target]) size += part.size();
     expected_[target] = size + size / 8;
@@ -162,7 +173,9 @@ std::vector<Combiner::Parts> Combiner::finish() {
 
 void Combiner::clear() {
   places_.clear();
-  memory_.release();
+  others_.clear();
+  other_places_.clear();
+  for (auto& joined : joined_) joined.clear();
   std::fill(slots_.begin(), slots_.end(), 0);
   for (Parts& parts : parts_) parts.clear();
 }

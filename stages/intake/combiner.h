@@ -3,14 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <memory_resource>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/time.h"
 #include "schemas/alert.h"
+#include "schemas/sighting_bytes.h"
 #include "schemas/sighting_draft.h"
 #include "schemas/wire.h"
 #include "stages/intake/understand.h"
@@ -19,7 +19,8 @@ namespace gyre::stages {
 
 /// Merges a batch's alerts by entity, rule, shape and second of event time (DESIGN 3): what a flood
 /// costs further on is one sighting a second. The first alert of a sighting is written where it
-/// will be sent from; only where a second one comes, there is a draft for a while.
+/// will be sent from, further ones aside, and they become one when the batch ends: one after the
+/// other in the same memory.
 class Combiner {
  public:
   /// Sightings as elements of a Bundle's `sightings`; a part stays below 512 KiB, unless it holds
@@ -40,25 +41,38 @@ class Combiner {
     Second second;
     bool operator==(const Key&) const = default;
   };
-  // Where the sighting is written, or, once it has another alert, what it is.
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  // Where the sighting of a first alert is written, and which others belong to it.
   struct Place {
     Key key;
     std::int32_t target = 0;
+    std::uint32_t alerts = 1;
     std::size_t part = 0;
     std::size_t at = 0;
     std::size_t size = 0;
-    std::unique_ptr<schemas::SightingDraft> merged;
+    std::uint32_t first_other = kNone;
+    std::uint32_t last_other = kNone;
+  };
+  struct Other {
+    std::size_t at;
+    std::size_t size;
+    std::uint32_t next;
   };
 
-  Place write(const schemas::Alert& alert, const Understanding& is, const Key& key);
-  void append_to(Place& place);
-  void close_gaps();
+  void open(const schemas::Alert& alert, const Understanding& is, const Key& key);
+  void join(const schemas::SightedAlert& alert, std::uint32_t position);
+  void append(Parts& parts, std::size_t expected, std::string_view sighting);
+  void merge(std::size_t target);
+  void close_gaps(Parts& parts, const std::vector<std::uint32_t>& gaps);
 
   std::uint32_t& slot_of(const Key& key);
 
-  schemas::wire::Writer writer_;                ///< of the sighting in hand
-  std::pmr::monotonic_buffer_resource memory_;  ///< of the drafts
+  schemas::wire::Writer writer_;  ///< of the sighting in hand, or of a target's merged ones
+  schemas::wire::Writer others_;  ///< of alerts that were not the first of their sighting
+  schemas::SightingDraft draft_;
   std::vector<Place> places_;
+  std::vector<Other> other_places_;
+  std::vector<std::vector<std::uint32_t>> joined_;  ///< by target: positions of those with others
   std::vector<std::uint32_t> slots_;  ///< open addressing: position in places_ from 1; 0: none
   std::vector<Parts> parts_;
   std::vector<std::size_t>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stages/report/advice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -9,6 +11,7 @@
 #include "stages/report/conditions.h"
 #include "stages/report/exception.h"
 #include "stages/report/fill.h"
+#include "stages/report/playbook_objects.h"
 
 namespace gyre::stages {
 
@@ -22,10 +25,11 @@ constexpr std::size_t kLinesPerCommand = 3;
 constexpr Second kMargin = 300;
 
 // An exception for what names alone explain would be what their imitator wants, where it happened.
-bool may_be_tuned(const Judgement& judgement, const Playbook& playbook) {
-  if (judgement.verdict == Verdict::kSuspicious) return false;
+bool may_be_tuned(const Facts& facts, const Judgement& judgement) {
+  // An exception cannot tell a dry run from the request that is meant.
+  if (judgement.verdict == Verdict::kSuspicious || was_dry_run(facts)) return false;
   return !judgement.alarming || is_known(judgement) ||
-         all_refused(judgement.outcome, judgement.effect_observed, playbook.has_effect());
+         none_took_effect(facts, judgement.outcome, judgement.effect_observed);
 }
 
 std::string utc(Second second) {
@@ -38,12 +42,13 @@ std::string utc(Second second) {
 // What of the entity and of the evidence may fill a placeholder.
 class Values {
  public:
-  Values(const records::Series& series, const Facts& facts)
-      : entity_(series.entity()), facts_(facts) {}
+  Values(std::string_view report_id, const records::Series& series, const Facts& facts)
+      : report_(report_id.substr(0, 8)), entity_(series.entity()), facts_(facts) {}
 
   std::vector<std::string> operator()(std::string_view name) const {
     const Second since = second_of(facts_.summary().first()) - kMargin;
     const Second until = second_of(facts_.summary().last()) + kMargin;
+    if (name == "report") return {report_};
     if (name == "since") return {format_rfc3339_second(since)};
     if (name == "until") return {format_rfc3339_second(until)};
     if (name == "since_utc") return {utc(since)};
@@ -61,6 +66,7 @@ class Values {
   }
 
  private:
+  const std::string report_;
   const records::Entity& entity_;
   const Facts& facts_;
 };
@@ -98,10 +104,11 @@ bool hits_the_cluster(const Step& step, const Values& values) {
 
 class Writer {
  public:
-  Writer(const records::Series& series, const Facts& facts, const Judgement& judgement)
+  Writer(std::string_view report_id, const records::Series& series, const Facts& facts,
+         const Judgement& judgement)
       : facts_(facts),
         judgement_(judgement),
-        values_(series, facts),
+        values_(report_id, series, facts),
         platforms_(platforms_of(series.entity(), facts)),
         checked_(platforms_) {
     // In a container or not: who looks into it looks at the host as well, and does nothing there.
@@ -118,7 +125,16 @@ class Writer {
   bool applies(AdviceKind kind, const Step& step) const {
     return is_here(step.platforms(), kind == AdviceKind::kVerify ? checked_ : platforms_) &&
            !hits_the_cluster(step, values_) &&
+           !(kind == AdviceKind::kContain && may_hit_a_bystander(step)) &&
            all_proven(step.when(), facts_, judgement_.outcome, judgement_.effect_observed);
+  }
+
+  // Some calls were refused, and which of the objects these named is not known.
+  bool may_hit_a_bystander(const Step& step) const {
+    if (judgement_.outcome.blocked() == 0) return false;
+    const auto objects = objects_of(step);
+    return std::any_of(objects.begin(), objects.end(),
+                       [&](const std::string& field) { return facts_.values(field).size() > 1; });
   }
 
   void add(AdviceKind kind, const Step& step, std::vector<Advice>& into) const {
@@ -156,16 +172,18 @@ class Writer {
 
 }  // namespace
 
-std::vector<Advice> advise(const Playbook& playbook, const records::Series& series,
-                           const Facts& facts, const Judgement& judgement) {
+std::vector<Advice> advise(std::string_view report_id, const Playbook& playbook,
+                           const records::Series& series, const Facts& facts,
+                           const Judgement& judgement) {
   std::vector<Advice> advice;
-  const Writer writer(series, facts, judgement);
+  const Writer writer(report_id, series, facts, judgement);
   writer.add(AdviceKind::kVerify, playbook.checks(), advice);
   if (!needs_nobody(judgement)) {
-    writer.add(AdviceKind::kContain, playbook.containment(), advice);
+    // What was not made cannot be taken back; somebody else's of that name may be there.
+    if (!was_dry_run(facts)) writer.add(AdviceKind::kContain, playbook.containment(), advice);
     writer.add(AdviceKind::kHarden, playbook.hardening(), advice);
   }
-  if (!may_be_tuned(judgement, playbook)) return advice;
+  if (!may_be_tuned(facts, judgement)) return advice;
   if (const auto snippet = falco_exception(playbook, series, facts)) {
     Advice exception;
     exception.kind = AdviceKind::kTune;
@@ -178,9 +196,25 @@ std::vector<Advice> advise(const Playbook& playbook, const records::Series& seri
     exception.snippet = *snippet;
     exception.language = "yaml";
     advice.push_back(std::move(exception));
+  } else if (const auto missing = missing_for_tuning(playbook, series, facts, judgement);
+             !missing.empty()) {
+    Advice more;
+    more.kind = AdviceKind::kTune;
+    more.title = "Let Falco print what an exception needs";
+    more.text = fmt::format(
+        "No exception is offered here: without {} it would except more than these alerts show. "
+        "The stanza under what is not known adds {} to the next ones.",
+        fmt::join(missing, ", "), missing.size() == 1 ? "it" : "them");
+    advice.push_back(std::move(more));
   }
   writer.add(AdviceKind::kTune, playbook.tuning(), advice);
   return advice;
+}
+
+std::vector<std::string> missing_for_tuning(const Playbook& playbook, const records::Series& series,
+                                            const Facts& facts, const Judgement& judgement) {
+  if (!may_be_tuned(facts, judgement)) return {};
+  return missing_for_exception(playbook, series, facts);
 }
 
 }  // namespace gyre::stages

@@ -36,11 +36,18 @@ struct Advice {
 };
 
 /// The playbook's steps that the evidence supports: of the entity's platforms, their conditions
-/// proven, their commands filled. What is known to be harmless needs no containment and no
-/// hardening. What is suspicious is not tuned away, nor what only names explain: of that, an
+/// proven, their commands filled. Where some calls were refused, nothing is done to one of several
+/// objects: nobody knows which of them it was. What is known to be harmless needs no containment
+/// and no hardening. What is suspicious is not tuned away, nor what only names explain: of that, an
 /// exception is offered only where every call was refused. An exception made from the evidence
 /// comes first under kTune.
-std::vector<Advice> advise(const Playbook& playbook, const records::Series& series,
-                           const Facts& facts, const Judgement& judgement);
+std::vector<Advice> advise(std::string_view report_id, const Playbook& playbook,
+                           const records::Series& series, const Facts& facts,
+                           const Judgement& judgement);
+
+/// What an exception would have to be bound to and these alerts do not hold, where one may be
+/// offered at all.
+std::vector<std::string> missing_for_tuning(const Playbook& playbook, const records::Series& series,
+                                            const Facts& facts, const Judgement& judgement);
 
 }  // namespace gyre::stages

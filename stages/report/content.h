@@ -83,8 +83,8 @@ inline std::string_view outcome_words(const records::Sample& sample, const Playb
 inline void gather_observables(const Facts& facts, const Limits& limits, Content& content) {
   const std::pair<std::string_view, std::vector<std::string_view>> groups[] = {
       {"users",
-       {"user.name", "user.loginname", "ka.user.name", "ct.user", "gcp.user", "okta.actor.name",
-        "okta.target.user.name", "github.user"}},
+       {"user.name", "user.loginname", "ka.user.name", "ct.user", "ka.impuser.name", "gcp.user",
+        "okta.actor.name", "okta.target.user.name", "github.user"}},
       {"processes", {"proc.name", "proc.pname", "proc.exepath"}},
       {"command_lines", {"proc.cmdline", "proc.pcmdline"}},
       {"files", {"fd.name", "evt.arg.filename"}},
@@ -101,7 +101,12 @@ inline void gather_observables(const Facts& facts, const Limits& limits, Content
       for (const std::string_view value : facts.values(field)) {
         // The name of a connection is its two ends, no file.
         if (name == "files" && !value.starts_with('/')) continue;
-        values.insert(shown(value, limits.value_bytes));
+        if (field != "ka.sourceips") {
+          values.insert(shown(value, limits.value_bytes));
+          continue;
+        }
+        for (const std::string_view address : schemas::addresses_in(value))
+          values.insert(shown(address, limits.value_bytes));
       }
     }
     if (values.empty()) continue;
@@ -122,12 +127,12 @@ inline void gather_impact(const Facts& facts, const Judgement& judgement, const 
     if (!said) content.impact.push_back({std::move(text), field, std::move(value)});
   };
   if (refused) {
-    const std::string field(result_field(facts));
+    const std::string field(was_dry_run(facts) ? "ka.uri" : result_field(facts));
     add("None seen: no attempt is shown to have got through.", field,
         join_values(facts.values(field), 64));
   }
   for (const playbook::Impact& impact : playbook.impact()) {
-    if (!all_proven(impact.when(), facts, judgement.outcome, judgement.effect_observed)) continue;
+    if (!can_claim(impact.when(), facts, judgement.outcome, judgement.effect_observed)) continue;
     const std::string& field = impact.when(0).field();
     content.impact.push_back({impact.text(), field, join_values(facts.values(field), 128)});
   }
@@ -143,7 +148,9 @@ inline void gather_impact(const Facts& facts, const Judgement& judgement, const 
         shown(mount, 256));
     break;
   }
-  if (!facts.any_of("user.uid", {"0"}).empty() && judgement.effect_observed)
+  const bool mixed = judgement.outcome.blocked() + judgement.outcome.unknown() > 0;
+  const std::string_view user = mixed ? facts.single("user.uid") : facts.any_of("user.uid", {"0"});
+  if (user == "0" && judgement.effect_observed)
     add("It ran as root of its container or host.", "user.uid", "0");
 }
 
@@ -185,18 +192,27 @@ inline void gather_samples(const Facts& facts, const Playbook& playbook, const L
                    [](const Printed& a, const Printed& b) { return a.time < b.time; });
 }
 
-inline void gather_missing(const records::Series& series, const Judgement& judgement,
-                           const Playbook& playbook, Content& content) {
-  for (const std::string& field : judgement.missing) {
+inline void gather_missing(const records::Series& series, const Facts& facts,
+                           const Judgement& judgement, const Playbook& playbook, Content& content) {
+  std::vector<std::string> fields = judgement.missing;
+  const auto for_exception = missing_for_tuning(playbook, series, facts, judgement);
+  std::copy_if(for_exception.begin(), for_exception.end(), std::back_inserter(fields),
+               [&](const std::string& field) {
+                 return std::find(fields.begin(), fields.end(), field) == fields.end();
+               });
+  for (const std::string& field : fields) {
     Missing missing{field, "", append_output(series.source(), series.rule(), {field})};
     for (const playbook::KeyField& key : playbook.key_fields())
       if (key.field() == field) missing.why = key.look_for();
     if (field == "evt.res") missing.why = "whether the call succeeded";
+    if (field == "proc.pname" && missing.why.empty())
+      missing.why = "what started it; the pattern says `<runtime>` of a parent that is not known";
     if (missing.why.empty()) missing.why = meaning_of_field(field);
+    if (missing.why.empty()) missing.why = "what an exception would be bound to";
     content.missing.push_back(std::move(missing));
   }
   if (!content.missing.empty())
-    content.append_output = append_output(series.source(), series.rule(), judgement.missing);
+    content.append_output = append_output(series.source(), series.rule(), fields);
 }
 
 inline std::vector<Detail>& group_of(std::string_view field, Content& content) {
@@ -205,7 +221,8 @@ inline std::vector<Detail>& group_of(std::string_view field, Content& content) {
                        [&](std::string_view prefix) { return field.starts_with(prefix); });
   };
   if (is_any({"proc.", "thread."})) return content.process;
-  if (is_any({"user.", "group.", "ka.user.", "ct.user", "gcp.user", "github.user", "okta.actor."}))
+  if (is_any({"user.", "group.", "ka.user.", "ka.impuser.", "ct.user", "gcp.user", "github.user",
+              "okta.actor."}))
     return content.user;
   if (is_any(
           {"container.", "k8s.", "ka.target.", "s3.", "github.repo", "github.org", "okta.target."}))
@@ -231,8 +248,9 @@ inline void gather_key_fields(const Facts& facts, const Playbook& playbook, cons
   }
 }
 
-inline Content gather(const records::Series& series, const Facts& facts, const Judgement& judgement,
-                      const Playbook& playbook, bool refused, const Limits& limits) {
+inline Content gather(std::string_view report_id, const records::Series& series, const Facts& facts,
+                      const Judgement& judgement, const Playbook& playbook, bool refused,
+                      const Limits& limits) {
   Content content;
   content.event = details_of(facts, kEventFields, limits.value_bytes);
   content.process = details_of(facts, kProcessFields, limits.value_bytes);
@@ -259,13 +277,17 @@ inline Content gather(const records::Series& series, const Facts& facts, const J
     of_rule("tags", clip(joined, 512), "the rule's own labels");
   }
   gather_observables(facts, limits, content);
+  for (Detail& detail : content.process)
+    if (detail.field == "proc.pname" &&
+        series.shape().find(" parent=<runtime>") != std::string::npos)
+      detail.meaning += "; the pattern says <runtime> of runtimes, systemd and init";
   gather_key_fields(facts, playbook, limits, content);
   gather_samples(facts, playbook, limits, sensor, content);
   gather_timeline(facts, playbook, limits, sensor, content);
-  content.advice = advise(playbook, series, facts, judgement);
+  content.advice = advise(report_id, playbook, series, facts, judgement);
   if (sensor) return content;
   gather_impact(facts, judgement, playbook, refused, content);
-  gather_missing(series, judgement, playbook, content);
+  gather_missing(series, facts, judgement, playbook, content);
   return content;
 }
 

@@ -61,9 +61,12 @@ inline constexpr std::array<Named, 28> kEventFields = {{
     {"fd.rport", "port of the far side"},
     {"ka.verb", "what was asked of the Kubernetes API"},
     {"ka.uri", "the request's path"},
-    {"ka.uri.param[command]", "the command that the session was opened with"},
+    {"ka.uri.param[command]",
+     "first word of the command that the session was opened with; ka.uri has all of it"},
     {"ka.response.code", "the API's answer"},
-    {"ka.sourceips", "the addresses that the request came from, as the API saw them"},
+    {"ka.sourceips",
+     "where the request came from: the last address as the API server saw it, those before it as "
+     "the client or a proxy told it"},
     {"ct.name", "what was asked of AWS"},
     {"ct.error", "why AWS refused it"},
     {"ct.srcip", "the address that the request came from, or the AWS service"},
@@ -89,7 +92,7 @@ inline constexpr std::array<Named, 9> kProcessFields = {{
     {"proc.cwd", "working directory"},
     {"proc.tty", "terminal; 0 is none, anything else hints at a person"},
 }};
-inline constexpr std::array<Named, 13> kUserFields = {{
+inline constexpr std::array<Named, 14> kUserFields = {{
     {"user.name", "user the process ran as, by the container's own table where it has one"},
     {"user.uid", "its number; 0 in a container is not by itself root of the host"},
     {"user.loginuid",
@@ -99,6 +102,7 @@ inline constexpr std::array<Named, 13> kUserFields = {{
     {"group.name", "group the process ran as"},
     {"group.gid", "its number"},
     {"ka.user.name", "who asked the Kubernetes API"},
+    {"ka.impuser.name", "as whom it was asked: with the rights of that user"},
     {"ct.user", "who asked AWS"},
     {"ct.user.arn", "the full name of who asked AWS"},
     {"ct.user.identitytype", "what kind of account asked: Root, IAMUser, AssumedRole"},

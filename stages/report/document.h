@@ -10,6 +10,7 @@
 
 #include "stages/report/content.h"
 #include "stages/report/markdown.h"
+#include "stages/report/write.h"
 
 // The Markdown of a finding. Values of an alert stand in code spans or escaped; no tables, since a
 // bar in a code span would end a cell.
@@ -98,15 +99,14 @@ inline std::string verdict_words(Verdict verdict) {
 }
 
 /// What comes next by itself; `noun` is what would keep it open: `alerts`. Quiet is not remedied.
-inline std::string next_text(std::string_view closed_because, Second closes_after,
-                             std::string_view noun) {
-  if (closed_because.empty())
-    return fmt::format("Closes after {} unless more {} come.", format_rfc3339_second(closes_after),
-                       noun);
-  if (closed_because == "quiet")
+inline std::string next_text(const Revision& revision, std::string_view noun) {
+  if (revision.closed_because.empty())
+    return fmt::format("Closes after {} unless more {} come.",
+                       format_rfc3339_second(revision.closes_after), noun);
+  if (revision.closed_because == "quiet")
     return fmt::format(
         "Closed because no more {} came; whether anything was remedied is not known.", noun);
-  if (closed_because == "max_age")
+  if (revision.closed_because == "max_age")
     return "Closed by its age; what goes on stands in the next report.";
   return "Closed at the end of the input.";
 }

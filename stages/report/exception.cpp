@@ -15,7 +15,9 @@
 #include "schemas/normalise.h"
 #include "schemas/printable.h"
 #include "stages/report/falco_yaml.h"
+#include "stages/report/field_scope.h"
 #include "stages/report/playbook_falco_rules.h"
+#include "stages/report/seen.h"
 
 namespace gyre::stages {
 
@@ -173,7 +175,8 @@ std::optional<Part> field_part(const std::string& field, const Facts& facts) {
     fronts.push_back(lasting(field, value));
     whole = whole && fronts.back().size() == value.size();
   }
-  Part part{field, values.size() == 1 ? "=" : "in", {}};
+  const bool list = is_list_field(field);
+  Part part{field, values.size() == 1 && !list ? "=" : "in", {}};
   if (!whole) {
     // A name is short, and so is what is left of it; the other fields hold it in its place.
     const std::string prefix = common_prefix(fronts);
@@ -185,13 +188,47 @@ std::optional<Part> field_part(const std::string& field, const Facts& facts) {
     return part.values.empty() ? std::nullopt : std::optional(part);
   }
   for (const std::string_view value : values) {
+    // A list in one text, as Falco prints it: none of its elements is that text.
+    if (list && value.starts_with('(')) return std::nullopt;
     if (const auto filtered = filter_value(value)) part.values.push_back(*filtered);
   }
   return part.values.size() == values.size() ? std::optional(part) : std::nullopt;
 }
 
+// Does the command line say what the program was to do? Its name does not, nor do bare options:
+// `bash -l` does whatever is typed.
+bool has_arguments(std::string_view cmdline) {
+  for (std::size_t at = cmdline.find(' '); at != std::string_view::npos;
+       at = cmdline.find(' ', at + 1)) {
+    const std::string_view word = cmdline.substr(at + 1, cmdline.find(' ', at + 1) - at - 1);
+    if (!word.empty() && (word.front() != '-' || word.find('=') != std::string_view::npos))
+      return true;
+  }
+  return false;
+}
+
+// A name or a user is everything that it does.
+bool narrows(const Part& part) {
+  if (is_too_wide(part.field)) return false;
+  if (part.field != "proc.cmdline" && part.field != "proc.pcmdline") return true;
+  return std::all_of(part.values.begin(), part.values.end(), has_arguments);
+}
+
+// Falco's field holds the first word of a session's command. An exception by it holds whatever
+// follows that word: of a shell everything, of any other program more than was looked at.
+bool is_first_word_only(const Facts& facts) {
+  static const RE2 runs_others(
+      "(?:.*/)?(?:(?:ba|da|a|z|k|c|tc|fi)?sh|busybox|toybox|env|sudo|su|xargs|nsenter|chroot|"
+      "unshare|timeout|nohup|setsid|python[0-9.]*|perl|ruby|node|php|lua)");
+  const auto commands = session_commands(facts);
+  return std::any_of(commands.begin(), commands.end(), [](const std::string& command) {
+    return command.find(' ') != std::string::npos || RE2::FullMatch(command, runs_others);
+  });
+}
+
 bool any_refused(const playbook::Exception& exception, const Facts& facts) {
   for (const std::string& field : exception.fields()) {
+    if (field == "ka.uri.param[command]" && is_first_word_only(facts)) return true;
     for (const std::string_view value : facts.values(field))
       if (is_refused(exception, value)) return true;
   }
@@ -259,6 +296,7 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
   const playbook::Exception& exception = playbook.exception();
   const std::string& rule = series.rule();
   if (exception.fields().empty() || any_refused(exception, facts)) return std::nullopt;
+  if (!missing_for_exception(playbook, series, facts).empty()) return std::nullopt;
   // What an overflow finding holds is many patterns, of which it shows a few.
   if (schemas::printable(rule) != rule || series.overflow()) return std::nullopt;
   std::string snippet;
@@ -276,9 +314,10 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
       // Without it the exception would hold what nobody looked at: whoever writes a value decides
       // whether it can be said.
       if (!part) return std::nullopt;
+      if (narrows(*part)) ++narrowing;
       parts->push_back(std::move(*part));
-      ++narrowing;
     }
+    // In a container the image narrows as well.
     const bool container = series.entity().kind() == records::Entity::CONTAINER;
     if (narrowing < (container ? 1U : 2U)) return std::nullopt;
     const std::string name =
@@ -287,6 +326,17 @@ std::optional<std::string> falco_exception(const playbook::Playbook& playbook,
   }
   if (!loads(snippet)) return std::nullopt;
   return snippet;
+}
+
+std::vector<std::string> missing_for_exception(const playbook::Playbook& playbook,
+                                               const records::Series& series, const Facts& facts) {
+  std::vector<std::string> missing;
+  const auto& fields = playbook.exception().fields();
+  std::copy_if(
+      fields.begin(), fields.end(), std::back_inserter(missing), [&](const std::string& field) {
+        return field != "k8s.ns.name" && !facts.has(field) && can_hold(series, facts, field);
+      });
+  return missing;
 }
 
 }  // namespace gyre::stages

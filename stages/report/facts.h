@@ -92,12 +92,10 @@ inline bool is_about_sensor(const records::Series& series) {
   return series.source() == "internal" || series.rule() == "Test rule";
 }
 
-/// What failed, as far as the playbook's effect allows to say so (ruling 25): a success that is
-/// only the starting program's is matched by the refusal of what it was to start.
-inline bool all_refused(const records::OutcomeCounts& outcome, bool effect_observed,
-                        bool own_effect) {
-  if (effect_observed || outcome.blocked() == 0 || outcome.unknown() > 0) return false;
-  return own_effect ? outcome.succeeded() <= outcome.blocked() : outcome.succeeded() == 0;
+/// Everything failed. A success that is only the starting program's (ruling 25) is no refusal: of
+/// what it started nothing is known, and whatever failed later may have failed on purpose.
+inline bool all_refused(const records::OutcomeCounts& outcome, bool effect_observed) {
+  return !effect_observed && outcome.blocked() > 0 && outcome.unknown() + outcome.succeeded() == 0;
 }
 
 }  // namespace gyre::stages

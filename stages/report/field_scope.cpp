@@ -122,6 +122,9 @@ bool can_hold(const records::Series& series, const Facts& facts, std::string_vie
   if (field == "ka.target.namespace" &&
       is_word_of(kOfNoNamespace, facts.single("ka.target.resource")))
     return false;
+  // Who attaches names no command.
+  if (field == "ka.uri.param[command]" && facts.single("ka.target.subresource") == "attach")
+    return false;
   return is_of_call(facts, field);
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <map>
 
+#include "base/hash.h"
 #include "schemas/address.h"
 #include "schemas/printable.h"
 #include "schemas/sighting.h"
@@ -30,6 +31,7 @@ const std::map<std::string_view, RE2>& bare_patterns() {
       for (const std::string_view name : names) compiled.try_emplace(name, pattern);
     };
     add({"since", "until"}, kSecond);
+    add({"report", "value"}, "[0-9a-f]{8}");
     add({"node"}, "[A-Za-z0-9]([-.A-Za-z0-9]{0,251}[A-Za-z0-9])?");
     add({"container.id"}, "[0-9a-f]{12}|[0-9a-f]{64}");
     add({"container.image.repository"}, "[a-z0-9][a-z0-9._/:-]{0,254}");
@@ -121,10 +123,31 @@ bool may_be_refused(std::string_view command, std::string_view peer, const Value
   return !is_value_of("fd.lip") && !(is_value_of("fd.cip") && is_value_of("fd.sip"));
 }
 
+// Can it be switched off by this command, and is it the customer's to switch off? Google's own
+// service agents hold its services up.
+bool is_service_account(std::string_view account) {
+  static const RE2 own(
+      R"([a-z][-a-z0-9]{0,28}[a-z0-9]@[a-z][-a-z0-9]{0,28}[a-z0-9](\.[-.a-z0-9]+)?\.iam\.gserviceaccount\.com|[0-9]+-compute@developer\.gserviceaccount\.com|[-a-z0-9]+@appspot\.gserviceaccount\.com)");
+  static const RE2 agent(R"(service-[0-9]+@.*|[^@]*@gcp-sa-.*)");
+  return RE2::FullMatch(piece(account), own) && !RE2::FullMatch(piece(account), agent);
+}
+
+// Can a policy be attached to it? Not to the root user, nor to roles that AWS keeps itself.
+bool is_iam_name(std::string_view name, std::string_view command) {
+  if (name == "root" || name == "Root") return false;
+  return command.find("-role-") == std::string_view::npos ||
+         (!name.starts_with("AWSReservedSSO_") && !name.starts_with("AWSServiceRoleFor"));
+}
+
 // What a value's form does not say: whether this command may have it.
 bool may_have(std::string_view command, std::string_view name, std::string_view value,
               const ValuesOf& values_of) {
   if (is_one_of(kPaths, name)) return opens_nothing(command) || !is_special(value);
+  if (command.starts_with("gcloud iam service-accounts ") &&
+      (name == "gcp.user" || name == "gcp.iam.serviceAccount")) {
+    return is_service_account(value);
+  }
+  if (command.starts_with("aws iam ") && name == "ct.user") return is_iam_name(value, command);
   const bool firewall = command.starts_with("iptables") || command.starts_with("ip6tables");
   return !firewall || !is_one_of(kAddresses, name) || may_be_refused(command, value, values_of);
 }
@@ -156,6 +179,21 @@ std::optional<std::string> next_placeholder(std::string_view& rest) {
     }
     rest.remove_prefix(1);
   }
+}
+
+using Words = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+const std::string& word(const std::vector<std::string>& of_name, std::size_t line) {
+  return of_name[std::min(line, of_name.size() - 1)];
+}
+
+// Tells the files of one value from those of another, in every revision alike.
+std::string of_line(const Words& words, std::size_t line) {
+  IdHasher hasher;
+  for (const auto& [name, of_name] : words) {
+    if (name != "report" && name != "since" && name != "until") hasher.add(word(of_name, line));
+  }
+  return to_hex(view(hasher.finish())).substr(0, 8);
 }
 
 // Is the byte at `at` inside quotes of a shell?
@@ -218,10 +256,11 @@ std::vector<std::string> wrong_placeholders(std::string_view text, bool snippet)
 }
 
 std::vector<std::string> fill(std::string_view text, const ValuesOf& values_of, std::size_t limit) {
-  std::map<std::string, std::vector<std::string>, std::less<>> words;
+  Words words;
   std::size_t lines = 1;
   std::size_t ambiguous = 0;
   for (const std::string& name : placeholders(text)) {
+    if (name == "value") continue;
     std::vector<std::string>& of_name = words[name];
     if (!of_name.empty()) continue;
     for (const std::string& value : values_of(name)) {
@@ -240,8 +279,8 @@ std::vector<std::string> fill(std::string_view text, const ValuesOf& values_of, 
     std::string_view rest = text;
     for (const std::string& name : placeholders(text)) {
       const std::size_t at = rest.find("{" + name + "}");
-      const std::vector<std::string>& of_name = words.find(name)->second;
-      line.append(rest.substr(0, at)).append(of_name[std::min(i, of_name.size() - 1)]);
+      line.append(rest.substr(0, at))
+          .append(name == "value" ? of_line(words, i) : word(words.find(name)->second, i));
       rest.remove_prefix(at + name.size() + 2);
     }
     filled.push_back(line.append(rest));

@@ -11,12 +11,14 @@
 // whole of it is of a form that no shell reads as anything but a word; any other is single-quoted,
 // where a shell reads nothing at all. A value that could be an option, holds invisible characters,
 // was cut, or is a command line (nothing an alert says is ever run) keeps its command out of the
-// report. So does a path below /dev, /proc or /sys where the command would open it, and an address
-// that a host cannot refuse without harm to itself.
+// report. So does a path below /dev, /proc or /sys where the command would open it, an address that
+// a host cannot refuse without harm to itself, and an account that is not the customer's to switch
+// off.
 namespace gyre::stages {
 
 /// May `{name}` stand in a command? Falco fields, and `node`, `since`, `until` (RFC 3339, bare),
-/// `since_utc`, `until_utc` (`2026-03-02 09:00:00 UTC`, quoted).
+/// `since_utc`, `until_utc` (`2026-03-02 09:00:00 UTC`, quoted); for names of files `report`, the
+/// first eight digits of the report's id, and `value`, eight digits of the line's own values.
 bool is_placeholder(std::string_view name);
 
 /// Does its value need no quotes? Only such ones may stand in a snippet.

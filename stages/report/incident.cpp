@@ -69,14 +69,42 @@ struct Writing {
 };
 
 // What can be done with the entity, whatever the findings are about.
-std::vector<Advice> advice_for(const records::EntityState& entity, const Facts& facts,
-                               const Judgement& judgement, const Playbooks& playbooks) {
+std::vector<Advice> advice_for(std::string_view id, const records::EntityState& entity,
+                               const Facts& facts, const Judgement& judgement,
+                               const Playbooks& playbooks) {
   records::Series series;
   series.set_rule("(incident)");
   *series.mutable_entity() = entity.entity();
-  auto advice = advise(playbooks.of(series, facts.summary()), series, facts, judgement);
+  auto advice = advise(id, playbooks.of(series, facts.summary()), series, facts, judgement);
   std::erase_if(advice, [](const Advice& one) { return one.kind == AdviceKind::kHarden; });
   return advice;
+}
+
+// Label and value in turn.
+std::string seen_markdown(const records::Member& member) {
+  std::string line;
+  for (int i = 0; i + 1 < member.seen_size(); i += 2)
+    line += fmt::format("{}{} {}", line.empty() ? "" : " · ", markdown_text(member.seen(i)),
+                        markdown_code(member.seen(i + 1)));
+  return line;
+}
+
+// Of the gravest findings, who did what to what: for who reads no further.
+std::string gravest_markdown(const records::Incident& incident) {
+  constexpr std::size_t kMost = 3;
+  std::vector<const records::Member*> gravest;
+  for (const records::Member& member : incident.members())
+    if (member.seen_size() > 0) gravest.push_back(&member);
+  std::stable_sort(gravest.begin(), gravest.end(),
+                   [](const auto* a, const auto* b) { return a->risk() > b->risk(); });
+  std::string text;
+  for (const records::Member* member : gravest) {
+    std::string line = seen_markdown(*member);
+    if (text.find(line) != std::string::npos) continue;
+    text += fmt::format("- {}: {}\n", markdown_text(shown(member->rule(), 120)), line);
+    if (std::count(text.begin(), text.end(), '\n') == kMost) break;
+  }
+  return text.empty() ? text : "Seen, the highest risk first:\n\n" + text + "\n";
 }
 
 void append_findings(std::string& out, const Writing& writing) {
@@ -92,6 +120,8 @@ void append_findings(std::string& out, const Writing& writing) {
         markdown_text(shown(member.rule(), 120)), counted(member.counts().alerts(), "alert"),
         member.effect_observed() ? "it happened" : "no alert shows that it happened",
         begins.empty() ? "" : ", begins ", begins, markdown_code(member.id()));
+    if (const std::string line = seen_markdown(member); !line.empty())
+      out += fmt::format("  {}\n", line);
   }
   const auto all = static_cast<std::size_t>(members.size());
   const std::size_t more =
@@ -124,7 +154,8 @@ std::string summary_of(const Writing& writing) {
   if (!tactics.empty()) text += fmt::format(" Tactics as they came up: {}.", tactics);
   std::string why = "Why this verdict:";
   for (const Because& because : writing.judgement.because) why += " " + because.text;
-  return fmt::format("{}\n\n{}\n\n{} report {} ({}){}", markdown_text(text), markdown_text(why),
+  return fmt::format("{}\n\n{}{}\n\n{} report {} ({}){}", markdown_text(text),
+                     gravest_markdown(writing.incident), markdown_text(why),
                      findings == 1 ? "What to do stands in" : "First read",
                      markdown_code(worst->id()), markdown_text(shown(worst->rule(), 120)),
                      findings == 1 ? "." : ": it has the highest risk.");
@@ -205,13 +236,12 @@ Caps write_members(JsonWriter& json, const Writing& writing,
 
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
-                               const Playbooks& playbooks, std::string_view closed_because,
-                               const Revision& revision, const Producer& producer) {
+                               const Playbooks& playbooks, const Revision& revision,
+                               const Producer& producer) {
   records::Summary span;
   span.set_first(incident.members(0).first());
   span.set_last(incident.last());
   const Facts facts(span, entity);
-  const bool closed = !closed_because.empty();
   const std::size_t findings =
       static_cast<std::size_t>(incident.members_size()) + incident.left_out().findings();
   Writing writing{.incident = incident,
@@ -222,9 +252,10 @@ schemas::Report write_incident(const records::EntityState& entity,
                   .heading = fmt::format("{} — {}", counted(findings, "finding"),
                                          entity_markdown(entity.entity(), &facts)),
                   .where = where_markdown(entity.entity(), facts),
-                  .next = next_text(closed_because, revision.closes_after, "findings"),
-                  .advice = findings > 1 ? advice_for(entity, facts, judgement, playbooks)
-                                         : std::vector<Advice>{},
+                  .next = next_text(revision, "findings"),
+                  .advice = findings > 1
+                                ? advice_for(incident.id(), entity, facts, judgement, playbooks)
+                                : std::vector<Advice>{},
                   .shown_members = 0};
   schemas::Report report{.id = incident.id(),
                          .time = revision.decided,
@@ -242,8 +273,7 @@ schemas::Report write_incident(const records::EntityState& entity,
     write_head(json,
                {"incident", incident.id(), incident.previous_id(),
                 hash_of("incident", view(schemas::entity_hash(entity.entity()))),
-                to_string(judgement.attention), judgement.attention_because, closed,
-                std::string(closed_because), writing.title},
+                to_string(judgement.attention), judgement.attention_because, writing.title},
                revision);
     json.text("tenant", shown(entity.entity().tenant(), 128)).text("incident_id", incident.id());
     json.text("severity", to_string(judgement.severity));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
+#include <string>
+#include <vector>
 
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
@@ -17,15 +18,18 @@ namespace gyre::stages {
 /// - suspicious if a member is, or if three tactics followed each other in the matrix's order.
 Judgement judge_incident(const records::Incident& incident);
 
-/// How many tactics were entered one after the other in the order of the matrix: a finding is one
-/// step, whatever its rule's tags name.
-std::size_t tactics_in_order(const records::Incident& incident);
+/// Which findings are steps of a chain.
+enum class Steps { kAll, kHappened };
 
-/// `incident.members` are sorted by (first, id). `closed_because` is empty while it is open. The
-/// order of keys and their names are DESIGN 8.1.
+/// The longest row of tactics (ATT&CK ids) that were entered one after the other in the order of
+/// the matrix. A finding is one step, whatever its rule's tags name, and so is a rule: that it
+/// fires again begins nothing new.
+std::vector<std::string> tactics_in_order(const records::Incident& incident, Steps steps);
+
+/// `incident.members` are sorted by (first, id). The order of keys and their names are DESIGN 8.1.
 schemas::Report write_incident(const records::EntityState& entity,
                                const records::Incident& incident, const Judgement& judgement,
-                               const Playbooks& playbooks, std::string_view closed_because,
-                               const Revision& revision, const Producer& producer);
+                               const Playbooks& playbooks, const Revision& revision,
+                               const Producer& producer);
 
 }  // namespace gyre::stages

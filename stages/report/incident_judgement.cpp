@@ -14,6 +14,9 @@ namespace gyre::stages {
 
 namespace {
 
+// Tactics in order that make a chain (ruling 26).
+constexpr std::size_t kChain = 3;
+
 std::vector<Technique> tactics_of(const records::Incident& incident) {
   std::set<std::string_view> ids(incident.tactics().begin(), incident.tactics().end());
   for (const records::Member& member : incident.members())
@@ -69,26 +72,30 @@ Severity severity_of(const records::Member& member) {
 }
 
 // What an incident asks for beyond its findings (docs/decisions/0015-one-page.md). What asked for
-// somebody once asks on, unless the verdict changes.
+// somebody once asks on, unless the verdict changes. It pages for what was seen to happen: not for
+// what failed, or may have, beside something harmless that did.
 void apply_attention(const records::Incident& incident, Judgement& judgement) {
   auto asked = Attention::kRecord;
   std::size_t counting = incident.left_out().findings();
+  auto severity = Severity::kInformational;
   for (const records::Member& member : incident.members()) {
     if (is_known(member)) continue;
     ++counting;
     asked = std::max(
         asked, attention_of(severity_of(member), member.effect_observed(), is_suspicious(member)));
+    if (member.effect_observed()) severity = std::max(severity, severity_of(member));
   }
+  if (tactics_in_order(incident, Steps::kHappened).size() >= kChain)
+    severity = std::max(severity, Severity::kHigh);
   const bool several = counting > 1;
   // That several belong together is what tells them from ordinary work.
-  const Attention own = attention_of(judgement.severity, judgement.effect_observed,
+  const Attention own = attention_of(severity, judgement.effect_observed,
                                      several || judgement.verdict == Verdict::kSuspicious);
   const bool paged = incident.peak_attention() == static_cast<std::uint32_t>(Attention::kPage);
   const bool page = own == Attention::kPage;
   if (page && (asked < Attention::kPage || paged)) {
     judgement.attention = Attention::kPage;
-    judgement.attention_because =
-        fmt::format("severity {}, and it happened", to_string(judgement.severity));
+    judgement.attention_because = fmt::format("severity {}, and it happened", to_string(severity));
   } else if (incident.members_size() + static_cast<int>(incident.left_out().findings()) > 1) {
     judgement.attention = Attention::kTicket;
     judgement.attention_because =
@@ -105,24 +112,31 @@ void apply_attention(const records::Incident& incident, Judgement& judgement) {
 
 }  // namespace
 
-std::size_t tactics_in_order(const records::Incident& incident) {
-  // longest[i]: the longest sequence that ends with tactic i.
-  std::array<std::size_t, kTactics.size()> longest{};
+std::vector<std::string> tactics_in_order(const records::Incident& incident, Steps steps) {
+  // longest[i]: the longest row that ends with tactic i.
+  std::array<std::vector<std::string>, kTactics.size()> longest;
   auto before = longest;
+  std::set<std::string_view> rules;
   Nanos time = kNoTime;
+  const auto shorter = [](const auto& a, const auto& b) { return a.size() < b.size(); };
   for (const records::Member& member : incident.members()) {
+    if (steps == Steps::kHappened && !member.effect_observed()) continue;
+    if (!rules.insert(member.rule()).second) continue;
     // What began at the same moment did not follow one another.
     if (member.first() != time) before = longest;
     time = member.first();
     for (const std::string& tactic : member.tactics()) {
       const std::size_t order = tactic_order(tactic);
       if (order == kTactics.size()) continue;
-      const auto end = before.begin() + static_cast<std::ptrdiff_t>(order);
-      const std::size_t so_far = order == 0 ? 0 : *std::max_element(before.begin(), end);
-      longest[order] = std::max(longest[order], so_far + 1);
+      std::vector<std::string> row;
+      if (order > 0)
+        row = *std::max_element(
+            before.begin(), std::next(before.begin(), static_cast<std::ptrdiff_t>(order)), shorter);
+      row.push_back(tactic);
+      if (row.size() > longest[order].size()) longest[order] = std::move(row);
     }
   }
-  return *std::max_element(longest.begin(), longest.end());
+  return *std::max_element(longest.begin(), longest.end(), shorter);
 }
 
 Judgement judge_incident(const records::Incident& incident) {
@@ -139,10 +153,15 @@ Judgement judge_incident(const records::Incident& incident) {
         (suspicious == nullptr || member.confidence() > suspicious->confidence()))
       suspicious = &member;
   }
-  const std::size_t in_order = tactics_in_order(incident);
-  if (in_order >= 3)
-    judgement.because.push_back({"Tactics followed each other in the order of the matrix.",
-                                 "tactics", std::to_string(in_order)});
+  const auto in_order = tactics_in_order(incident, Steps::kAll);
+  if (in_order.size() >= kChain) {
+    std::string names;
+    for (const std::string& tactic : in_order)
+      names += fmt::format("{}{}", names.empty() ? "" : ", then ", tactic_name(tactic));
+    judgement.because.push_back(
+        {fmt::format("Tactics followed each other in the order of the matrix: {}.", names),
+         "tactics", fmt::format("{}", fmt::join(in_order, " "))});
+  }
   if (suspicious != nullptr)
     judgement.because.push_back({"A finding in it is suspicious.", "findings", suspicious->id()});
   if (judgement.because.empty()) {

@@ -80,48 +80,59 @@ void apply_attack(const Facts& facts, const Playbook& playbook, Judgement& judge
 // The verdict that names alone cannot have lowered; severity, risk and attention follow it (ruling
 // 27).
 Verdict scored_verdict(const Judgement& judgement, bool suspicious) {
-  const bool labelled =
-      judgement.verdict == Verdict::kTest || judgement.verdict == Verdict::kLikelyBenign;
-  if (labelled && judgement.confidence != Confidence::kLow) return judgement.verdict;
+  if (is_known(judgement)) return judgement.verdict;
   return suspicious ? Verdict::kSuspicious : Verdict::kUndetermined;
 }
 
+// What severity, risk and attention rest on, beside whether the effect was seen.
+struct Grounds {
+  schemas::Priority priority;
+  bool refused;    // no attempt is seen to have got through
+  bool strong;     // the rule's pattern has hardly any innocent use
+  Verdict scored;  // that names alone cannot have lowered
+};
+
+bool is_recognised(Verdict verdict) {
+  return verdict == Verdict::kTest || verdict == Verdict::kLikelyBenign;
+}
+
 // docs/decisions/0002-severity-and-attention.md
-Severity severity_of(schemas::Priority priority, bool effect, bool refused, Verdict verdict) {
-  if (verdict == Verdict::kTest || verdict == Verdict::kLikelyBenign) {
-    return Severity::kInformational;
-  }
+Severity severity_of(const Grounds& grounds, bool effect) {
+  if (is_recognised(grounds.scored)) return Severity::kInformational;
   constexpr std::array<Severity, 8> kBase = {
       Severity::kCritical, Severity::kCritical, Severity::kCritical,      Severity::kHigh,
       Severity::kMedium,   Severity::kLow,      Severity::kInformational, Severity::kInformational};
-  Severity severity = kBase.at(static_cast<std::size_t>(priority));
-  const bool lowered = severity == Severity::kCritical ? !effect : refused;
+  Severity severity = kBase.at(static_cast<std::size_t>(grounds.priority));
+  const bool lowered = severity == Severity::kCritical ? !effect : grounds.refused;
   if (lowered && severity != Severity::kInformational) {
     severity = static_cast<Severity>(static_cast<int>(severity) - 1);
   }
-  return verdict == Verdict::kSuspicious ? std::max(severity, Severity::kHigh) : severity;
+  return grounds.scored == Verdict::kSuspicious ? std::max(severity, Severity::kHigh) : severity;
 }
 
-void apply_risk(const Facts& facts, const std::map<std::string, playbook::Sign>& signs,
-                const std::set<playbook::Step::Platform>& here, schemas::Priority priority,
-                bool refused, bool strong, Verdict scored, Judgement& judgement) {
+void add_term(Judgement& judgement, int points, std::string text, std::string_view field,
+              std::string_view value) {
+  judgement.terms.push_back({points, {std::move(text), std::string(field), std::string(value)}});
+}
+
+void add_terms_of_alerts(const Facts& facts, const Grounds& grounds, Judgement& judgement) {
   constexpr std::array<int, 8> kPoints = {70, 60, 50, 35, 25, 12, 6, 3};
-  const auto term = [&](int points, std::string text, std::string field, std::string_view value) {
-    judgement.terms.push_back({points, {std::move(text), std::move(field), std::string(value)}});
+  const auto term = [&](int points, std::string text, std::string_view field,
+                        std::string_view value) {
+    add_term(judgement, points, std::move(text), field, value);
   };
   const bool no_priority = (facts.summary().flags() & schemas::kPriorityUnknown) != 0;
-  term(kPoints.at(static_cast<std::size_t>(priority)),
+  term(kPoints.at(static_cast<std::size_t>(grounds.priority)),
        no_priority ? "the rule's priority; an alert whose own is none of Falco's counts as Warning"
                    : "the rule's priority",
-       "priority", schemas::to_string(priority));
+       "priority", schemas::to_string(grounds.priority));
   if (judgement.effect_observed)
     term(20, "what the rule is about happened", "outcome", "succeeded");
-  if (refused) {
-    const std::string_view field = result_field(facts);
-    term(-10, "no attempt is seen to have got through", std::string(field),
-         first_value(facts, field));
+  if (grounds.refused) {
+    const std::string_view field = was_dry_run(facts) ? "ka.uri" : result_field(facts);
+    term(-10, "no attempt is seen to have got through", field, first_value(facts, field));
   }
-  if (strong) term(25, "the rule's pattern has hardly any innocent use", "rule", "");
+  if (grounds.strong) term(25, "the rule's pattern has hardly any innocent use", "rule", "");
   if (const auto root = facts.any_of("user.uid", {"0"}); !root.empty()) {
     term(5, "ran as root", "user.uid", root);
   } else if (const auto name = facts.any_of("user.name", {"root"}); !name.empty()) {
@@ -130,29 +141,36 @@ void apply_risk(const Facts& facts, const std::map<std::string, playbook::Sign>&
   if (const auto yes = facts.any_of("container.privileged", {"true"}); !yes.empty()) {
     term(15, "the container is privileged", "container.privileged", yes);
   }
+}
+
+void add_terms_of_signs(const Facts& facts, const std::map<std::string, playbook::Sign>& signs,
+                        const std::set<playbook::Step::Platform>& here, Judgement& judgement) {
   for (const auto& [id, sign] : signs) {
     if (!is_here(sign.platforms(), here) ||
-        !all_proven(sign.when(), facts, judgement.outcome, judgement.effect_observed))
+        !can_claim(sign.when(), facts, judgement.outcome, judgement.effect_observed))
       continue;
     const auto values = facts.values(sign.when(0).field());
     const auto seen = std::find_if(values.begin(), values.end(), [&](std::string_view value) {
       return value_fits(sign.when(0), value);
     });
-    term(static_cast<int>(sign.points()), sign.text(), sign.when(0).field(),
-         seen == values.end() ? std::string_view() : *seen);
+    add_term(judgement, static_cast<int>(sign.points()), sign.text(), sign.when(0).field(),
+             seen == values.end() ? std::string_view() : *seen);
   }
+}
+
+void apply_risk(Verdict scored, Judgement& judgement) {
   const auto sum = [&] {
     return std::accumulate(judgement.terms.begin(), judgement.terms.end(), 0,
                            [](int total, const RiskTerm& next) { return total + next.points; });
   };
-  if (scored == Verdict::kTest || scored == Verdict::kLikelyBenign) {
-    term(-(sum() - sum() / 10), "recognised by more than names", "verdict", to_string(scored));
-  }
+  if (is_recognised(scored))
+    add_term(judgement, -(sum() - sum() / 10), "recognised by more than names", "verdict",
+             to_string(scored));
   judgement.risk = std::clamp(sum(), 0, 100);
 }
 
 void apply_attention(Verdict scored, Judgement& judgement) {
-  const bool known = scored == Verdict::kTest || scored == Verdict::kLikelyBenign;
+  const bool known = is_recognised(scored);
   const bool settled = known && needs_nobody(judgement);
   judgement.attention = settled ? Attention::kRecord
                                 : attention_of(judgement.severity, judgement.effect_observed,
@@ -205,11 +223,9 @@ Judgement judge_sensor(const records::Episode& episode) {
 
 bool effect_of(const records::OutcomeCounts& outcome, const Facts& facts,
                const Playbook& playbook) {
+  if (was_dry_run(facts)) return false;
   if (!playbook.has_effect()) return outcome.succeeded() > 0;
-  const auto& any = playbook.effect().any();
-  const auto proven = [&](const auto& one) { return is_proven(one, facts, outcome, false); };
-  return all_proven(playbook.effect().when(), facts, outcome, false) &&
-         (any.empty() || std::any_of(any.begin(), any.end(), proven));
+  return is_shown(playbook.effect(), facts, outcome, false);
 }
 
 Because why_undecided(const Facts& facts, const records::Series& series, const Judgement& judgement,
@@ -217,12 +233,48 @@ Because why_undecided(const Facts& facts, const records::Series& series, const J
   if (judgement.effect_observed)
     return {"It happened; nothing in these alerts says whether it was meant.", "outcome",
             "succeeded"};
+  if (was_dry_run(facts))
+    return {"A dry run changes nothing; nothing in these alerts says what it was for.", "ka.uri",
+            first_value(facts, "ka.uri")};
   if (refused) {
     const std::string_view field = result_field(facts);
     return {"It did not get through; nothing in these alerts says what it was for.",
             std::string(field), std::string(first_value(facts, field))};
   }
   return {"Nothing in these alerts tells an intrusion from ordinary work.", "rule", series.rule()};
+}
+
+void apply_missing(const records::Series& series, const Facts& facts, const Playbook& playbook,
+                   Judgement& judgement) {
+  for (const playbook::KeyField& key : playbook.key_fields()) {
+    if (!facts.has(key.field()) && key.field() != "evt.res" && can_hold(series, facts, key.field()))
+      note_missing(judgement, key.field());
+  }
+  // In a shape it is a runtime, whoever it was (ruling 9).
+  if (series.shape().find(" parent=<runtime>") != std::string::npos && !facts.has("proc.pname"))
+    note_missing(judgement, "proc.pname");
+  if (series.entity().container_unknown()) note_missing(judgement, "container.id");
+  const bool no_result = judgement.outcome.unknown() > 0 && !facts.has("evt.res");
+  if (no_result && series.source().starts_with("syscall")) note_missing(judgement, "evt.res");
+}
+
+void apply_explanations(const Playbook& playbook, const std::set<playbook::Step::Platform>& here,
+                        Judgement& judgement) {
+  if (!is_recognised(judgement.verdict)) {
+    for (const playbook::Benign& benign : playbook.benign()) {
+      if (is_here(benign.platforms(), here))
+        judgement.explanations.push_back({benign.cause(), benign.proof()});
+    }
+  }
+  if (judgement.verdict == Verdict::kUndetermined) {
+    judgement.would_change.emplace_back(
+        judgement.explanations.empty()
+            ? "a check that speaks for ordinary work, or against it"
+            : "an ordinary explanation with its proof, or a check that speaks against it");
+  }
+  if (!judgement.effect_observed) {
+    judgement.would_change.emplace_back("an alert that shows the action succeed");
+  }
 }
 
 }  // namespace
@@ -255,8 +307,15 @@ std::string_view to_string(Attention attention) {
   return kNames.at(static_cast<std::size_t>(attention));
 }
 
-Judgement judge(const records::Series& series, const records::Episode& episode,
-                const records::EntityState& entity, const Playbooks& playbooks) {
+bool shows_effect(const Finding& finding, const Playbooks& playbooks) {
+  const auto& [series, episode, entity] = finding;
+  const Playbook& playbook = playbooks.of(series, episode.summary());
+  return playbook.has_effect() && effect_of(outcome_under(playbook, episode.counts().outcome()),
+                                            Facts(episode.summary(), entity), playbook);
+}
+
+Judgement judge(const Finding& finding, const Playbooks& playbooks) {
+  const auto& [series, episode, entity] = finding;
   if (is_about_sensor(series)) return judge_sensor(episode);
   const Facts facts(episode.summary(), entity);
   const Playbook& playbook = playbooks.of(series, episode.summary());
@@ -266,10 +325,15 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
 
   Judgement judgement;
   judgement.outcome = outcome;
-  judgement.effect_observed = effect_of(outcome, facts, playbook);
-  const bool refused = all_refused(outcome, judgement.effect_observed, playbook.has_effect());
+  // What showed it may be among the values of an overflow finding that are not kept.
+  judgement.effect_observed = (episode.summary().flags() & schemas::kEffectSeen) != 0 ||
+                              effect_of(outcome, facts, playbook);
+  const bool refused = none_took_effect(facts, outcome, judgement.effect_observed);
+  const bool strong = playbook.strong() &&
+                      (!playbook.has_strong_if() ||
+                       is_shown(playbook.strong_if(), facts, outcome, judgement.effect_observed));
   const bool critical = priority <= schemas::Priority::kCritical && judgement.effect_observed;
-  const bool suspicious = playbook.strong() || critical;
+  const bool suspicious = strong || critical;
   judgement.alarming = suspicious;
   // Of the many patterns that an overflow finding holds, the values kept show a few only.
   const bool labelled =
@@ -281,9 +345,9 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
     if (by_names) judgement.would_change.clear();
     judgement.verdict = Verdict::kSuspicious;
     judgement.confidence =
-        playbook.strong() && judgement.effect_observed ? Confidence::kHigh : Confidence::kMedium;
+        strong && judgement.effect_observed ? Confidence::kHigh : Confidence::kMedium;
   }
-  if (playbook.strong()) {
+  if (strong) {
     judgement.because.push_back(
         {"The rule's pattern has hardly any innocent use.", "rule", series.rule()});
   }
@@ -295,38 +359,22 @@ Judgement judge(const records::Series& series, const records::Episode& episode,
   judgement.because.insert(judgement.because.end(), remarks.begin(), remarks.end());
   if (judgement.because.empty())
     judgement.because.push_back(why_undecided(facts, series, judgement, refused));
-  for (const playbook::KeyField& key : playbook.key_fields()) {
-    if (!facts.has(key.field()) && key.field() != "evt.res" && can_hold(series, facts, key.field()))
-      note_missing(judgement, key.field());
-  }
-  if (series.entity().container_unknown()) note_missing(judgement, "container.id");
-  const bool no_result = outcome.unknown() > 0 && !facts.has("evt.res");
-  if (no_result && series.source().starts_with("syscall")) note_missing(judgement, "evt.res");
-  if (judgement.verdict == Verdict::kUndetermined || judgement.verdict == Verdict::kSuspicious) {
-    const auto here = platforms_of(series.entity(), facts);
-    for (const playbook::Benign& benign : playbook.benign()) {
-      if (is_here(benign.platforms(), here))
-        judgement.explanations.push_back({benign.cause(), benign.proof()});
-    }
-  }
-  if (judgement.verdict == Verdict::kUndetermined) {
-    judgement.would_change.emplace_back(
-        judgement.explanations.empty()
-            ? "a check that speaks for ordinary work, or against it"
-            : "an ordinary explanation with its proof, or a check that speaks against it");
-  }
-  if (!judgement.effect_observed) {
-    judgement.would_change.emplace_back("an alert that shows the action succeed");
-  }
+  const auto here = platforms_of(series.entity(), facts);
+  apply_missing(series, facts, playbook, judgement);
+  apply_explanations(playbook, here, judgement);
 
-  const Verdict scored = scored_verdict(judgement, suspicious);
-  judgement.severity = severity_of(priority, judgement.effect_observed, refused, scored);
+  const Grounds grounds{.priority = priority,
+                        .refused = refused,
+                        .strong = strong,
+                        .scored = scored_verdict(judgement, suspicious)};
+  judgement.severity = severity_of(grounds, judgement.effect_observed);
   if (is_known(judgement) && !needs_nobody(judgement)) judgement.severity = Severity::kMedium;
-  apply_risk(facts, playbooks.signs(), platforms_of(series.entity(), facts), priority, refused,
-             playbook.strong(), scored, judgement);
-  apply_attention(scored, judgement);
+  add_terms_of_alerts(facts, grounds, judgement);
+  add_terms_of_signs(facts, playbooks.signs(), here, judgement);
+  apply_risk(grounds.scored, judgement);
+  apply_attention(grounds.scored, judgement);
   apply_attack(facts, playbook, judgement);
-  judgement.counts_for_incidents = scored != Verdict::kTest && scored != Verdict::kLikelyBenign;
+  judgement.counts_for_incidents = !is_recognised(grounds.scored);
   return judgement;
 }
 

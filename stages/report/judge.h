@@ -45,6 +45,13 @@ struct Technique {
   std::string source;     ///< `rule_tag` | `mapping`; of an incident `findings`
 };
 
+/// An episode of a finding key, and what is known of whom it is about.
+struct Finding {
+  const records::Series& series;
+  const records::Episode& episode;
+  const records::EntityState& entity;
+};
+
 /// What we think of a finding. A pure function of its episode, card and playbook; the ledger says
 /// why.
 struct Judgement {
@@ -68,6 +75,7 @@ struct Judgement {
   /// 28).
   bool counts_for_incidents = true;
   bool left_to_incident = false;  ///< it would be a ticket, but its incident asks for it
+  std::string joins;  ///< id of the open incident that takes it up in this second; empty: none
 };
 
 /// Whom a report asks for that is not recognised; `effect`: what it is about was seen to happen;
@@ -86,7 +94,10 @@ inline bool needs_nobody(const Judgement& judgement) {
   return is_known(judgement) && (!judgement.alarming || judgement.confidence == Confidence::kHigh);
 }
 
-Judgement judge(const records::Series& series, const records::Episode& episode,
-                const records::EntityState& entity, const Playbooks& playbooks);
+/// Whether the finding's alerts show by themselves what its playbook names as the effect (ruling
+/// 25); false where it names none.
+bool shows_effect(const Finding& finding, const Playbooks& playbooks);
+
+Judgement judge(const Finding& finding, const Playbooks& playbooks);
 
 }  // namespace gyre::stages

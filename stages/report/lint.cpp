@@ -184,6 +184,21 @@ void lint_read_only(std::string_view text, std::vector<std::string>& problems) {
   }
 }
 
+// What somebody else wrote may hold sequences that a terminal obeys.
+void lint_terminal(std::string_view text, std::vector<std::string>& problems) {
+  static const RE2 prints(
+      R"((cat|tail|head) .*[/{].*|grep .*(-\w*r|[{]).*|zgrep .*[{].*|crontab -l.*|(kubectl .*|docker |crictl )logs .*|docker diff .*)");
+  static const RE2 to_a_file(R"(> *[A-Za-z0-9_{}.-]+$)");
+  const std::vector<std::string> commands = simple_commands(text);
+  if (commands.empty() || RE2::PartialMatch(piece(text), to_a_file)) return;
+  if (commands.back().starts_with("cat -v")) return;
+  for (const std::string& command : commands) {
+    if (RE2::FullMatch(piece(command), prints))
+      problems.push_back(
+          fmt::format("I7: `{}` gives a terminal what others wrote: cat -v", command));
+  }
+}
+
 void lint_techniques(std::string_view text, std::vector<std::string>& problems) {
   static const RE2 technique(R"(\b(TA?[0-9]{4}(?:\.[0-9]{3})?)\b)");
   re2::StringPiece rest = piece(text);
@@ -243,6 +258,7 @@ std::vector<std::string> lint(std::string_view text, LintOf kind) {
     problems.push_back(fmt::format("{}: `{}` {}", rule.id, hit, rule.reason));
   }
   if (kind == LintOf::kReadOnly) lint_read_only(text, problems);
+  if ((static_cast<unsigned>(kind) & kCommands) != 0) lint_terminal(text, problems);
   if (words) {
     lint_techniques(text, problems);
     lint_advisories(text, problems);

@@ -106,9 +106,9 @@ std::string what_it_means(const OutbreakContent& content) {
       return "The same behaviour was seen in different places that were not started together: look "
              "for what connects them.";
     case Pattern::kRecurring:
-      return "Containers of one workload show the same behaviour again and again, as a crash loop "
-             "or a scheduled job does: the cause is in its image or definition, not in one "
-             "container.";
+      return "Containers of one workload show the same behaviour: one after the other, as in a "
+             "crash loop or a scheduled job, or replicas side by side that something reached. Their "
+             "start times tell which.";
     case Pattern::kUnknown:
       break;
   }
@@ -129,8 +129,8 @@ std::string_view where_to_act(const OutbreakContent& content) {
       return "Look for what the members share, such as an image, a credential, a peer or a way in, "
              "and contain that before single members.";
     case Pattern::kRecurring:
-      return "Look at the workload's image and definition: a container that is removed comes back "
-             "the same.";
+      return "If they ran one after the other, look at the workload's image and definition; if side "
+             "by side, at what reached all of them. A container that is removed is replaced.";
     case Pattern::kUnknown:
       break;
   }
@@ -210,18 +210,16 @@ std::string workload_name(const records::Workload& workload) {
 }
 
 schemas::Report write_outbreak(const records::Group& group, const OutbreakContent& content,
-                               std::string_view series, std::string_view closed_because,
-                               const Revision& revision, const Producer& producer) {
+                               std::string_view series, const Revision& revision,
+                               const Producer& producer) {
   const records::Outbreak& outbreak = group.outbreak();
   const std::string title = outbreak_title(group, content);
-  const bool closed = !closed_because.empty();
-  const std::string next = next_text(closed_because, revision.closes_after, "members");
+  const std::string next = next_text(revision, "members");
   JsonWriter json;
   json.begin_object();
   write_head(json,
              {"outbreak", outbreak.id(), outbreak.previous_id(), std::string(series),
-              to_string(content.judgement.attention), content.judgement.attention_because, closed,
-              std::string(closed_because), title},
+              to_string(content.judgement.attention), content.judgement.attention_because, title},
              revision);
   json.text("tenant", shown(group.tenant(), 128));
   json.text("shape_key", to_hex(view(schemas::shape_key(group.rule(), group.shape()))));

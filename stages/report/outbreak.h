@@ -46,10 +46,9 @@ struct OutbreakContent {
 inline constexpr std::size_t kEntitiesSaid = 50;
 
 /// The keys of DESIGN 8.1 for kind `outbreak`. `series` tells the outbreaks of one key from others.
-/// `closed_because` is empty while it is open.
 schemas::Report write_outbreak(const records::Group& group, const OutbreakContent& content,
-                               std::string_view series, std::string_view closed_because,
-                               const Revision& revision, const Producer& producer);
+                               std::string_view series, const Revision& revision,
+                               const Producer& producer);
 
 /// A workload for people: `prod/shop/checkout/app`, or `node-1/registry.example/shop`.
 std::string workload_name(const records::Workload& workload);

@@ -127,8 +127,6 @@ struct Head {
   std::string series;
   std::string_view attention;
   std::string attention_because;
-  bool closed;
-  std::string closed_because;
   std::string title;
 };
 
@@ -139,10 +137,11 @@ inline void write_head(JsonWriter& json, const Head& head, const Revision& revis
   json.text("time", format_rfc3339_second(revision.decided));
   json.key("attention").begin_object().text("level", head.attention);
   json.text("because", head.attention_because).end_object();
-  json.text("state", head.closed ? "closed" : "open");
-  if (!head.closed) json.text("closes_after", format_rfc3339_second(revision.closes_after));
+  const bool closed = !revision.closed_because.empty();
+  json.text("state", closed ? "closed" : "open");
+  if (!closed) json.text("closes_after", format_rfc3339_second(revision.closes_after));
   json.text("reason", revision.reason);
-  if (head.closed) json.text("closed_because", head.closed_because);
+  if (closed) json.text("closed_because", revision.closed_because);
   json.text("title", head.title);
 }
 

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "stages/report/attack.h"
+#include "stages/report/playbook_objects.h"
 #include "stages/report/playbook_reader.h"
 
 namespace gyre::stages {
@@ -154,6 +155,10 @@ struct Playbooks::Impl {
     put_in(file, "containment", containment, *book.mutable_containment(), problems);
     put_in(file, "hardening", hardening, *book.mutable_hardening(), problems);
     put_in(file, "tuning", tuning, *book.mutable_tuning(), problems);
+    for (playbook::Rule& rule : *book.mutable_rules())
+      put_in(file, "containment", containment, *rule.mutable_containment(), problems);
+    for (const std::string& what : wrong_in_playbook(book))
+      problems.push_back(fmt::format("{}: playbook `{}`: {}", file, book.id(), what));
     for (const auto& [place, platforms] : places()) {
       const auto checks_there = std::count_if(
           book.checks().begin(), book.checks().end(),
@@ -197,6 +202,8 @@ struct Playbooks::Impl {
     if (rule.has_blocked()) own.set_blocked(rule.blocked());
     if (rule.has_unknown()) own.set_unknown(rule.unknown());
     if (!rule.attack().empty()) *own.mutable_attack() = rule.attack();
+    if (!rule.containment().empty()) *own.mutable_containment() = rule.containment();
+    if (rule.has_exception()) *own.mutable_exception() = rule.exception();
     return own;
   }
 

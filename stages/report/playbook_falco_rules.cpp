@@ -38,6 +38,7 @@ const Keys kListForm = {"=",     "==",       "!=",         "<",          "<=",  
                         ">=",    "contains", "icontains",  "startswith", "endswith", "glob",
                         "iglob", "in",       "intersects", "pmatch"};
 const Keys kFlatForm = {"in", "intersects", "pmatch"};
+const Keys kOfLists = {"in", "intersects"};
 const Keys kPriorities = {"EMERGENCY", "ALERT", "CRITICAL",      "ERROR", "WARNING",
                           "NOTICE",    "INFO",  "INFORMATIONAL", "DEBUG"};
 
@@ -75,14 +76,10 @@ void check_tuple(const YAML::Node& tuple, const YAML::Node& fields, const YAML::
   }
 }
 
-// Exceptions that would blind the rule: everything in a namespace, of a user, of a process name.
 void check_scope(const std::string& name, const std::vector<std::string>& fields,
                  const YAML::Node& values, Problems& problems) {
-  const Keys kTooWide = {"proc.name", "proc.pname", "user.name",      "user.uid",    "k8s.ns.name",
-                         "proc.tty",  "evt.type",   "container.name", "evt.hostname"};
-  const bool narrow = std::any_of(fields.begin(), fields.end(), [&](const std::string& field) {
-    return !kTooWide.contains(field);
-  });
+  const bool narrow = std::any_of(fields.begin(), fields.end(),
+                                  [](const std::string& field) { return !is_too_wide(field); });
   if (!narrow)
     problems.push_back(
         fmt::format("exception `{}` is too wide: {}", name, fmt::join(fields, ", ")));
@@ -124,6 +121,12 @@ void check_exception(const YAML::Node& node, Problems& problems) {
       problems.push_back("`comps` has not as many parts as `fields`");
     for (const std::string& comp : scalars(comps))
       if (!kListForm.contains(comp)) problems.push_back(fmt::format("unknown operator `{}`", comp));
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const bool takes_lists =
+          comps && comps.IsSequence() && i < comps.size() && kOfLists.contains(comps[i].Scalar());
+      if (is_list_field(fields[i].Scalar()) && !takes_lists)
+        problems.push_back(fmt::format("`{}` is a list: `in` or `intersects`", fields[i].Scalar()));
+    }
     for (const YAML::Node& tuple : values) check_tuple(tuple, fields, comps, problems);
   }
   check_scope(name, scalars(fields), values, problems);
@@ -200,6 +203,22 @@ void check_item(const YAML::Node& item, Problems& problems) {
 }
 
 }  // namespace
+
+bool is_too_wide(std::string_view field) {
+  static const Keys wide = {"proc.name", "proc.pname",     "user.name",
+                            "user.uid",  "k8s.ns.name",    "proc.tty",
+                            "evt.type",  "container.name", "evt.hostname"};
+  return wide.contains(field);
+}
+
+bool is_list_field(std::string_view field) {
+  static const Keys lists = {"ka.user.groups",          "ka.sourceips",
+                             "ka.req.binding.subjects", "ka.req.role.rules",
+                             "ka.req.service.ports",    "ka.req.pod.supplemental_groups"};
+  if (field.find('[') != std::string_view::npos) return false;
+  return lists.contains(field) || field.starts_with("ka.req.role.rules.") ||
+         field.starts_with("ka.req.pod.containers.") || field.starts_with("ka.req.pod.volumes.");
+}
 
 std::vector<std::string> wrong_in_falco_rules(const std::string& yaml) {
   Problems problems;

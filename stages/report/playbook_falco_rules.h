@@ -13,4 +13,12 @@ namespace gyre::stages {
 /// defines the rules it names.
 std::vector<std::string> wrong_in_falco_rules(const std::string& yaml);
 
+/// Would an exception for one value of it blind the rule: everything of a namespace, of a user, of
+/// a process name?
+bool is_too_wide(std::string_view field);
+
+/// Is its value a list? Falco compares those by `in` and `intersects`, and refuses the rule where
+/// another operator stands.
+bool is_list_field(std::string_view field);
+
 }  // namespace gyre::stages

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/yaml_text.h"
 #include "stages/report/playbook_rules.h"
 
 namespace gyre::stages {
@@ -166,8 +167,8 @@ playbook::File read_playbook_file(const std::string& name, const std::string& te
       reader.problem_at(node, path, what);
     });
   } catch (const YAML::Exception& error) {
-    problems.push_back(
-        fmt::format("{}:{}:{}: {}", name, error.mark.line + 1, error.mark.column + 1, error.msg));
+    problems.push_back(fmt::format("{}:{}:{}: {}", name, error.mark.line + 1, error.mark.column + 1,
+                                   yaml_problem(text, error.mark.line, error.msg)));
   }
   return file;
 }

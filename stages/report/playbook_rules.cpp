@@ -14,6 +14,7 @@
 #include "stages/report/fill.h"
 #include "stages/report/lint.h"
 #include "stages/report/playbook_falco_rules.h"
+#include "stages/report/playbook_objects.h"
 
 namespace gyre::stages {
 
@@ -35,6 +36,9 @@ constexpr std::array<Mention, 4> kMentions = {{
     {"hop limit", "hostNetwork", "it does not stop pods on the host's network"},
     {"pod-security.kubernetes.io", "new pods", "it acts on new pods only"},
 }};
+
+constexpr std::array<std::string_view, 7> kAddresses = {
+    "public", "private", "loopback", "link_local", "multicast", "metadata", "unspecified"};
 
 class Checker {
  public:
@@ -104,8 +108,8 @@ class Checker {
   void conditions(const google::protobuf::RepeatedPtrField<playbook::Condition>& list,
                   const char* key) {
     each(list, key, [&](const playbook::Condition& condition) {
-      const int wanted =
-          condition.one_of_size() + condition.starts_with_size() + condition.contains_size();
+      const int wanted = condition.one_of_size() + condition.starts_with_size() +
+                         condition.contains_size() + condition.address_size();
       const bool by_value = wanted + condition.none_of_size() > 0;
       const bool by_outcome = condition.outcome() != playbook::Condition::NONE;
       if (condition.field().empty() != by_outcome)
@@ -114,6 +118,9 @@ class Checker {
       if (condition.or_absent() && !by_value) problem("`or_absent` goes with values");
       if (wanted > 0 && condition.none_of_size() > 0)
         problem("`none_of` goes with no other values; write two conditions");
+      for (const std::string& kind : condition.address())
+        if (std::find(kAddresses.begin(), kAddresses.end(), kind) == kAddresses.end())
+          problem("address", fmt::format("`address` is one of: {}", fmt::join(kAddresses, ", ")));
     });
   }
 
@@ -143,6 +150,8 @@ class Checker {
       words(rule.blocked(), "blocked", LintOf::kClaim);
       words(rule.unknown(), "unknown", LintOf::kClaim);
       attack(rule.attack());
+      each(rule.containment(), "containment",
+           [&](const Step& step) { own(step, &Checker::containment); });
     });
     steps(book);
     if (book.has_exception() && !book.exception().known().empty())
@@ -161,6 +170,14 @@ class Checker {
       words(book.effect().text(), "text", LintOf::kClaim);
       conditions(book.effect().when(), "when");
       conditions(book.effect().any(), "any");
+      path_.pop_back();
+    }
+    if (book.has_strong_if()) {
+      path_.push_back({"strong_if"});
+      demand(book.strong_if().when_size() + book.strong_if().any_size() > 0, "when");
+      if (!book.strong()) problem("only what is `strong` has a `strong_if`");
+      conditions(book.strong_if().when(), "when");
+      conditions(book.strong_if().any(), "any");
       path_.pop_back();
     }
     each(book.benign(), "benign", [&](const playbook::Benign& benign) {
@@ -223,6 +240,7 @@ class Checker {
     });
     commands(step.record(), "record", LintOf::kReadOnly);
     snippet(step);
+    for (const std::string& what : wrong_in_step(step)) problem(what);
     (this->*section)(step);
   }
 

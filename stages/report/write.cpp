@@ -9,6 +9,7 @@
 #include "stages/report/caps.h"
 #include "stages/report/document.h"
 #include "stages/report/parts.h"
+#include "stages/report/seen.h"
 #include "stages/report/sensor.h"
 
 namespace gyre::stages {
@@ -18,6 +19,9 @@ namespace {
 // What the results mean, in the playbook's words only where they fit the error (ruling 24: not
 // every failure is a refusal).
 std::string outcome_text(const Facts& facts, const Judgement& judgement, const Playbook& playbook) {
+  if (was_dry_run(facts))
+    return "Dry run (dryRun in ka.uri): the API server checked the request and changed nothing, "
+           "whatever it answered.";
   const records::OutcomeCounts& outcome = judgement.outcome;
   // Where the rule is about more than the call, its success is not yet what the rule is about.
   const bool of_the_call =
@@ -73,9 +77,7 @@ std::string outcome_text(const Facts& facts, const Judgement& judgement, const P
   return text;
 }
 
-struct Finding {
-  const records::Series& series;
-  const records::Episode& episode;
+struct JudgedFinding : Finding {
   const Judgement& judgement;
   const Playbook& playbook;
   const Revision& revision;
@@ -88,7 +90,7 @@ constexpr std::string_view kLossText =
     "What happened then may have raised no alert, and other reports about this host may be "
     "incomplete: they name these times under Blind spots of the sensor.";
 
-std::string finding_title(const Finding& finding) {
+std::string finding_title(const JudgedFinding& finding) {
   return title_of(fmt::format("{} — {}", shown(finding.series.rule(), 120),
                               entity_name(finding.series.entity(), &finding.facts)));
 }
@@ -99,54 +101,16 @@ std::string when_text(const records::Summary& summary, const records::Counts& co
                                  span_text(second_of(summary.first()), second_of(summary.last())));
   if (counts.duplicates() > 0)
     text += fmt::format(" ({} removed)", counted(counts.duplicates(), "duplicate"));
-  return text + ".";
+  text += ".";
+  if (counts.late() > 0) text += fmt::format(" {} of them came late.", counts.late());
+  if ((summary.flags() & schemas::kMayRepeat) != 0)
+    text += " What came later than copies are known for may repeat alerts already counted.";
+  return text;
 }
 
 std::string_view preposition(const records::Entity& entity) {
   if (entity.kind() == records::Entity::CONTAINER) return "in";
   return entity.kind() == records::Entity::HOST ? "on" : "about";
-}
-
-// Who did what to what, in the alerts' own words: the one line that tells this finding from others.
-std::string seen_line(const Facts& facts) {
-  const std::pair<std::string_view, std::vector<std::string_view>> parts[] = {
-      {"by", {"ka.user.name", "ct.user", "gcp.user", "okta.actor.name", "github.user"}},
-      {"from", {"ka.sourceips", "ct.srcip", "gcp.callerIP", "okta.client.ip"}},
-      {"did", {"ka.verb", "ct.name", "gcp.methodName", "okta.evt.type", "github.action"}},
-      {"process", {"proc.name"}},
-      {"command line", {"proc.cmdline"}},
-      {"parent", {"proc.pname"}},
-      {"user", {"user.name", "user.uid"}},
-      {"on",
-       {"fd.name", "evt.arg.filename", "evt.arg.path", "evt.arg.newpath", "evt.arg.linkpath"}},
-      {"on", {"ka.target.resource", "s3.bucket", "gcp.resourceName", "github.repo.name"}},
-      {"named", {"ka.target.name", "ct.request.name", "okta.target.user.name"}},
-      {"command", {"ka.uri.param[command]"}},
-      {"for", {"ka.req.binding.subjects"}}};
-  std::vector<std::pair<std::string_view, std::string_view>> seen;
-  std::size_t differing = facts.values(result_field(facts)).size() > 1 ? 1 : 0;
-  for (const auto& [label, fields] : parts) {
-    const auto field = std::find_if(fields.begin(), fields.end(),
-                                    [&](std::string_view name) { return facts.has(name); });
-    if (field == fields.end()) continue;
-    seen.emplace_back(label, *field);
-    if (facts.values(*field).size() > 1) ++differing;
-  }
-  // Where two fields differ, one of them maybe the result, nobody knows which values belong
-  // together.
-  const std::string_view joint = differing > 1 ? "or" : "and";
-  std::string line;
-  for (const auto& [label, field] : seen) {
-    const auto values = facts.values(field);
-    line += fmt::format("{}{} {}", line.empty() ? "" : " · ", label,
-                        markdown_code(shown(values.front(), 160)));
-    if (values.size() == 2)
-      line += fmt::format(" {} {}", joint, markdown_code(shown(values[1], 160)));
-    if (values.size() > 2)
-      line += fmt::format(" {} {}{} others", joint, values.size() - 1,
-                          facts.capped(field) ? " or more" : "");
-  }
-  return line;
 }
 
 // Of what is known, what proves it: that it looks so comes first and proves nothing.
@@ -171,23 +135,35 @@ std::string signs_text(const Judgement& judgement) {
 }
 
 // What somebody who reads no further does now.
-std::string to_do(const Finding& finding, const Content& content) {
+std::string to_do(const JudgedFinding& finding, const Content& content) {
   if (needs_nobody(finding.judgement)) return "Nothing has to be done.";
   const auto check = std::find_if(content.advice.begin(), content.advice.end(),
                                   [](const auto& one) { return one.kind == AdviceKind::kVerify; });
   return check == content.advice.end() ? "" : fmt::format("First: {}.", check->title);
 }
 
-DocumentHead finding_text(const Finding& finding, const Content& content) {
+// Of incident that holds it; empty: none.
+std::string_view incident_of(const JudgedFinding& judged) {
+  const std::string& id = judged.episode.incident_id();
+  return id.empty() ? judged.judgement.joins : id;
+}
+
+// By which others name it, and what it is part of.
+std::string names_markdown(const JudgedFinding& judged) {
+  std::string text = " · report " + markdown_code(judged.episode.id());
+  if (const auto incident = incident_of(judged); !incident.empty())
+    text += fmt::format("\n\nPart of incident {}.", markdown_code(incident));
+  return text;
+}
+
+DocumentHead finding_text(const JudgedFinding& finding, const Content& content) {
   const records::Counts& counts = finding.episode.counts();
   const Judgement& judgement = finding.judgement;
   DocumentHead head;
   const std::string where = entity_markdown(finding.series.entity(), &finding.facts);
   head.title = fmt::format("{} — {}", markdown_text(shown(finding.series.rule(), 120)), where);
   const std::string when = when_text(finding.facts.summary(), counts);
-  const std::string next =
-      next_text(finding.episode.closed() ? finding.episode.closed_because() : std::string(),
-                finding.revision.closes_after, "alerts");
+  const std::string next = next_text(finding.revision, "alerts");
   if (finding.sensor) {
     head.summary = fmt::format("The sensor reported on itself: {}. {}", where, markdown_text(when));
     const records::Summary& said = finding.facts.summary();
@@ -206,6 +182,7 @@ DocumentHead finding_text(const Finding& finding, const Content& content) {
                   markdown_text(verdict), to_string(judgement.severity), judgement.risk,
                   to_string(judgement.attention), markdown_text(judgement.attention_because),
                   finding.revision.number, markdown_text(finding.revision.reason));
+  head.summary.insert(head.summary.size() - 2, names_markdown(finding));
   const std::string what = outcome_text(finding.facts, judgement, finding.playbook);
   if (finding.series.overflow()) head.summary += markdown_text(cap_text(Cap::kShapes)) + "\n\n";
   if (finding.episode.late_rest())
@@ -232,12 +209,12 @@ std::string_view priority_of(const records::Summary& summary) {
       static_cast<schemas::Priority>(std::min<std::uint32_t>(summary.priority(), 7)));
 }
 
-void write_finding_labels(JsonWriter& json, const Finding& finding) {
+void write_finding_labels(JsonWriter& json, const JudgedFinding& finding) {
   const records::Series& series = finding.series;
   const records::Summary& summary = finding.episode.summary();
   json.text("tenant", shown(series.entity().tenant(), 128));
   json.text("shape_key", to_hex(view(schemas::shape_key(series.rule(), series.shape()))));
-  json.text("incident_id", finding.episode.incident_id());
+  json.text("incident_id", incident_of(finding));
   json.text("rule", shown(series.rule(), 256));
   if (!finding.sensor) json.text("priority", priority_of(summary));
   json.text("severity", to_string(finding.judgement.severity));
@@ -265,7 +242,7 @@ bool is_cut(const records::Summary& summary) {
          });
 }
 
-Caps caps_of(const Finding& finding, const Content& content, const Limits& limits) {
+Caps caps_of(const JudgedFinding& finding, const Content& content, const Limits& limits) {
   const records::Summary& summary = finding.facts.summary();
   const auto is_capped = [](const records::Values& values) { return values.capped(); };
   Caps caps;
@@ -282,7 +259,7 @@ Caps caps_of(const Finding& finding, const Content& content, const Limits& limit
 }
 
 // Into `report`: its JSON, and the limits that it tells of.
-void write_json(const Finding& finding, const Producer& producer, const Limits& limits,
+void write_json(const JudgedFinding& finding, const Producer& producer, const Limits& limits,
                 schemas::Report& report) {
   const records::Series& series = finding.series;
   const Judgement& judgement = finding.judgement;
@@ -291,14 +268,16 @@ void write_json(const Finding& finding, const Producer& producer, const Limits& 
   const std::string series_key = finding.sensor
                                      ? hash_of(kind, view(schemas::entity_hash(series.entity())))
                                      : hash_of(kind, view(key));
-  const Content content =
-      gather(series, finding.facts, judgement, finding.playbook, finding.refused, limits);
+  Content content = gather(finding.episode.id(), series, finding.facts, judgement, finding.playbook,
+                           finding.refused, limits);
+  // Nothing is silenced before the whole is understood.
+  if (!incident_of(finding).empty())
+    std::erase_if(content.advice, [](const Advice& one) { return one.kind == AdviceKind::kTune; });
   JsonWriter json;
   json.begin_object();
   write_head(json,
              {kind, finding.episode.id(), finding.episode.previous_id(), series_key,
-              to_string(judgement.attention), judgement.attention_because, finding.episode.closed(),
-              finding.episode.closed_because(), finding_title(finding)},
+              to_string(judgement.attention), judgement.attention_because, finding_title(finding)},
              finding.revision);
   write_finding_labels(json, finding);
   if (!finding.sensor) {
@@ -328,33 +307,28 @@ void write_json(const Finding& finding, const Producer& producer, const Limits& 
 
 }  // namespace
 
-schemas::Report write_finding(const records::Series& series, const records::Episode& episode,
-                              const records::EntityState& entity, const Judgement& judgement,
+schemas::Report write_finding(const Finding& finding, const Judgement& judgement,
                               const Playbooks& playbooks, const Revision& revision,
                               const Producer& producer) {
+  const auto& [series, episode, entity] = finding;
   const Playbook& playbook = playbooks.of(series, episode.summary());
-  const Finding finding{
-      series,
-      episode,
-      judgement,
-      playbook,
-      revision,
-      Facts(episode.summary(), entity),
-      is_about_sensor(series),
-      all_refused(judgement.outcome, judgement.effect_observed, playbook.has_effect())};
+  Facts facts(episode.summary(), entity);
+  const bool refused = none_took_effect(facts, judgement.outcome, judgement.effect_observed);
+  const JudgedFinding judged{
+      finding, judgement, playbook, revision, std::move(facts), is_about_sensor(series), refused};
   schemas::Report report;
   report.id = episode.id();
   report.time = revision.decided;
   report.revision = revision.number;
-  report.kind = finding.sensor ? "sensor_health" : "finding";
+  report.kind = judged.sensor ? "sensor_health" : "finding";
   report.attention = to_string(judgement.attention);
   report.reason = revision.reason;
-  if (!finding.sensor) {
+  if (!judged.sensor) {
     report.priority = priority_of(episode.summary());
     report.first_alert = episode.summary().first();
   }
   for (const Limits& limits : kLimits) {
-    write_json(finding, producer, limits, report);
+    write_json(judged, producer, limits, report);
     if (report.json.size() <= kReportBytes) break;
   }
   return report;

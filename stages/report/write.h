@@ -25,14 +25,14 @@ struct Revision {
   std::string_view reason;  ///< of the fixed list of DESIGN 8.1
   Second decided = 0;       ///< `time`
   Second closes_after = 0;  ///< when it closes unless something comes; not written once closed
+  std::string_view closed_because = {};              ///< empty while it is open
   std::vector<records::BlindSpot> blind_spots = {};  ///< of its sensor, within its span
 };
 
 /// A finding or, when the rule is about the sensor (`is_sensor_health`), a sensor_health report
 /// (ruling 2: no verdict, risk, priority or outcome). The order of keys and their names are
 /// DESIGN 8.1.
-schemas::Report write_finding(const records::Series& series, const records::Episode& episode,
-                              const records::EntityState& entity, const Judgement& judgement,
+schemas::Report write_finding(const Finding& finding, const Judgement& judgement,
                               const Playbooks& playbooks, const Revision& revision,
                               const Producer& producer);
 

@@ -52,6 +52,7 @@ inline const std::map<std::string, std::string> kEcsFields = [] {
                            "process.parent.name",
                            "process.parent.executable",
                            "process.parent.command_line",
+                           "user.effective.name",
                            "user.id",
                            "user.name",
                            "file.path",

@@ -359,42 +359,5 @@ TEST_F(KafkaBrokerTest, NamesAPropertyThatDoesNotExist) {
               HasSubstr("kafka.properties.linger.s"));
 }
 
-TEST_F(KafkaBrokerTest, CreatesAndVerifiesTopics) {
-  const TopicSpec spec{name("inner"), 3, true, 1, {{"cleanup.policy", "compact"}}, true};
-  EXPECT_THAT(ensure_topics(client(), {spec}),
-              ElementsAre("created " + name("inner") + " (3 partitions)"));
-  EXPECT_THAT(ensure_topics(client(), {spec}),
-              ElementsAre("ok " + name("inner") + " (3 partitions)"));
-  TopicSpec large = spec;
-  large.at_least = {{"max.message.bytes", 1'000'000}};
-  EXPECT_THAT(ensure_topics(client(), {large}),
-              ElementsAre("ok " + name("inner") + " (3 partitions)"));
-  large.at_least = {{"max.message.bytes", 10'000'000}};
-  EXPECT_THAT(message_of<Refusal>([&] { ensure_topics(client(), {large}); }),
-              HasSubstr("max.message.bytes=1048588, must be at least 10000000"));
-}
-
-TEST_F(KafkaBrokerTest, NamesEveryProblemOfTheTopicsWithItsCure) {
-  create("inner", 3, {{"cleanup.policy", "delete"}});
-  const TopicSpec wrong{name("inner"), 4, true, 1, {{"cleanup.policy", "compact"}}, true};
-  const TopicSpec missing{name("input"), 1, false, 1, {}, false};
-  const TopicSpec replicas{name("many"), 1, true, 3, {}, true};
-  const auto text = message_of<Refusal>([&] {
-    ensure_topics(client(), {wrong, missing, replicas});
-  });
-  EXPECT_THAT(text, HasSubstr("has 3 partitions, but 4 are configured"));
-  EXPECT_THAT(text, HasSubstr("Set inner.partitions to 3"));
-  EXPECT_THAT(text, HasSubstr("--add-config cleanup.policy=[compact]"));
-  EXPECT_THAT(text, HasSubstr("--create --topic " + name("input")));
-  EXPECT_THAT(text, HasSubstr("lower the replication factor"));
-}
-
-TEST_F(KafkaBrokerTest, RefusesMoreInsyncReplicasThanThereAre) {
-  EXPECT_THAT(message_of<Refusal>([&] {
-                create("inner", 1, {{"min.insync.replicas", "2"}});
-              }),
-              HasSubstr("min.insync.replicas=2 but only 1 replicas"));
-}
-
 }  // namespace
 }  // namespace gyre::pipeline

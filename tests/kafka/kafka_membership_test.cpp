@@ -114,5 +114,21 @@ TEST_F(KafkaBrokerTest, RefusesToCommitBeforeItIsAMember) {
   EXPECT_THAT(values("out"), IsEmpty());
 }
 
+TEST_F(KafkaBrokerTest, TakesNothingFromAnotherBeforeItMayBegin) {
+  create("in", 1);
+  create("out", 1);
+  fill("in", 0, 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  read(*broker, 1);
+  KafkaStage forbidden = stage();
+  forbidden.may_begin = [] { throw Refusal("the topics are not as they must be"); };
+  EXPECT_THROW(make_kafka_broker(client(), forbidden), Refusal);
+  broker->begin();
+  broker->send({name("out"), 0, "k", "v"});
+  broker->commit(std::vector<PartitionOffset>{{0, 1}});
+  EXPECT_THAT(values("out"), ElementsAre("v"));
+}
+
 }  // namespace
 }  // namespace gyre::pipeline

@@ -160,20 +160,25 @@ def check_dead_letters(place, dead_file, problems):
                     ("" if ours == theirs else f", but {(ours - theirs).total()} are not and {(theirs - ours).total()} lack"))
 
 
-def check_run(place, instances, problems, replays_allowed=False):
-    """Of instances that run and have read everything; they are ended on the way."""
-    reports = wait_for_reports(place)
-    said = {stage: {partition: offset for instance in instances
-                    for partition, offset in instance.next_offsets(stage).items()} for stage, *_ in STAGES}
-    for instance in instances:
-        problems.expect(instance.end(signal.SIGTERM) == 0, f"instance {instance.name} left with 0 when asked to")
+def check_states(place, instances, when, problems):
     for instance in instances:
         verified = subprocess.run([place.gyre, "state", instance.state, "--verify", "-c", instance.config],
                                   capture_output=True, timeout=DEADLINE)
         text = (verified.stdout + verified.stderr).decode(errors="replace")
         problems.expect(verified.returncode == 0 and "verified" in text,
-                        f"the state of {instance.name} is what its changelogs say" +
+                        f"the state of {instance.name} is what its changelogs say, {when}" +
                         ("" if verified.returncode == 0 else ": " + text[-2000:]))
+
+
+def check_run(place, instances, problems, replays_allowed=False):
+    """Of instances that run and have read everything; they are ended on the way."""
+    reports = wait_for_reports(place)
+    said = {stage: {partition: offset for instance in instances
+                    for partition, offset in instance.next_offsets(stage).items()} for stage, *_ in STAGES}
+    check_states(place, instances, "while it runs", problems)
+    for instance in instances:
+        problems.expect(instance.end(signal.SIGTERM) == 0, f"instance {instance.name} left with 0 when asked to")
+    check_states(place, instances, "when it has ended", problems)
     counted = check_checkpoints(place, said, replays_allowed, problems)
     check_revisions(reports, problems)
     check_counts(place, reports, problems)

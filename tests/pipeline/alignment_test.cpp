@@ -8,6 +8,8 @@
 #include <simdjson.h>
 
 #include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/pipeline/house.h"
@@ -162,8 +164,13 @@ TEST_F(AlignedReadingTest, ALaggingSourceIsReadFirst) {
     if (behind == kNoTime || ahead == kNoTime || read_of(process, 0) == 36) continue;
     EXPECT_LE(ahead, behind + 5 * kMinute + kReadAhead);
   }
-  const auto all = all_closed();
-  EXPECT_EQ(all.size(), 2U) << "split, or closed early";
+  // The second container's alerts lie behind later ones in their own partition: they are late, till
+  // they reach what is live, which is the next episode.
+  std::multiset<std::pair<std::uint64_t, std::uint64_t>> alerts_and_late;
+  for (const auto& [id, said] : all_closed()) alerts_and_late.emplace(said.alerts, said.late);
+  EXPECT_THAT(alerts_and_late, testing::ElementsAre(testing::Pair(3, 0), testing::Pair(21, 21),
+                                                    testing::Pair(24, 0)))
+      << "split, or closed early";
 }
 
 TEST_F(AlignedReadingTest, IdleSourcesHoldNobodyUp) {

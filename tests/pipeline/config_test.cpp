@@ -181,6 +181,14 @@ TEST(Config, BrokenYamlIsRefusedWithItsPlace) {
   EXPECT_THAT(refusal("name: 'a\n"), StartsWith("gyre.yaml:"));
 }
 
+TEST(Config, ATabThatIndentsIsNamedWithItsCure) {
+  for (const char* yaml : {"kafka:\n\tbrokers: a\n", "kafka:\n  brokers: a\n\tproperties: {}\n",
+                           "outputs:\n  -\ttopic: a\n", "outputs:\n\t- topic: a\n"})
+    EXPECT_THAT(refusal(yaml), HasSubstr(": a tab in front of the line; YAML takes only spaces"))
+        << yaml;
+  EXPECT_THAT(refusal("kafka:\tbrokers: a\n"), Not(HasSubstr("a tab")));
+}
+
 TEST(Config, PutsTheEnvironmentIntoValues) {
   const Environment name("GYRE_TEST_NAME", "edge");
   const Environment empty("GYRE_TEST_EMPTY", "");

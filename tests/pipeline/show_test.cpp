@@ -48,6 +48,13 @@ TEST_F(ShowTest, PrintsTheNewestOfEachWithTheMostUrgentFirst) {
   EXPECT_THAT(text, Not(HasSubstr("\033"))) << "no terminal, no colours";
 }
 
+TEST_F(ShowTest, TheTableNamesWhatAReportCanBeAskedForBy) {
+  Show show(Format::kSummary);
+  EXPECT_TRUE(show.take(report("0123456789abcdef0123456789abcdef", 1, "page", "loud")));
+  show.print();
+  EXPECT_THAT(out_.str(), HasSubstr("  0123456789ab  loud\n"));
+}
+
 TEST_F(ShowTest, FollowsEachRevisionOnce) {
   Show show(Format::kJson);
   EXPECT_TRUE(show.take(report("a", 1, "page"), true));

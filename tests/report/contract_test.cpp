@@ -75,7 +75,7 @@ std::string incident() {
     member.mutable_counts()->set_alerts(3);
   }
   return write_incident(refused().entity, incident, judge_incident(incident), Story::playbooks(),
-                        "", {2, "tactic", 1'700'000'010, 1'700'003'610}, {"0.1", "c0ffee"})
+                        {2, "tactic", 1'700'000'010, 1'700'003'610}, {"0.1", "c0ffee"})
       .json;
 }
 
@@ -108,7 +108,7 @@ std::string outbreak() {
   content.judgement.terms.push_back({40, {"the highest risk of a member", "members", ""}});
   content.judgement.attack.push_back({"TA0002", "T1059.004", "Unix Shell", "rule_tag"});
   content.judgement.missing.emplace_back("container.start_ts");
-  return write_outbreak(group, content, "fedcba98765432100123456789abcdef", "",
+  return write_outbreak(group, content, "fedcba98765432100123456789abcdef",
                         {1, "opened", 1'700'000'310, 1'700'005'700}, {"0.1", "c0ffee"})
       .json;
 }

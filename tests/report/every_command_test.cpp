@@ -89,26 +89,31 @@ void for_every_step(const std::function<void(const std::string& json)>& visit,
   const Result& succeeded = results().front();
   for (const auto& [file, book] : Story::playbooks().all()) {
     const std::string rule = book.rules().empty() ? "A rule of our own" : book.rules(0).name();
-    for (const auto* steps : {&book.checks(), &book.containment(), &book.hardening()}) {
-      for (const playbook::Step& step : *steps) {
-        std::vector<std::string> left = templates_of(step);
-        for (const Place& place : places()) {
-          if (left.empty()) break;
-          if (!can_be(file, book, place.name)) continue;
-          Story story = story_of(book, rule, place, succeeded);
-          tell_of(step, story);
-          const std::string json = story.json();
-          const std::vector<std::string> said = commands_of(json).all;
-          const std::size_t before = left.size();
-          std::erase_if(left, [&](const std::string& text) {
-            return std::any_of(said.begin(), said.end(), [&](const std::string& command) {
-              return is_filled(text, command);
-            });
-          });
-          if (left.size() < before) visit(json);
-        }
-        for (const std::string& text : left) never_said.push_back(book.id() + ": " + text);
+    std::vector<std::pair<std::string, const playbook::Step*>> steps;
+    const auto take = [&](const std::string& of_rule, const auto& list) {
+      for (const playbook::Step& step : list) steps.emplace_back(of_rule, &step);
+    };
+    for (const auto* list : {&book.checks(), &book.containment(), &book.hardening()})
+      take(rule, *list);
+    for (const playbook::Rule& own : book.rules()) take(own.name(), own.containment());
+    for (const auto& [of_rule, one] : steps) {
+      const playbook::Step& step = *one;
+      std::vector<std::string> left = templates_of(step);
+      for (const Place& place : places()) {
+        if (left.empty()) break;
+        if (!can_be(file, book, place.name)) continue;
+        Story story = story_of(book, of_rule, place, succeeded);
+        tell_of(step, story);
+        const std::string json = story.json();
+        const std::vector<std::string> said = commands_of(json).all;
+        const std::size_t before = left.size();
+        std::erase_if(left, [&](const std::string& text) {
+          return std::any_of(said.begin(), said.end(),
+                             [&](const std::string& command) { return is_filled(text, command); });
+        });
+        if (left.size() < before) visit(json);
       }
+      for (const std::string& text : left) never_said.push_back(book.id() + ": " + text);
     }
   }
 }

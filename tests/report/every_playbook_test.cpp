@@ -112,6 +112,33 @@ TEST(EveryPlaybook, ClaimsNoSuccessWhereEverythingWasRefused) {
   });
 }
 
+// A refused request changed nothing: what is left to contain is its sender, or what let it in.
+TEST(EveryPlaybook, ContainsOnlyTheSenderOfWhatAServiceRefused) {
+  const std::set<std::string_view> allowed = {
+      "Take the requester's rights away",
+      "Take away the right that was used",
+      "Remove the binding that lets nobody in",
+      "End the credential",
+      "Deny the user everything",
+      "Deny the role everything",
+      "Take the root user back",
+      "Take the person's access away in IAM Identity Center",
+      "Switch off the service account that acted",
+      "Suspend the account that acted",
+      "Suspend the account and end its sessions",
+      "Take the account's access away",
+      "End the sessions and change the password",
+      "Put the address on a list that Okta refuses"};
+  for_every_rendering([&](const Rendered& rendered) {
+    const std::string place = rendered.place.name;
+    if (place != "k8s_object" && place != "cloud") return;
+    if (rendered.result.name != std::string("refused")) return;
+    simdjson::dom::parser parser;
+    for (const auto step : simdjson::dom::array(parser.parse(rendered.json)["advice"]["contain"]))
+      EXPECT_TRUE(allowed.contains(std::string_view(step["title"]))) << step["title"];
+  });
+}
+
 TEST(EveryPlaybook, HasOnlyCommandsThatFitTheEntity) {
   for_every_rendering([](const Rendered& rendered) {
     const std::string place = rendered.place.name;

@@ -37,7 +37,7 @@ records::Incident incident_of(const std::vector<records::Member>& members) {
 std::string incident_text(const records::Incident& incident) {
   const records::EntityState entity = Story("x").entity;
   return markdown_of(write_incident(entity, incident, judge_incident(incident), Story::playbooks(),
-                                    "", {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
+                                    {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
                          .json);
 }
 
@@ -80,6 +80,41 @@ TEST(OnePage, AnIncidentPagesForWhatOnlyItSees) {
   EXPECT_EQ(judge_incident(incident).attention, Attention::kPage) << "it has paged: it goes on";
 }
 
+TEST(OnePage, WhatWasRefusedPagesNobodyBesideSomethingHarmless) {
+  std::vector<records::Member> members;
+  for (const char* tactic : {"TA0002", "TA0004", "TA0005"}) {
+    members.push_back(
+        member(tactic, Severity::kHigh, false, static_cast<std::int64_t>(members.size() + 1)));
+    members.back().add_tactics(tactic);
+    members.back().mutable_counts()->mutable_outcome()->set_blocked(1);
+  }
+  members.push_back(member("harmless", Severity::kLow, true, 9));
+  const Judgement judged = judge_incident(incident_of(members));
+  EXPECT_EQ(judged.verdict, Verdict::kSuspicious) << "it was tried all the same";
+  EXPECT_EQ(judged.attention, Attention::kTicket);
+  for (auto& each : members) each.set_effect_observed(true);
+  EXPECT_EQ(judge_incident(incident_of(members)).attention, Attention::kPage);
+}
+
+TEST(Incident, ARuleThatFiresAgainIsNoFurtherStep) {
+  const auto step = [](const char* id, const char* rule, std::vector<std::string> tactics,
+                       std::int64_t at) {
+    auto one = member(id, Severity::kMedium, true, at);
+    one.set_rule(rule);
+    for (const std::string& tactic : tactics) one.add_tactics(tactic);
+    return one;
+  };
+  auto incident = incident_of({step("a", "Package", {"TA0002", "TA0011"}, 1),
+                               step("b", "Unshare", {"TA0004"}, 2),
+                               step("c", "Package", {"TA0002", "TA0011"}, 3)});
+  EXPECT_EQ(judge_incident(incident).verdict, Verdict::kUndetermined);
+  *incident.add_members() = step("d", "Beacon", {"TA0011"}, 4);
+  const Judgement judged = judge_incident(incident);
+  EXPECT_EQ(judged.verdict, Verdict::kSuspicious);
+  EXPECT_THAT(judged.because.at(0).text,
+              HasSubstr("Execution, then Privilege Escalation, then Command and Control"));
+}
+
 TEST(OnePage, AnIncidentOfOneFindingSaysSo) {
   auto one = member("a", Severity::kCritical, true, 1);
   one.set_verdict(static_cast<std::uint32_t>(Verdict::kSuspicious));
@@ -91,6 +126,23 @@ TEST(OnePage, AnIncidentOfOneFindingSaysSo) {
                     HasSubstr("1 alert, at 1970-01-01T00:00:01Z"), Not(HasSubstr("(playbook)"))));
   one.set_verdict(0);
   EXPECT_THAT(incident_text(incident_of({one})), Not(HasSubstr("Several findings")));
+}
+
+TEST(FirstScreen, OfAnIncidentSaysWhoDidWhatInItsGravestFindings) {
+  std::vector<records::Member> members;
+  for (const char* id : {"a", "b", "c", "d"}) {
+    members.push_back(member(id, Severity::kHigh, true, 1));
+    members.back().set_risk(static_cast<std::uint32_t>(60 + members.size()));
+    for (const std::string& word : {std::string("command line"), std::string("run `me` ") + id,
+                                    std::string("user"), std::string("root")})
+      members.back().add_seen(word);
+  }
+  const std::string text = incident_text(incident_of(members));
+  const std::string screen = text.substr(0, text.find("## Detailed Analysis"));
+  EXPECT_THAT(screen, HasSubstr("Seen, the highest risk first:\n\n- rule of d: command line ``run "
+                                "`me` d`` · user `root`\n- rule of c"));
+  EXPECT_THAT(screen, Not(HasSubstr("`me` a"))) << "three are enough";
+  EXPECT_THAT(text.substr(screen.size()), HasSubstr("command line ``run `me` a``"));
 }
 
 TEST(Incident, AdvisesOnItsEntityOnceItHoldsMoreThanOneFinding) {

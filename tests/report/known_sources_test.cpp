@@ -152,7 +152,7 @@ class OwnKnowledge : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(directory_); }
   Judgement judged(const std::string& yaml, const Story& story) {
     std::ofstream(directory_ / "own.yaml") << yaml;
-    return judge(story.series, story.episode, story.entity, Playbooks(directory_.string()));
+    return judge({story.series, story.episode, story.entity}, Playbooks(directory_.string()));
   }
   std::filesystem::path directory_;
 };
@@ -216,7 +216,8 @@ TEST(Missing, IsNamedWithTheStanzaThatBringsIt) {
                         R"("how":"append_output:\n  - match:\n      source: 'syscall'\n)"
                         R"(    extra_fields: [container.image.repository]\n")"));
   EXPECT_THAT(json, HasSubstr(R"("field":"evt.res")"));
-  EXPECT_THAT(json, HasSubstr("extra_fields: [proc.exepath, container.image.repository, evt.res]"));
+  EXPECT_THAT(json, HasSubstr("extra_fields: [proc.exepath, container.image.repository, evt.res, "
+                              "proc.pname]"));
 }
 
 }  // namespace

@@ -73,6 +73,19 @@ TEST(Lint, TakesOnlyWhatIsKnownToChangeNothingForReadOnly) {
     EXPECT_THAT(lint(command, LintOf::kReadOnly), Not(IsEmpty())) << command;
 }
 
+TEST(Lint, KeepsWhatOthersWroteFromTheTerminal) {
+  for (const char* command :
+       {"test -f {fd.name} && cat {fd.name}", "tail -n 20 {fd.name}", "cat '/root/.bashrc'",
+        "head -c 99 /tmp/x", "crontab -l -u x", "kubectl -n a logs x --timestamps", "docker logs x",
+        "docker diff x", "grep -rh x /etc/cron.d", "grep x {fd.name}"})
+    EXPECT_THAT(lint(command, LintOf::kReadOnly), Not(IsEmpty())) << command;
+  for (const char* command :
+       {"test -f {fd.name} && cat -v {fd.name}", "tail -n 20 {fd.name} | cat -v",
+        "kubectl -n a logs x > pod.log", "docker logs x |& cat -v", "rpm -qa | head -n 40",
+        "cat {fd.name} > file-copy.bin"})
+    EXPECT_THAT(lint(command, LintOf::kReadOnly), IsEmpty()) << command;
+}
+
 TEST(Lint, RefusesManifestsThatWeakenAProtection) {
   for (const char* snippet :
        {"privileged: true", "hostPID: true", "hostNetwork: true", "allowPrivilegeEscalation: true",

@@ -168,6 +168,84 @@ TEST_F(PlaybookDirectory, RefusesBadAdvice) {
   EXPECT_THAT(text, HasSubstr("b.yaml:2:77: `pattern`"));
 }
 
+std::string with_containment(const std::string& step) {
+  return std::string(kSmall) +
+         "    containment:\n      - {title: t, text: x, preconditions: [p], blast_radius: b, undo: "
+         "u, " +
+         step + "}\n";
+}
+
+TEST_F(PlaybookDirectory, RefusesToActOnWhatARefusedRequestNames) {
+  const std::string command = "commands: ['gh repo view {github.repo.name}']";
+  const auto problems_of = [&](const std::string& step) {
+    write("a.yaml", with_containment(step));
+    return problems();
+  };
+  EXPECT_THAT(problems_of(command), HasSubstr("O1: `t` acts on {github.repo.name}"));
+  EXPECT_THAT(problems_of("when: [{outcome: not_refused}], " + command), HasSubstr("O1:"));
+  EXPECT_EQ(problems_of("when: [{outcome: succeeded}], " + command), "");
+  std::string named = with_containment("when: [{outcome: not_refused}], " + command);
+  named.replace(named.find("[p]"), 3,
+                "[\"the check Compare the container's image with the expected one shows it\"]");
+  write("a.yaml", named);
+  EXPECT_EQ(problems(), "");
+  EXPECT_THAT(problems_of("commands: ['chmod u-s {evt.arg.filename}']"), HasSubstr("O1:"));
+  EXPECT_EQ(problems_of("when: [{outcome: not_refused}], commands: ['chmod u-s "
+                        "{evt.arg.filename}']"),
+            "");
+}
+
+TEST_F(PlaybookDirectory, RefusesToTakeAwayWhatWasPutBack) {
+  std::string deleted = with_containment(
+      "when: [{outcome: succeeded}], disruptive: true, commands: ['kubectl delete pod "
+      "{ka.resp.name}']");
+  deleted.replace(deleted.find("My rule"), 7, "Pod Deleted");
+  write("a.yaml", deleted);
+  EXPECT_THAT(problems(), HasSubstr("O2: `t` takes away what somebody put back after"));
+  deleted.replace(deleted.find("{name: Pod Deleted"), 18,
+                  "{name: Pod Deleted, containment: [rotate_secrets]");
+  write("a.yaml", deleted);
+  EXPECT_EQ(problems(), "");
+  EXPECT_EQ(of(Playbooks(directory_.string()), "Pod Deleted").containment(0).id(),
+            "rotate_secrets");
+}
+
+TEST_F(PlaybookDirectory, RefusesFilesThatWriteOverEachOther) {
+  const auto problems_of = [&](const std::string& step) {
+    write("a.yaml", with_containment(step));
+    return problems();
+  };
+  EXPECT_THAT(problems_of("record: ['ss -tunap > connections.txt']"), HasSubstr("put {report}"));
+  EXPECT_THAT(problems_of("record: ['stat {fd.name} > stat-{report}.txt']"),
+              HasSubstr("put {value}"));
+  EXPECT_THAT(problems_of("record: ['docker cp {container.id}:{fd.name} ./copy-{report}']"),
+              HasSubstr("put {value}"));
+  EXPECT_EQ(problems_of("record: ['stat {fd.name} > stat-{report}-{value}.txt']"), "");
+  EXPECT_THAT(problems_of("record: ['ss -tu > a-{report}.txt', 'ss -ta > a-{report}.txt']"),
+              HasSubstr("writes over `a-{report}.txt`"));
+  EXPECT_THAT(problems_of("undo_commands: [docker unpause x]"), HasSubstr("O6:"));
+  std::string named = with_containment("record: ['ss -tunap > connections-{report}.txt']");
+  named.replace(named.find("undo: u"), 7, "undo: see connections.txt");
+  write("a.yaml", named);
+  EXPECT_THAT(problems(), HasSubstr("say `the saved file`"));
+}
+
+TEST_F(PlaybookDirectory, RefusesChecksThatLookElsewhere) {
+  const auto problems_of = [&](const std::string& command) {
+    std::string book = kSmall;
+    book.replace(book.find("checks: [inspect_container]"), 27,
+                 "checks: [{title: t, text: x, if_benign: b, if_suspicious: s, commands: ['" +
+                     command + "']}]");
+    write("a.yaml", book);
+    return problems();
+  };
+  EXPECT_THAT(problems_of("kubectl auth can-i --list --as={ka.user.name}"), HasSubstr("O5:"));
+  EXPECT_EQ(problems_of("kubectl -n default auth can-i --list --as={ka.user.name}"), "");
+  EXPECT_THAT(problems_of("aws cloudtrail lookup-events --start-time {since}"), HasSubstr("O5:"));
+  EXPECT_EQ(problems_of("aws cloudtrail lookup-events --region {ct.region}"), "");
+  EXPECT_THAT(problems_of("kubectl get clusterrole {ka.target.name} -o yaml"), HasSubstr("O4:"));
+}
+
 TEST_F(PlaybookDirectory, RefusesTwoPlaybooksForOneRule) {
   write("a.yaml", kSmall);
   std::string twice = kSmall;

@@ -101,7 +101,7 @@ TEST(Effect, OfAShellThatStartedIsNotThatTheFileRan) {
   Story shell = refused_test();
   shell.field("evt.res", "SUCCESS").outcome(1, 1, 0);
   EXPECT_FALSE(shell.judged().effect_observed);
-  EXPECT_EQ(shell.judged().severity, Severity::kLow);
+  EXPECT_EQ(shell.judged().severity, Severity::kMedium) << "what it started is not known";
   EXPECT_THAT(shell.json(), Not(HasSubstr("every attempt failed")));
   EXPECT_THAT(markdown_of(shell.json()), HasSubstr("does not show that the file ran"));
   Story binary(kShm);
@@ -316,7 +316,7 @@ TEST(Incident, SumsItsMembersInTheOrderOfTheMatrix) {
   EXPECT_EQ(judgement.risk, 60) << "50, and 30 weighted with 0.354";
   ASSERT_EQ(judgement.terms.size(), 2U);
   EXPECT_EQ(judgement.terms[0].points + judgement.terms[1].points, 60);
-  const std::string json = write_incident(entity, incident, judgement, Story::playbooks(), "",
+  const std::string json = write_incident(entity, incident, judgement, Story::playbooks(),
                                           {1, "opened", 5, 3605}, {"0.1", "c0ffee"})
                                .json;
   EXPECT_THAT(json, HasSubstr(R"("findings":["id-a","id-b"])"));

@@ -73,12 +73,12 @@ struct Story {
     return *this;
   }
 
-  Judgement judged() const { return judge(series, episode, entity, playbooks()); }
+  Judgement judged() const { return judge({series, episode, entity}, playbooks()); }
   /// Holds every report it writes against the contract.
   std::string json() const {
     const Revision revision{1, "opened", 1'700'000'010, 1'700'000'910};
     std::string written =
-        write_finding(series, episode, entity, judged(), playbooks(), revision, {"0.1", "c0ffee"})
+        write_finding({series, episode, entity}, judged(), playbooks(), revision, {"0.1", "c0ffee"})
             .json;
     EXPECT_THAT(tests::violations("report", written), testing::IsEmpty());
     return written;

@@ -312,14 +312,6 @@ TEST(FirstScreen, SaysOfAnObjectWithoutANameThatItHasNone) {
               HasSubstr("fired about an object that the alerts do not name (`k8s_audit`)"));
 }
 
-TEST(FirstScreen, SaysWhatASessionRan) {
-  Story exec = session("101");
-  exec.field("ka.uri.param[command]", "cat /run/keys/db");
-  EXPECT_THAT(first_screen(exec), AllOf(HasSubstr("command `cat /run/keys/db`"),
-                                        Not(HasSubstr("What was typed is not part"))));
-  EXPECT_THAT(markdown_of(exec.json()), HasSubstr("- `ka.uri.param[command]`"));
-}
-
 Story sensor(std::uint64_t dropped, std::uint64_t events) {
   Story story("Sensor health");
   story.series.set_source("internal");
@@ -389,6 +381,35 @@ TEST(Truth, WhatNobodySeesIsNamedAndNeverUsed) {
               AllOf(HasSubstr("`/etc/hosts<U+200B>`"), HasSubstr("`/usr/bin/tee<U+00AD>`"),
                     HasSubstr("tee<U+001B>[2J"), Not(HasSubstr("'/etc/hosts")),
                     Not(HasSubstr("Except exactly this"))));
+}
+
+TEST(Truth, WhatFailsAfterwardsTakesNothingBack) {
+  Story story("Execution from /dev/shm");
+  story.field("proc.cmdline", "sh /dev/shm/x.sh").field("proc.exepath", "/bin/dash");
+  story.field("evt.res", "SUCCESS").outcome(1, 0, 0);
+  const Judgement before = story.judged();
+  story.field("evt.res", "ENOENT").outcome(1, 5, 0);
+  const Judgement after = story.judged();
+  EXPECT_EQ(after.severity, before.severity);
+  EXPECT_EQ(after.attention, before.attention);
+  EXPECT_THAT(markdown_of(story.json()), Not(HasSubstr("None seen")));
+  story.outcome(0, 5, 0);
+  EXPECT_LT(story.judged().severity, before.severity);
+}
+
+TEST(Truth, AnImpactIsNotPutTogetherFromDifferentAlerts) {
+  const char* hashes = "The password hashes";
+  const char* as_root = "It ran as root";
+  Story story("Read sensitive file untrusted");
+  story.field("fd.name", "/etc/shadow").field("user.uid", "0").outcome(1, 1, 0);
+  EXPECT_THAT(markdown_of(story.json()), AllOf(HasSubstr(hashes), HasSubstr(as_root)));
+  story.field("fd.name", "/etc/pam.conf").field("user.uid", "1000");
+  EXPECT_THAT(markdown_of(story.json()), AllOf(Not(HasSubstr(hashes)), Not(HasSubstr(as_root))))
+      << "which of them was refused?";
+  const int mixed = story.judged().risk;
+  story.outcome(2, 0, 0);
+  EXPECT_THAT(markdown_of(story.json()), AllOf(HasSubstr(hashes), HasSubstr(as_root)));
+  EXPECT_GE(story.judged().risk, mixed);
 }
 
 }  // namespace

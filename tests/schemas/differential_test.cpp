@@ -86,11 +86,13 @@ class Generator {
       return as_json(pick({"A shell", "\xF0\x9F\x9A\x80 rule", " x ", "<NA>", ""}));
     if (key == "time") return time();
     if (key == "priority")
-      return pick({R"("Notice")", R"("critical")", R"(" Info ")", "4", R"("7")", "8", "null"});
+      return pick({R"("Notice")", R"("critical")", R"(" Info ")", "4", R"("7")", "8", "null", "5.0",
+                   "3e0"});
     if (key == "tags")
       return pick({R"(["b","a","a",null,7,"<NA>"])", R"("x, y,,x")", "[]", "null"});
-    if (key == "output_fields") return object(0);
-    if (key == "source") return pick({R"("syscalls")", R"("SysCall")", "1", R"("2")", text()});
+    if (key == "output_fields") return one_in(9) ? pick({"{}", R"({"a":null})"}) : object(0);
+    if (key == "source")
+      return pick({R"("syscalls")", R"("SysCall")", "1", "1.0", R"("2")", text()});
     return text();
   }
 
@@ -111,8 +113,9 @@ class Generator {
       case 5:
         return fmt::format("17{:017}", random_());
       case 6:
-        return fmt::format(R"({{"seconds":{},"nanos":{}}})", 1'700'000'000 + random_() % 1000,
-                           random_() % 1'000'000'000);
+        return fmt::format(R"({{"seconds":{}{},"nanos":{}{}}})", 1'700'000'000 + random_() % 1000,
+                           pick({"", "", ".0", ".5", "e0"}), random_() % 1'000'000'000,
+                           pick({"", "", ".00", "e-1", "0e-1"}));
       default:
         return pick({R"("2026-02-30T00:00:00Z")", R"("now")", "-1", "1", "true",
                      R"("2026-01-02T03:04:05.5Z+2")", R"("2026-01-02 03:04:05,25+0100")"});

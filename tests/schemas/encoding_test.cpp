@@ -254,6 +254,21 @@ TEST(Encoding, AsAnAlertHasTheSameIdWheneverItIsWritten) {
   EXPECT_NE(encoded(finding, Encoding::kFalco)["uuid"], uuid);
 }
 
+// Whoever sends a request to the Kubernetes API can write all of its addresses but the last.
+TEST(Encoding, TellsTheAddressThatTheApiServerSawFromThoseItWasTold) {
+  Json finding = report("finding");
+  finding["evidence"]["fields"].erase("fd.cip");
+  finding["evidence"]["fields"]["ka.sourceips"] = Json{"8.8.8.8, 203.0.113.9"};
+  finding["observables"]["ips"] = Json{"203.0.113.9", "8.8.8.8"};
+  const Json ecs = encoded(finding, Encoding::kEcs);
+  EXPECT_EQ(ecs["source"]["ip"], "203.0.113.9");
+  EXPECT_EQ(ecs["related"]["ip"], (Json{"203.0.113.9", "8.8.8.8"}));
+  const Json ocsf = encoded(finding, Encoding::kOcsf);
+  EXPECT_EQ(ocsf["evidences"][0]["src_endpoint"]["ip"], "203.0.113.9");
+  EXPECT_EQ(ocsf["evidences"][0]["src_endpoint"]["intermediate_ips"], (Json{"8.8.8.8"}));
+  EXPECT_THAT(tests::encoding_violations(finding.dump()), IsEmpty());
+}
+
 // One address that is none makes Elasticsearch refuse the whole record.
 TEST(Encoding, TakesNothingForAnAddressThatIsNone) {
   Json finding = report("finding");

@@ -111,6 +111,7 @@ TEST_F(Parse, SourcesOfTheGrpcOutput) {
   EXPECT_EQ(source(R"("K8S_audit")"), "k8s_audit");
   EXPECT_EQ(source("0"), "syscall");
   EXPECT_EQ(source("1"), "k8s_audit");
+  EXPECT_EQ(source("1.0"), "k8s_audit");
   EXPECT_EQ(source(R"("Internal")"), "internal");
   EXPECT_EQ(source("3"), "3");
   EXPECT_EQ(source(R"("MyPlugin")"), "MyPlugin");
@@ -160,6 +161,12 @@ TEST_F(Parse, OfEqualKeysTheFirstThatIsKnownCounts) {
                time)
                 .fields,
             (decltype(Alert::fields){{"a", "1"}}));
+  for (const auto* unknown : {"{}", R"({"a":null,"b":{}})", R"("{}")", R"("x")", "[]", "7"})
+    EXPECT_EQ(ok(R"({"rule":"r","output_fields":)" + std::string(unknown) +
+                 R"(,"outputFields":{"a":1},"output_fields":{"a":2})" + time)
+                  .fields,
+              (decltype(Alert::fields){{"a", "1"}}))
+        << unknown;
   EXPECT_EQ(ok(R"({"rule":"r","time":{"seconds":null,"seconds":"1767323045","seconds":1,)"
                R"("nanos":{},"nanos":"","nanos":5,"nanos":6},"time":1})")
                 .time,
@@ -176,8 +183,14 @@ TEST_F(Parse, PrioritiesInEverySpelling) {
   EXPECT_EQ(priority(R"("Info")"), Priority::kInformational);
   EXPECT_EQ(priority("0"), Priority::kEmergency);
   EXPECT_EQ(priority(R"("7")"), Priority::kDebug);
-  EXPECT_EQ(priority("8"), Priority::kWarning);
-  EXPECT_TRUE(alert_.flags & kPriorityUnknown);
+  EXPECT_EQ(priority("5.0"), Priority::kNotice);
+  EXPECT_EQ(priority("5e0"), Priority::kNotice);
+  EXPECT_EQ(priority(R"("20e-1")"), Priority::kCritical);
+  EXPECT_EQ(priority("0e30"), Priority::kEmergency);
+  for (const auto* bad : {"8", "5.5", "-1", "1e1", "1e99", R"("05")", R"("5 0")"}) {
+    EXPECT_EQ(priority(bad), Priority::kWarning) << bad;
+    EXPECT_TRUE(alert_.flags & kPriorityUnknown) << bad;
+  }
   EXPECT_TRUE(with("").flags & kPriorityUnknown);
 }
 
@@ -200,6 +213,9 @@ TEST_F(Parse, TimesByMagnitude) {
   EXPECT_EQ(time("1." + std::string(1000, '0') + "e9"), 1'000'000'000'000'000'000);
   EXPECT_EQ(time("1" + std::string(1000, '0') + "e-991"), 1'000'000'000'000'000'000);
   EXPECT_EQ(time(R"({"seconds":17.67323045e8,"nanos":"50e-1"})"), 1'767'323'045'000'000'005);
+  EXPECT_EQ(time(R"({"seconds":1767323045.0,"nanos":5.0})"), 1'767'323'045'000'000'005);
+  EXPECT_EQ(time(R"({"seconds":"1767323045.000","nanos":0e30})"), 1'767'323'045'000'000'000);
+  EXPECT_EQ(time(R"({"seconds":17673230450e-1,"nanos":0.0e-30})"), 1'767'323'045'000'000'000);
   for (const auto* bad : {"null",
                           "-5",
                           "0",
@@ -217,6 +233,11 @@ TEST_F(Parse, TimesByMagnitude) {
                           "1e-999999999999",
                           "0e-999999999999",
                           "1e999999999999",
+                          R"({"seconds":1767323045.5})",
+                          R"({"seconds":0.0,"nanos":5})",
+                          R"({"seconds":9183110401})",
+                          R"({"seconds":1767323045000})",
+                          R"({"seconds":1e300})",
                           R"({"seconds":17e8,"nanos":0.5})",
                           R"({"seconds":17e8,"nanos":1e9})",
                           R"({"seconds":17e8,"nanos":-1})",
@@ -370,6 +391,11 @@ TEST_F(Parse, OutcomeIsSaidNeverGuessed) {
   EXPECT_EQ(outcome(R"("evt.args":"fd=3(<f>/etc/x) name=x")"), Outcome::kSucceeded);
   EXPECT_EQ(outcome(R"("evt.args":"fd=-13(EACCES) name=/tmp/ fd=3")"), Outcome::kUnknown);
   EXPECT_EQ(outcome(R"("evt.args":"name=/tmp/ fd=3")"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("evt.args":"res=-1(EPERM) fd=3(<f>/bin/x) mode=S_ISUID ")"),
+            Outcome::kBlocked);
+  EXPECT_EQ(outcome(R"("evt.args":"res=-115(EINPROGRESS) fd=3")"), Outcome::kUnknown);
+  EXPECT_EQ(outcome(R"("evt.args":"res=0 fd=3(<f>/bin/x) ")"), Outcome::kSucceeded);
+  EXPECT_EQ(outcome(R"("evt.args":"res=")"), Outcome::kUnknown);
   EXPECT_EQ(outcome(R"("ka.response.code":"201")"), Outcome::kSucceeded);
   EXPECT_EQ(outcome(R"("ka.response.code":"403")"), Outcome::kBlocked);
   EXPECT_EQ(outcome(R"("ct.error":"AccessDenied")"), Outcome::kBlocked);

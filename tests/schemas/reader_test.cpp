@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
 #include "base/hash.h"
 #include "tests/schemas/reader_fixture.h"
 
@@ -29,6 +31,14 @@ TEST_F(ReaderTest, CriLogLine) {
   expect("2026-01-02T03:04:06.000000001Z stdout F " + alert(), "cri",
          "2026-01-02T03:04:06.000000001Z");
   EXPECT_EQ(rules("2026-01-02T03:04:06.000000001Z stdout P " + alert()), "<not_json>");
+  for (const char* part : {"2026-01-02T03:04:06.1Z stderr P {\"rule\":\"A sh",
+                           "2026-01-02T03:04:06.1Z stdout P ell\"}"}) {
+    const auto read = read_all(part);
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_THAT(read[0].detail, testing::HasSubstr("a part of a line")) << part;
+  }
+  EXPECT_THAT(read_all("2026-01-02T03:04:06.1Z stdout F no alert")[0].detail,
+              testing::Not(testing::HasSubstr("a part")));
 }
 
 TEST_F(ReaderTest, LinesOfOtherTools) {

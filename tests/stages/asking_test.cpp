@@ -74,6 +74,8 @@ TEST_F(AskingTest, AFindingThatJoinsAnOpenIncidentIsARecordAndTheIncidentAsksFor
   feed({joining(30, 3)}, 40);
   EXPECT_EQ(asked("finding"), (Lines{"finding opened record @35"}));
   EXPECT_EQ(asked("incident"), (Lines{"incident members ticket @35"}));
+  EXPECT_EQ(value_of(reports_[from_], "incident_id"), reports_.back().id) << "from the first on";
+  EXPECT_THAT(reports_[from_].json, HasSubstr("Part of incident `" + reports_.back().id + "`."));
   const schemas::Report& finding = reports_[from_];
   const schemas::Report& incident = reports_.back();
   EXPECT_THAT(finding.json, HasSubstr("incident " + incident.id + " asks for it"));
@@ -288,6 +290,17 @@ TEST_P(AskingOnceTest, AnImageAloneAsksForItsProofOnceADay) {
   }
   play(by_image(kDay + 10, 9000));
   EXPECT_EQ(levels(), (Lines{"ticket", "ticket"}));
+}
+
+TEST_P(AskingOnceTest, TheDayIsWholeWhenTheContainerIsSeenByNothingElse) {
+  Given other = by_image(10, 1);
+  other.rule = "Another rule";
+  other.shape = "another";
+  play(other);
+  play(by_image(3480, 2));
+  EXPECT_EQ(levels(), (Lines{"ticket", "ticket"}));
+  play(by_image(3480 + kDay - 300, 3));
+  EXPECT_EQ(levels(), (Lines{"record", "record"}));
 }
 
 TEST_P(AskingOnceTest, AnEpisodeThatClosesDoesNotBeginToAsk) {

@@ -77,6 +77,35 @@ TEST_F(CapsTest, MorePatternsThanHaveAPlace) {
   EXPECT_THAT(caps(), Contains("shapes"));
 }
 
+TEST_F(CapsTest, NoiseBeyondThePlacesDoesNotTakeBackWhatWasSeenToHappen) {
+  Given one{.at = 0, .id = 1, .rule = "Execution from /dev/shm"};
+  const auto with = [&](const std::string& path, const char* result, schemas::Outcome outcome) {
+    one.shape = path;
+    one.outcome = outcome;
+    one.fields = {{"proc.exepath", path}, {"evt.res", result}, {"proc.name", "sh"}};
+    ++one.id;
+    feed({one}, one.at + 20);
+    one.at += 30;
+  };
+  for (int i = 0; i < static_cast<int>(config_.shapes); ++i)
+    with("/bin/first" + std::to_string(i), "EACCES", schemas::Outcome::kBlocked);
+  with("/dev/shm/evil", "SUCCESS", schemas::Outcome::kSucceeded);
+  const auto overflow = [&] {
+    schemas::Report found;
+    for (const schemas::Report& report : reports_)
+      if (value_of(report, "shape") == "*") found = report;
+    return found;
+  };
+  feed({}, one.at + 30);
+  const std::string severity = value_of(overflow(), "severity");
+  const std::uint64_t risk = number_of(overflow(), "score");
+  for (int i = 0; i < 40; ++i)
+    with("/bin/noise" + std::to_string(i), "EACCES", schemas::Outcome::kBlocked);
+  feed({}, 20'000);
+  EXPECT_EQ(value_of(overflow(), "severity"), severity);
+  EXPECT_GE(number_of(overflow(), "score"), risk);
+}
+
 TEST_F(CapsTest, MoreLateEpisodesThanAreKeptApart) {
   constexpr Second kNow = 100'000;
   feed({{.at = kNow, .id = -1}}, kNow + 10);

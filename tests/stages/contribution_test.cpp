@@ -43,9 +43,7 @@ class ContributionTest : public testing::Test {
 
   records::Episode& episode() { return *series_.mutable_episodes(0); }
   std::vector<records::Contribution> at(Second now) {
-    std::vector<records::Contribution> said;
-    contribute("0123456789abcdef", series_, {}, card_, now, playbooks_, said);
-    return said;
+    return contribute("0123456789abcdef", series_, {}, card_, now, playbooks_);
   }
   // What came since it spoke at second 11 waits for five minutes.
   records::Counts told_five_minutes_later() {
@@ -104,9 +102,7 @@ TEST_F(ContributionTest, WhatIsForgottenSaysWhatItHasNotSaid) {
   episode().set_closed(true);
   at(11);
   const auto dropped = [&] {
-    std::vector<records::Contribution> said;
-    contribute("0123456789abcdef", series_, {episode()}, card_, 20, playbooks_, said);
-    return said;
+    return contribute("0123456789abcdef", series_, {episode()}, card_, 20, playbooks_);
   };
   EXPECT_TRUE(dropped().empty());
   episode().mutable_counts()->set_alerts(3);
@@ -126,8 +122,7 @@ TEST_F(ContributionTest, SpeaksOfCopiesThatComeAfterTheClose) {
   EXPECT_TRUE(at(400).empty());
 
   episode().mutable_counts()->set_duplicates(3);
-  std::vector<records::Contribution> dropped;
-  contribute("0123456789abcdef", series_, {episode()}, card_, 400, playbooks_, dropped);
+  const auto dropped = contribute("0123456789abcdef", series_, {episode()}, card_, 400, playbooks_);
   ASSERT_EQ(dropped.size(), 1U);
   EXPECT_EQ(dropped[0].added().duplicates(), 1U);
 }

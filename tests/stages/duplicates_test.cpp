@@ -37,8 +37,9 @@ class DuplicatesTest : public testing::Test {
   }
 
   Result count(const std::vector<Given>& given, Nanos watermark,
-               const std::string& entity = std::string(16, 'e')) {
+               const std::string& entity = std::string(16, 'e'), Nanos stamp = kNow) {
     records::Sighting sighting;
+    sighting.set_second(second_of(stamp));
     for (const Given& one : given)
       schemas::append_alert_entry(*sighting.mutable_alerts(),
                                   {one.id, one.time, schemas::Outcome::kUnknown});
@@ -82,8 +83,14 @@ TEST_F(DuplicatesTest, AClockFarAheadLeavesNothingBehindForYears) {
   const Nanos ahead = kNow + 365 * 24 * kHour;
   EXPECT_EQ(count({{id(1), ahead}}, kNow), (Result{1, 0, true}));
   EXPECT_TRUE(state_.ids().empty());
-  // A week is what one partition may lie behind another.
   EXPECT_EQ(count({{id(2), kNow + 7 * 24 * kHour}}, kNow), (Result{1, 0, false}));
+}
+
+TEST_F(DuplicatesTest, ACopyAfterALongSilenceIsOneHoweverTheBatchesAreCut) {
+  const Nanos later = kNow + 9 * 24 * kHour;
+  const std::string entity(16, 'e');
+  EXPECT_EQ(count({{id(1), later}}, kNow, entity, later), (Result{1, 0, false}));
+  EXPECT_EQ(count({{id(1), later}}, later, entity, later), (Result{0, 1, false}));
 }
 
 TEST_F(DuplicatesTest, EntitiesDontShareIds) {

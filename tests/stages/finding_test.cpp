@@ -14,6 +14,7 @@ namespace {
 using Lines = std::vector<std::string>;
 using schemas::Outcome;
 using schemas::Priority;
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
@@ -164,6 +165,34 @@ TEST_F(FindingTest, ALateAlertJoinsTheClosedFindingThatItTouches) {
   EXPECT_EQ(number_of(newest(), "alerts"), 2U);
   EXPECT_EQ(number_of(newest(), "late"), 1U);
   EXPECT_EQ(findings(), 1U);
+}
+
+TEST_F(FindingTest, ALateAlertOpensTheClosedFindingToNothingThatIsInTime) {
+  feed({{.at = 0, .id = 1}}, 1050);
+  feed({{.at = 899, .id = 2}}, 1050);
+  std::vector<Given> live;
+  for (std::int64_t i = 0; i < 20; ++i) live.push_back({.at = 1052 + i * 60, .id = 10 + i});
+  for (const Given& one : live) feed({one}, one.at);
+  feed({}, 10'000);
+  std::map<std::string, std::uint64_t> alerts;
+  for (const auto& [id, report] : last())
+    if (report.kind == "finding")
+      alerts[value_of(report, "first_seen")] = number_of(report, "alerts");
+  EXPECT_EQ(alerts.size(), 2U);
+  EXPECT_EQ(alerts["2027-01-15T08:00:00.000000000Z"], 2U);
+  EXPECT_EQ(alerts["2027-01-15T08:17:32.000000000Z"], 20U) << "what is in time is not late_data";
+}
+
+TEST_F(FindingTest, SaysWhatCameLateAndMayRepeat) {
+  feed({{.at = 0, .id = 1}}, 1200);
+  feed({{.at = 100, .id = 2}}, 1300);
+  EXPECT_THAT(newest().json,
+              AllOf(HasSubstr(" 1 of them came late."), Not(HasSubstr("may repeat"))));
+  feed({{.at = 10'000, .id = 3}}, 10'010);
+  feed({{.at = 5000, .id = 4}}, 10'020);
+  feed({}, 12'000);
+  EXPECT_THAT(reports_, Contains(testing::Field(&schemas::Report::json,
+                                                HasSubstr("may repeat alerts already counted"))));
 }
 
 TEST_F(FindingTest, OutbreaksKnowOfAllAlertsThatCameBeforeItIsForgotten) {

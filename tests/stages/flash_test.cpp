@@ -125,6 +125,20 @@ TEST_F(FlashTest, SaysWhatWaitsForEarlierSecondsToo) {
   EXPECT_EQ(number_of(reports_[1], "alerts"), 2U);
 }
 
+TEST_F(FlashTest, CountsNoCopiesThatItsSecondMayCountElsewhere) {
+  feed({critical(100, 1)}, 1300);
+  const std::size_t before = said().size();
+  Given copy = critical(100, 1);
+  copy.behind = -1201;
+  feed({copy, critical(1303, 2)}, 1300);
+  ASSERT_EQ(said().size(), before + 1);
+  EXPECT_EQ(said().back(), "finding opened @1303");
+  EXPECT_EQ(number_of(reports_.back(), "duplicates"), 0U) << "it is the episode's before";
+  feed({}, 1303);
+  EXPECT_EQ(said().back(), "finding settled @1303");
+  EXPECT_EQ(number_of(reports_.back(), "duplicates"), 0U);
+}
+
 TEST_F(FlashTest, IsNotForInputThatLagsBehind) {
   feed({}, 100);
   feed({critical(200, 1)}, 101);

@@ -11,6 +11,7 @@ namespace {
 using Lines = std::vector<std::string>;
 using schemas::Outcome;
 using schemas::Priority;
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -163,6 +164,88 @@ TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
   EXPECT_EQ(number_of(incident, "alerts"), 300U);
   EXPECT_EQ(number_of(incident, "findings_left_out"), 50U);
   EXPECT_LE(incident.json.size(), 60U << 10);
+}
+
+TEST_F(IncidentTest, AFindingThatItDoesNotListIsListedOnceItIsAmongTheGravest) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 120; ++i)
+    given.push_back({.at = i / 10,
+                     .id = i,
+                     .rule = "Rule " + std::to_string(i % 5),
+                     .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence",
+                     .shape = "s" + std::to_string(i)});
+  feed(given, 60);
+  std::string missing;
+  for (const schemas::Report& report : reports_)
+    if (report.kind == "finding" && newest().json.find(report.id) == std::string::npos)
+      missing = report.id;
+  ASSERT_NE(missing, "");
+  Given worse = given[0];
+  for (const schemas::Report& report : reports_)
+    if (report.id == missing)
+      worse.shape = value_of(report, "shape"), worse.rule = value_of(report, "rule");
+  worse.at = 100;
+  worse.id = 5000;
+  worse.priority = Priority::kCritical;
+  worse.tag = "mitre_exfiltration";
+  worse.outcome = Outcome::kSucceeded;
+  feed({worse}, 200);
+  EXPECT_THAT(newest().json, AllOf(HasSubstr(missing), HasSubstr("TA0010")));
+  EXPECT_EQ(value_of(newest(), "severity"), "critical");
+  EXPECT_EQ(number_of(newest(), "alerts"), 121U);
+  EXPECT_EQ(number_of(newest(), "findings_left_out"), 20U);
+  feed({}, 20'000);
+  EXPECT_EQ(number_of(newest(), "alerts"), 121U);
+}
+
+TEST_F(IncidentTest, CopiesOfAClosedFindingThatItDoesNotListAreCountedAsWell) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 150; ++i)
+    given.push_back({.at = i / 10,
+                     .id = i,
+                     .rule = "Rule " + std::to_string(i % 5),
+                     .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence",
+                     .shape = "s" + std::to_string(i)});
+  feed(given, 1200);
+  ASSERT_EQ(counters().findings_open(), 0);
+  std::vector<Given> copies = given;
+  for (Given& copy : copies) copy.behind = copy.at - 1210;
+  feed(copies, 1220);
+  for (Second at = 1500; at < 6000; at += 600) {
+    Given going_on = given[0];
+    going_on.at = at;
+    going_on.id = 10'000 + at;
+    feed({going_on}, at + 10);
+  }
+  feed({}, 20'000);
+  EXPECT_EQ(value_of(newest(), "state"), "closed");
+  EXPECT_EQ(number_of(newest(), "duplicates"), 150U);
+}
+
+TEST_F(IncidentTest, ItsFirstSuccessIsSaidThoughItsRiskFellBefore) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence"),
+        of(2, 3, "Rule C", "mitre_discovery")},
+       60);
+  const std::vector<std::pair<std::string, std::string>> generator = {
+      {"container.image.repository", "falcosecurity/event-generator"},
+      {"proc.cmdline", "event-generator run syscall"}};
+  const std::size_t before = incidents().size();
+  Given proof = of(100, 4, "Rule C", "mitre_discovery");
+  proof.fields = generator;
+  Given success = of(100, 5, "Rule A", "mitre_execution");
+  success.outcome = Outcome::kSucceeded;
+  feed({proof, success}, 110);
+  EXPECT_GT(incidents().size(), before);
+}
+
+TEST_F(IncidentTest, SaysThatItClosesAtItsLongestAgeThoughAlertsCome) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 60);
+  for (Second at = 600; at < 24 * 3600; at += 600)
+    feed({of(at, 10 + at, "Rule A", "mitre_execution"),
+          of(at + 1, 11 + at, at < 23 * 3600 + 1800 ? "Rule B" : "Rule C", "mitre_discovery")},
+         at + 20);
+  const schemas::Report incident = newest();
+  EXPECT_EQ(value_of(incident, "closes_after"), "2027-01-16T08:00:06Z");
 }
 
 // Two rules of one tactic, so that they are no incident yet; a shape each.

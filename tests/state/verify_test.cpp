@@ -19,21 +19,30 @@ constexpr std::string_view kKeyB = "bbbbbbbbbbbbbbbb";
 /// A store, and the changelogs it was written with.
 class VerificationTest : public testing::Test {
  protected:
+  struct Said {
+    std::string_view changelog;
+    std::int64_t offset;
+    std::string key;
+    std::optional<std::string> value;
+  };
+
   /// As a task does: the changelog first, then the store.
   void commit(Transaction& transaction) {
-    for (const Change& change : transaction.ids())
-      verification_.add(kIds, ids_++, change.key, change.value);
+    for (const Change& change : transaction.ids()) say(kIds, ids_++, change.key, change.value);
     std::vector<Change> changes = transaction.changelog();
     changes.push_back(transaction.checkpoint_change());
-    for (const Change& change : changes)
-      verification_.add(kChangelog, offset_++, change.key, change.value);
+    for (const Change& change : changes) say(kChangelog, offset_++, change.key, change.value);
     transaction.commit(offset_, ids_);
   }
-  void write() {
+  void say(std::string_view changelog, std::int64_t offset, const std::string& key,
+           std::optional<std::string> value) {
+    said_.push_back({changelog, offset, key, std::move(value)});
+  }
+  void write(std::int64_t due = 100) {
     Transaction transaction(store_);
     records::Series series;
     series.set_rule("R");
-    series.set_due(100);
+    series.set_due(due);
     transaction.put(kKeyA, series);
     records::Sighting sighting;
     sighting.set_finding_key(std::string(kKeyB));
@@ -44,11 +53,17 @@ class VerificationTest : public testing::Test {
     transaction.put(records::Checkpoint());
     commit(transaction);
   }
-  std::vector<std::string> wrong() const { return verification_.compare(store_).wrong; }
+  Verification::Result told(Verification verification) const {
+    for (const Said& said : said_)
+      verification.add(said.changelog, said.offset, said.key, said.value);
+    return verification.compare();
+  }
+  Verification::Result result() const { return told(Verification(store_)); }
+  std::vector<std::string> wrong() const { return result().wrong; }
 
   StoreMemory memory_{8 << 20};
   Store store_{"", memory_};
-  Verification verification_;
+  std::vector<Said> said_;
   std::int64_t offset_ = 0;
   std::int64_t ids_ = 0;
 };
@@ -59,7 +74,7 @@ TEST_F(VerificationTest, AStoreThatFollowedItsChangelogsIsRight) {
   transaction.take_due(10, 100, 100);
   transaction.put(records::Checkpoint());
   commit(transaction);
-  const auto result = verification_.compare(store_);
+  const auto result = this->result();
   EXPECT_THAT(result.wrong, IsEmpty());
   EXPECT_EQ(result.equal, 3U);  // series, ids, checkpoint
   EXPECT_EQ(result.newer, 0U);
@@ -77,7 +92,7 @@ TEST_F(VerificationTest, AKeyThatTheChangelogErasedOrNeverHadIsTold) {
   write();
   store_.apply(std::vector<Change>{{series_key(kKeyB), std::string("\x01")}});
   EXPECT_THAT(wrong(), ElementsAre(HasSubstr("does not know it")));
-  verification_.add(kChangelog, 0, series_key(kKeyB), std::nullopt);
+  say(kChangelog, 0, series_key(kKeyB), std::nullopt);
   EXPECT_THAT(wrong(), ElementsAre(HasSubstr("has erased it")));
 }
 
@@ -88,13 +103,39 @@ TEST_F(VerificationTest, ALostTimerIsTold) {
   EXPECT_THAT(wrong(), ElementsAre(HasSubstr("its timer lacks")));
 }
 
+TEST_F(VerificationTest, AProcessMayWriteOnWhileItsChangelogsAreRead) {
+  write();
+  const Verification verification(store_);  // as the store is now
+  write(200);
+  const auto result = told(verification);
+  EXPECT_THAT(result.wrong, IsEmpty());
+  EXPECT_EQ(result.equal, 4U) << "all that the store held then is compared, as of then";
+}
+
+TEST_F(VerificationTest, AKeyThatIsWrittenAllTheTimeIsStillCompared) {
+  write();
+  store_.apply(std::vector<Change>{{series_key(kKeyA), std::string("\x01other")}});
+  const Verification verification(store_);
+  write(200);
+  EXPECT_THAT(told(verification).wrong, ElementsAre(HasSubstr("says something else")));
+}
+
+TEST_F(VerificationTest, OfWhatCompactionTookAwayNothingIsKnown) {
+  write();
+  const Verification verification(store_);
+  said_.clear();
+  write(200);
+  EXPECT_THAT(told(verification).wrong, IsEmpty());
+}
+
 TEST_F(VerificationTest, WhatTheChangelogGotSinceIsNoFault) {
   write();
-  verification_.add(kChangelog, offset_, series_key(kKeyA), "\x01newer");
-  verification_.add(kChangelog, offset_ + 1, series_key(kKeyB), "\x01new");
-  const auto result = verification_.compare(store_);
+  say(kChangelog, offset_, series_key(kKeyA), "\x01newer");
+  say(kChangelog, offset_ + 1, series_key(kKeyB), "\x01new");
+  const auto result = this->result();
   EXPECT_THAT(result.wrong, IsEmpty());
-  EXPECT_EQ(result.newer, 2U);
+  EXPECT_EQ(result.equal, 4U) << "the series too, as it was before";
+  EXPECT_EQ(result.newer, 1U);
 }
 
 TEST_F(VerificationTest, IdsMayBeForgottenOnEitherSide) {
@@ -102,7 +143,7 @@ TEST_F(VerificationTest, IdsMayBeForgottenOnEitherSide) {
   store_.drop(from_number(Kind::kIdBlock, 0), from_number(Kind::kIdBlock, 6));
   EXPECT_THAT(wrong(), IsEmpty());
   store_.apply(std::vector<Change>{{id_block_key(7, kKeyB, ""), std::string("\x01")}});
-  const auto result = verification_.compare(store_);
+  const auto result = this->result();
   EXPECT_THAT(result.wrong, IsEmpty());
   EXPECT_EQ(result.forgotten, 2U);
 }
