@@ -116,7 +116,9 @@ bool can_claim(const List& conditions, const Facts& facts, const records::Outcom
                bool effect) {
   if (!all_proven(conditions, facts, outcome, effect)) return false;
   const int results = (outcome.succeeded() > 0) + (outcome.blocked() > 0) + (outcome.unknown() > 0);
-  const auto of_result = [](const auto& condition) { return condition.outcome() != 0; };
+  const auto of_result = [](const auto& condition) {
+    return condition.outcome() != playbook::Condition::NONE;
+  };
   if (results < 2 || std::none_of(conditions.begin(), conditions.end(), of_result)) return true;
   return std::all_of(conditions.begin(), conditions.end(), [&](const auto& condition) {
     if (of_result(condition)) return true;

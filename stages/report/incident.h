@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "schemas/records.pb.h"
@@ -24,7 +24,7 @@ enum class Steps { kAll, kHappened };
 /// The longest row of tactics (ATT&CK ids) that were entered one after the other in the order of
 /// the matrix. A finding is one step, whatever its rule's tags name, and so is a rule: that it
 /// fires again begins nothing new.
-std::vector<std::string> tactics_in_order(const records::Incident& incident, Steps steps);
+std::vector<std::string_view> tactics_in_order(const records::Incident& incident, Steps steps);
 
 /// `incident.members` are sorted by (first, id). The order of keys and their names are DESIGN 8.1.
 schemas::Report write_incident(const records::EntityState& entity,

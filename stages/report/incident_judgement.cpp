@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <map>
 #include <set>
 
@@ -112,13 +113,15 @@ void apply_attention(const records::Incident& incident, Judgement& judgement) {
 
 }  // namespace
 
-std::vector<std::string> tactics_in_order(const records::Incident& incident, Steps steps) {
-  // longest[i]: the longest row that ends with tactic i.
-  std::array<std::vector<std::string>, kTactics.size()> longest;
+std::vector<std::string_view> tactics_in_order(const records::Incident& incident, Steps steps) {
+  // A row rises, so it is a set: longest[i] has a bit for each tactic of the longest that ends with
+  // tactic i.
+  using Row = std::bitset<kTactics.size()>;
+  std::array<Row, kTactics.size()> longest;
   auto before = longest;
   std::set<std::string_view> rules;
   Nanos time = kNoTime;
-  const auto shorter = [](const auto& a, const auto& b) { return a.size() < b.size(); };
+  const auto shorter = [](const Row& a, const Row& b) { return a.count() < b.count(); };
   for (const records::Member& member : incident.members()) {
     if (steps == Steps::kHappened && !member.effect_observed()) continue;
     if (!rules.insert(member.rule()).second) continue;
@@ -128,15 +131,17 @@ std::vector<std::string> tactics_in_order(const records::Incident& incident, Ste
     for (const std::string& tactic : member.tactics()) {
       const std::size_t order = tactic_order(tactic);
       if (order == kTactics.size()) continue;
-      std::vector<std::string> row;
-      if (order > 0)
-        row = *std::max_element(
-            before.begin(), std::next(before.begin(), static_cast<std::ptrdiff_t>(order)), shorter);
-      row.push_back(tactic);
-      if (row.size() > longest[order].size()) longest[order] = std::move(row);
+      const auto end = std::next(before.begin(), static_cast<std::ptrdiff_t>(order));
+      Row row = order == 0 ? Row() : *std::max_element(before.begin(), end, shorter);
+      row.set(order);
+      longest[order] = std::max(longest[order], row, shorter);
     }
   }
-  return *std::max_element(longest.begin(), longest.end(), shorter);
+  const Row row = *std::max_element(longest.begin(), longest.end(), shorter);
+  std::vector<std::string_view> tactics;
+  for (std::size_t i = 0; i < kTactics.size(); ++i)
+    if (row.test(i)) tactics.push_back(kTactics[i].id);
+  return tactics;
 }
 
 Judgement judge_incident(const records::Incident& incident) {
@@ -156,7 +161,7 @@ Judgement judge_incident(const records::Incident& incident) {
   const auto in_order = tactics_in_order(incident, Steps::kAll);
   if (in_order.size() >= kChain) {
     std::string names;
-    for (const std::string& tactic : in_order)
+    for (const std::string_view tactic : in_order)
       names += fmt::format("{}{}", names.empty() ? "" : ", then ", tactic_name(tactic));
     judgement.because.push_back(
         {fmt::format("Tactics followed each other in the order of the matrix: {}.", names),

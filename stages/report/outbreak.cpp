@@ -107,7 +107,8 @@ std::string what_it_means(const OutbreakContent& content) {
              "for what connects them.";
     case Pattern::kRecurring:
       return "Containers of one workload show the same behaviour: one after the other, as in a "
-             "crash loop or a scheduled job, or replicas side by side that something reached. Their "
+             "crash loop or a scheduled job, or replicas side by side that something reached. "
+             "Their "
              "start times tell which.";
     case Pattern::kUnknown:
       break;
@@ -129,7 +130,8 @@ std::string_view where_to_act(const OutbreakContent& content) {
       return "Look for what the members share, such as an image, a credential, a peer or a way in, "
              "and contain that before single members.";
     case Pattern::kRecurring:
-      return "If they ran one after the other, look at the workload's image and definition; if side "
+      return "If they ran one after the other, look at the workload's image and definition; if "
+             "side "
              "by side, at what reached all of them. A container that is removed is replaced.";
     case Pattern::kUnknown:
       break;

@@ -142,7 +142,7 @@ std::string to_do(const JudgedFinding& finding, const Content& content) {
   return check == content.advice.end() ? "" : fmt::format("First: {}.", check->title);
 }
 
-// Of incident that holds it; empty: none.
+// The incident that holds it or takes it up; empty: none.
 std::string_view incident_of(const JudgedFinding& judged) {
   const std::string& id = judged.episode.incident_id();
   return id.empty() ? judged.judgement.joins : id;

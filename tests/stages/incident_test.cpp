@@ -143,14 +143,20 @@ TEST_F(IncidentTest, ItsTermsAddUpToItsRisk) {
   EXPECT_EQ(score, 100);
 }
 
-TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
+// Of two tactics, a shape each, within 15 seconds.
+std::vector<Given> five_rules(std::int64_t count) {
   std::vector<Given> given;
-  for (std::int64_t i = 0; i < 150; ++i)
-    given.push_back({.at = i % 50,
+  for (std::int64_t i = 0; i < count; ++i)
+    given.push_back({.at = i / 10,
                      .id = i,
                      .rule = "Rule " + std::to_string(i % 5),
                      .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence",
                      .shape = "s" + std::to_string(i)});
+  return given;
+}
+
+TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
+  const std::vector<Given> given = five_rules(150);
   std::vector<Given> again = given;
   for (Given& more : again) {
     more.at += 100;
@@ -167,13 +173,7 @@ TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
 }
 
 TEST_F(IncidentTest, AFindingThatItDoesNotListIsListedOnceItIsAmongTheGravest) {
-  std::vector<Given> given;
-  for (std::int64_t i = 0; i < 120; ++i)
-    given.push_back({.at = i / 10,
-                     .id = i,
-                     .rule = "Rule " + std::to_string(i % 5),
-                     .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence",
-                     .shape = "s" + std::to_string(i)});
+  const std::vector<Given> given = five_rules(120);
   feed(given, 60);
   std::string missing;
   for (const schemas::Report& report : reports_)
@@ -199,13 +199,7 @@ TEST_F(IncidentTest, AFindingThatItDoesNotListIsListedOnceItIsAmongTheGravest) {
 }
 
 TEST_F(IncidentTest, CopiesOfAClosedFindingThatItDoesNotListAreCountedAsWell) {
-  std::vector<Given> given;
-  for (std::int64_t i = 0; i < 150; ++i)
-    given.push_back({.at = i / 10,
-                     .id = i,
-                     .rule = "Rule " + std::to_string(i % 5),
-                     .tag = i % 2 == 0 ? "mitre_execution" : "mitre_persistence",
-                     .shape = "s" + std::to_string(i)});
+  const std::vector<Given> given = five_rules(150);
   feed(given, 1200);
   ASSERT_EQ(counters().findings_open(), 0);
   std::vector<Given> copies = given;
