@@ -25,6 +25,7 @@
 #include "pipeline/config_reader.h"
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_properties.h"
+#include "stages/by_container/contribution.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -217,6 +218,13 @@ std::map<string, string> config_values(const Config& config) {
   std::map<string, string> values;
   for (const ConfigKey& key : config_keys()) values[key.path] = key.show(config);
   return values;
+}
+
+stages::OutbreakConfig Config::outbreak_config() const {
+  stages::OutbreakConfig config = outbreaks;
+  config.close_all = findings.close_all;
+  config.staleness = stages::longest_delay(findings);
+  return config;
 }
 
 string Config::semantic_hash() const {

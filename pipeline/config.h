@@ -87,6 +87,8 @@ struct Config {
   std::string by_rule_changelog() const { return name + ".by-rule.changelog"; }
   std::string group(const std::string& stage) const { return name + "." + stage; }
   std::string client_id(const std::string& stage, int worker) const;
+  /// `outbreaks`, with what follows from `findings`.
+  stages::OutbreakConfig outbreak_config() const;
   /// Hash of what decisions depend on (findings, outbreaks, overrides, limits, input.tenant,
   /// input.cluster), 16 hex digits.
   std::string semantic_hash() const;

@@ -173,8 +173,7 @@ void apply_overrides(ConfigReader& reader, Config& config) {
       if (applied.empty()) continue;
       check_semantics(reader, here, applied);
       config.findings.elsewhere.add(tenant, rule, here.findings);
-      here.outbreaks.close_all = here.findings.close_all;
-      config.outbreaks.elsewhere.add(tenant, rule, here.outbreaks);
+      config.outbreaks.elsewhere.add(tenant, rule, here.outbreak_config());
     }
   }
 }

@@ -6,12 +6,6 @@ namespace gyre::pipeline {
 
 namespace {
 
-stages::OutbreakConfig outbreak_config(const Config& config) {
-  stages::OutbreakConfig outbreaks = config.outbreaks;
-  outbreaks.close_all = config.findings.close_all;
-  return outbreaks;
-}
-
 class RuleTasks : public BundleTasks {
  public:
   explicit RuleTasks(const TaskOptions& options)
@@ -19,7 +13,7 @@ class RuleTasks : public BundleTasks {
                               .input_topic = options.config.by_rule_topic(),
                               .changelog = options.config.by_rule_changelog(),
                               .ids = std::nullopt}),
-        outbreaks_(outbreak_config(options.config)),
+        outbreaks_(options.config.outbreak_config()),
         stage_(outbreaks_,
                {.version = GYRE_VERSION, .config_hash = options.config.semantic_hash()}) {}
 

@@ -20,10 +20,13 @@ constexpr std::string_view kUnknown = "<NA>";
 
 // How an option brings its secret.
 enum class Form : std::uint8_t {
-  kGlued,   // -pX only; -p alone asks for it
-  kNext,    // -pX, -p=X, -p X
-  kColon,   // -u user:X
-  kPercent  // -U user%X
+  kGlued,    // -pX only; -p alone asks for it
+  kNext,     // -pX, -p=X, -p X
+  kAlone,    // -k X only; -key is another option
+  kColon,    // -u user:X
+  kPercent,  // -U user%X
+  kEquals,   // --from-literal=name=X
+  kLast      // -b file user X
 };
 
 using Words = std::span<const std::string_view>;
@@ -48,20 +51,28 @@ constexpr auto kLdap =
 constexpr auto kDirect = std::to_array<std::string_view>({"sshpass", "useradd", "usermod"});
 constexpr auto kLogin =
     std::to_array<std::string_view>({"docker", "podman", "nerdctl", "helm", "oc", "az"});
+constexpr auto kKubectl = std::to_array<std::string_view>({"kubectl", "oc"});
+constexpr auto kOpenssl = std::to_array<std::string_view>({"openssl"});
+constexpr auto kHtpasswd = std::to_array<std::string_view>({"htpasswd"});
 constexpr auto kRedis = std::to_array<std::string_view>({"redis-cli"});
 constexpr auto kFetch = std::to_array<std::string_view>({"curl", "wget"});
 constexpr auto kSamba = std::to_array<std::string_view>({"smbclient", "rpcclient"});
 constexpr auto kFetchWords = std::to_array<std::string_view>({"--user", "--proxy-user"});
+constexpr auto kLiteralWord = std::to_array<std::string_view>({"--from-literal"});
 constexpr auto kUserWord = std::to_array<std::string_view>({"--user"});
 
-constexpr auto kPrograms = std::to_array<Program>({{kMysql, "", "p", {}, Form::kGlued},
-                                                   {kMongo, "", "p", {}, Form::kNext},
-                                                   {kLdap, "", "w", {}, Form::kNext},
-                                                   {kDirect, "", "p", {}, Form::kNext},
-                                                   {kLogin, "login", "p", {}, Form::kNext},
-                                                   {kRedis, "", "a", {}, Form::kNext},
-                                                   {kFetch, "", "uU", kFetchWords, Form::kColon},
-                                                   {kSamba, "", "U", kUserWord, Form::kPercent}});
+constexpr auto kPrograms =
+    std::to_array<Program>({{kMysql, "", "p", {}, Form::kGlued},
+                            {kMongo, "", "p", {}, Form::kNext},
+                            {kLdap, "", "w", {}, Form::kNext},
+                            {kDirect, "", "p", {}, Form::kNext},
+                            {kLogin, "login", "p", {}, Form::kNext},
+                            {kKubectl, "secret", "", kLiteralWord, Form::kEquals},
+                            {kOpenssl, "", "kK", {}, Form::kAlone},
+                            {kHtpasswd, "", "", {}, Form::kLast},
+                            {kRedis, "", "a", {}, Form::kNext},
+                            {kFetch, "", "uU", kFetchWords, Form::kColon},
+                            {kSamba, "", "U", kUserWord, Form::kPercent}});
 
 // What runs another program: which of its options take a word, and how many words come before it.
 struct Launcher {
@@ -148,7 +159,7 @@ class Reader {
   void begin_command() {
     state_ = State::kCommand;
     program_ = nullptr;
-    skip_ = value_next_ = false;
+    skip_ = value_next_ = is_batch_ = false;
   }
 
   // `<` and `>` with what belongs to them; the file's name is no word of the command.
@@ -216,14 +227,15 @@ class Reader {
         return;
       case State::kBehindDashes:
         if (whole == "--") begin_command();
-        if (whole == "login") in_login();
+        if (whole == "login" || whole == "secret") in_verb(whole);
         return;
       case State::kLauncher:
         return launched(whole, assigns);
       case State::kDocker:
         return docker(whole);
       case State::kProgram:
-        return option(whole, begin);
+        if (whole == "--") return begin_command();
+        return program_->form == Form::kLast ? batch(whole, begin) : option(whole, begin);
       case State::kOther:
         // A quoted command: ssh host 'mysql -pX'
         if ((whole.front() == '"' || whole.front() == '\'') &&
@@ -261,10 +273,10 @@ class Reader {
       }
   }
 
-  void in_login() {
+  void in_verb(std::string_view verb) {
     state_ = State::kProgram;
     program_ = std::find_if(kPrograms.begin(), kPrograms.end(),
-                            [](const Program& program) { return program.verb == "login"; });
+                            [&](const Program& program) { return program.verb == verb; });
   }
 
   void launched(std::string_view word, bool assigns) {
@@ -284,7 +296,7 @@ class Reader {
     if (word.front() == '-') {
       skip_ = !is_docker_flag(word);
     } else if (words_ == 0 && word == "login") {
-      in_login();
+      in_verb(word);
     } else if (words_ == 0) {
       if (word == "exec" || word == "run")
         words_ = 1;
@@ -309,7 +321,9 @@ class Reader {
     const auto is_letter = [&](char c) {
       return program_->letters.find(c) != std::string_view::npos;
     };
-    if (is_letter(word[1])) {
+    if (program_->form == Form::kAlone) {
+      value_next_ = word.size() == 2 && is_letter(word[1]);
+    } else if (is_letter(word[1])) {
       if (word.size() > 2)
         hide(begin + (word[2] == '=' ? 3 : 2));
       else
@@ -318,6 +332,18 @@ class Reader {
                word.find_first_not_of("sSkLfvgiIOJqN#46", 1) == word.size() - 1) {
       value_next_ = true;  // curl -su user:X
     }
+  }
+
+  // The password is the third word, the second if -n says that there is no file.
+  void batch(std::string_view word, std::size_t begin) {
+    constexpr int kPassword = 3;
+    if (word.front() != '-') {
+      if (++words_ == kPassword && is_batch_) hide(begin);
+      return;
+    }
+    is_batch_ = is_batch_ || word.find('b') != std::string_view::npos;
+    if (word.find('n') != std::string_view::npos) ++words_;
+    skip_ = word.back() == 'C' || word.back() == 'r';
   }
 
   // What stands at `begin`, up to its closing quote, or to where a shell would end it.
@@ -359,6 +385,7 @@ class Reader {
                         value.back() == value.front();
     const char mark = program_->form == Form::kColon     ? ':'
                       : program_->form == Form::kPercent ? '%'
+                      : program_->form == Form::kEquals  ? '='
                                                          : '\0';
     if (mark != '\0') {
       const std::size_t at = value.find(mark);
@@ -382,6 +409,7 @@ class Reader {
   int words_ = 0;
   bool skip_ = false;
   bool value_next_ = false;
+  bool is_batch_ = false;
   bool is_find_ = false;
 };
 

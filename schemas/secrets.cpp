@@ -59,7 +59,7 @@ constexpr auto kOptions =
                                      "accesskey", "private-key", "privatekey", "bearer"});
 constexpr auto kPrograms = std::to_array<std::string_view>(
     {"mysql", "mariadb", "mongo", "ldap", "sshpass", "useradd", "usermod", "login", "redis-cli",
-     "curl", "wget", "smbclient", "rpcclient"});
+     "curl", "wget", "smbclient", "rpcclient", "openssl", "htpasswd", "from-literal"});
 constexpr auto kChpasswd = std::to_array<std::string_view>({"chpasswd"});
 
 // What a shell would run, `$(...)` or a backtick, is no secret: a value ends before it, and one

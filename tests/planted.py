@@ -45,8 +45,8 @@ def copy_sources():
                 target.chmod((ROOT / path).stat().st_mode)
 
 
-def main(bugs, target, find, usage):
-    """`find` runs the built `target` below COPY: None if nothing is wrong, else by what it was found and as what."""
+def main(bugs, targets, find, usage):
+    """`find` runs the built `targets` below COPY: None if nothing is wrong, else by what it was found and as what."""
     if sys.argv[1:] == ["--check"]:
         return check(bugs)
     if sys.argv[1:]:
@@ -55,7 +55,7 @@ def main(bugs, target, find, usage):
 
     def build():
         """None if it compiles, else what the compiler says."""
-        done = subprocess.run(["ninja", "-C", "build/release", target], cwd=COPY, capture_output=True, text=True)
+        done = subprocess.run(["ninja", "-C", "build/release", *targets], cwd=COPY, capture_output=True, text=True)
         return done.stdout[-4000:] if done.returncode else None
 
     copy_sources()

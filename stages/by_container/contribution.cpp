@@ -156,6 +156,11 @@ PodOwner owner_of_pod(std::string_view pod) {
   return {without_part(controller, 6, 10, kGenerated), false};
 }
 
+Second longest_delay(const FindingConfig& config) {
+  return config.lateness + std::max({config.settle_error, config.settle_warning,
+                                     config.settle_below, kContributeEvery});
+}
+
 std::vector<records::Contribution> contribute(std::string_view finding_key, records::Series& series,
                                               const std::vector<records::Episode>& dropped,
                                               const records::EntityState& entity, Second now,

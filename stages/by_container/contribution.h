@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "schemas/records.pb.h"
+#include "stages/by_container/stage.h"
 #include "stages/report/playbook.h"
 
 namespace gyre::stages {
@@ -18,6 +19,10 @@ namespace gyre::stages {
 /// A finding contributes again this long after its last contribution while sightings come (DESIGN
 /// 6).
 inline constexpr Second kContributeEvery = 300;
+
+/// How old what a contribution tells of can be, unless it is late: an alert may come `lateness`
+/// after its time, and waits for its finding to settle, or for the next contribution.
+Second longest_delay(const FindingConfig& config);
 
 /// What by_rule is to know of a finding key's published episodes, after they were decided at
 /// second `now`: at opening, every kContributeEvery while sightings come, when severity or verdict

@@ -7,6 +7,8 @@
 #include <limits>
 #include <set>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
@@ -17,17 +19,19 @@ namespace gyre::stages {
 namespace {
 
 constexpr std::size_t kNamesKept = 256;
-constexpr std::size_t kTechniques = 32;
 
 void keep(std::set<std::string>& names, const std::string& name) {
   if (!name.empty() && (names.size() < kNamesKept || names.contains(name))) names.insert(name);
 }
 
-// What tells a rollout from a spread (ruling 30), of the members that count.
+// What tells a rollout from a spread (ruling 30), and replicas from a crash loop, of the members
+// that count.
 struct Starts {
   std::uint64_t containers = 0;
   std::uint64_t others = 0;
   std::uint64_t not_known = 0;  ///< containers without image or start time
+  std::vector<std::pair<Nanos, Nanos>>
+      spans;  ///< containers' starts, where known, and last sightings
   Nanos first = std::numeric_limits<Nanos>::max();
   Nanos last = 0;
   std::set<std::string> images;
@@ -42,17 +46,55 @@ struct Starts {
     if (newest.image().empty() || newest.started() == 0) ++not_known;
     keep(images, newest.image());
     if (newest.started() == 0) return;
+    spans.emplace_back(newest.started(), newest.last());
     first = std::min(first, newest.started());
     last = std::max(last, newest.started());
   }
+
+  bool together(const OutbreakConfig& config) const {
+    return last == 0 || last - first <= config.rollout * kNanosPerSecond;
+  }
+  Second minutes() const { return (last - first) / kNanosPerSecond / 60; }
+
+  // A crash loop starts its first containers within a minute, so that start times alone don't tell.
+  bool side_by_side() {
+    std::sort(spans.begin(), spans.end());
+    return std::adjacent_find(spans.begin(), spans.end(), [](const auto& one, const auto& next) {
+             return one.second >= next.first;
+           }) != spans.end();
+  }
 };
 
-void tell_pattern(const records::Group& group, const Starts& starts, const OutbreakConfig& config,
+void tell_course(const records::Group& group, Starts& starts, const OutbreakConfig& config,
+                 OutbreakContent& content) {
+  if (group.workload().scheduled()) {
+    content.course = Course::kScheduled;
+    content.pattern_because += " They are runs of a scheduled job.";
+  } else if (!starts.together(config)) {
+    content.course = Course::kInTurn;
+    content.pattern_because += fmt::format(" They were started {} min apart.", starts.minutes());
+  } else if (starts.spans.size() < starts.containers) {
+    content.pattern_because +=
+        fmt::format(" {} of {} have no start time (container.start_ts) in their alerts.",
+                    starts.containers - starts.spans.size(), starts.containers);
+    content.judgement.missing.emplace_back("container.start_ts");
+  } else if (starts.side_by_side()) {
+    content.course = Course::kTogether;
+    content.pattern_because +=
+        fmt::format(" They were started within {} min, side by side.", config.rollout / 60);
+  } else if (starts.containers > 1) {
+    content.course = Course::kInTurn;
+    content.pattern_because += " Each was last seen before the next one was started.";
+  }
+}
+
+void tell_pattern(const records::Group& group, Starts& starts, const OutbreakConfig& config,
                   OutbreakContent& content) {
   if (group.has_workload()) {
     content.pattern = Pattern::kRecurring;
     content.pattern_because = fmt::format("{} or more containers of one workload within {} h.",
                                           config.recurring, config.recurring_window / 3600);
+    tell_course(group, starts, config, content);
   } else if (content.hosts == 0) {
     content.pattern = Pattern::kSpread;
     content.pattern_because = "The members are objects that requests were about.";
@@ -62,11 +104,10 @@ void tell_pattern(const records::Group& group, const Starts& starts, const Outbr
   } else if (starts.images.size() > 1) {
     content.pattern = Pattern::kSpread;
     content.pattern_because = fmt::format("{} different images.", starts.images.size());
-  } else if (starts.last > 0 && starts.last - starts.first > config.rollout * kNanosPerSecond) {
+  } else if (!starts.together(config)) {
     content.pattern = Pattern::kSpread;
     content.pattern_because =
-        fmt::format("One image, but the containers were started {} min apart.",
-                    (starts.last - starts.first) / kNanosPerSecond / 60);
+        fmt::format("One image, but the containers were started {} min apart.", starts.minutes());
   } else if (starts.not_known > 0 || starts.containers == 0) {
     content.pattern_because = fmt::format(
         "{} of {} containers have no image or no start time (container.start_ts) in their alerts.",
@@ -79,30 +120,21 @@ void tell_pattern(const records::Group& group, const Starts& starts, const Outbr
   }
 }
 
-void judge_member(const records::OutbreakMember& member, OutbreakContent& content) {
-  Judgement& judgement = content.judgement;
-  const records::Contribution& newest = member.newest();
-  if (!newest.counting()) return;
+void judge_member(const records::Judged& member, Judgement& judgement) {
   judgement.severity = std::max(
-      judgement.severity, static_cast<Severity>(std::min<std::uint32_t>(newest.severity(), 4)));
+      judgement.severity, static_cast<Severity>(std::min<std::uint32_t>(member.severity(), 4)));
   judgement.attention = std::max(
-      judgement.attention, static_cast<Attention>(std::min<std::uint32_t>(newest.attention(), 2)));
-  if (newest.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious))
-    judgement.verdict = Verdict::kSuspicious;
-  judgement.risk = std::max(judgement.risk, static_cast<int>(std::min(newest.risk(), 100U)));
-  judgement.effect_observed = judgement.effect_observed || newest.effect_observed();
-  for (const records::Technique& technique : newest.attack()) {
-    const auto same = [&](const Technique& known) {
-      return known.tactic == technique.tactic() && known.technique == technique.technique() &&
-             known.source == technique.source();
-    };
-    if (std::any_of(judgement.attack.begin(), judgement.attack.end(), same)) continue;
-    if (judgement.attack.size() == kTechniques)
-      content.techniques_left_out = true;
-    else
-      judgement.attack.push_back(
-          {technique.tactic(), technique.technique(), technique.name(), technique.source()});
-  }
+      judgement.attention, static_cast<Attention>(std::min<std::uint32_t>(member.attention(), 2)));
+  if (member.suspicious()) judgement.verdict = Verdict::kSuspicious;
+  judgement.risk = std::max(judgement.risk, static_cast<int>(std::min(member.risk(), 100U)));
+  judgement.effect_observed = judgement.effect_observed || member.effect_observed();
+}
+
+void tell_attack(const records::Outbreak& outbreak, OutbreakContent& content) {
+  for (const records::Technique& technique : outbreak.attack())
+    content.judgement.attack.push_back(
+        {technique.tactic(), technique.technique(), technique.name(), technique.source()});
+  content.techniques_left_out = outbreak.techniques_left_out();
 }
 
 void conclude(OutbreakContent& content) {
@@ -154,7 +186,6 @@ OutbreakContent fold(const records::Group& group, std::string_view rule_key,
     content.last = std::max(content.last, told.last());
     content.priority = std::min(content.priority, told.priority());
     ++content.entities;
-    if (!newest.counting()) ++content.known;
     if (told.counts().alerts() == 0) ++content.elsewhere;
     content.earliest.push_back(
         {schemas::entity_key(newest.entity()), newest.finding_id(), told.first()});
@@ -165,9 +196,14 @@ OutbreakContent fold(const records::Group& group, std::string_view rule_key,
     keep(content.clusters, newest.entity().cluster());
     keep(content.namespaces, newest.workload().namespace_());
     keep(content.images, newest.image());
-    if (newest.counting()) starts.add(newest);
-    judge_member(member, content);
+    if (const auto judged = judged_in(group, member)) {
+      starts.add(newest);
+      judge_member(*judged, content.judgement);
+    } else {
+      ++content.known;
+    }
   }
+  tell_attack(group.outbreak(), content);
   content.hosts = hosts.size();
   content.workloads = workloads.size();
   schemas::merge(content.counts, group.outbreak().beyond());

@@ -13,6 +13,7 @@ namespace gyre::stages {
 namespace {
 
 constexpr int kPlaces = 32;
+constexpr int kTechniques = 32;
 
 // Floor of log10, 0 for fewer than 10: passing it is a reason to say so.
 int magnitude(std::uint64_t count) {
@@ -35,29 +36,52 @@ void add_place(google::protobuf::RepeatedPtrField<std::string>& places, const st
   std::sort(places.begin(), places.end());
 }
 
+void add_techniques(const records::Contribution& newest, records::Outbreak& outbreak) {
+  for (const records::Technique& technique : newest.attack()) {
+    const auto same = [&](const records::Technique& known) {
+      return known.tactic() == technique.tactic() && known.technique() == technique.technique() &&
+             known.source() == technique.source();
+    };
+    const auto& known = outbreak.attack();
+    if (std::any_of(known.begin(), known.end(), same)) continue;
+    if (known.size() == kTechniques)
+      outbreak.set_techniques_left_out(true);
+    else
+      *outbreak.add_attack() = technique;
+  }
+}
+
 bool suspicious(std::uint32_t verdict) {
   return verdict == static_cast<std::uint32_t>(Verdict::kSuspicious);
 }
 
-// Whether the newest finding of a member may change what the outbreak says of itself: it goes
-// beyond that, or it was what held it up.
-bool may_change_judgement(const Joined& joined, bool belonged, const records::Outbreak& said) {
-  const records::Contribution& now = joined.member.newest();
-  const bool happened =
-      now.effect_observed() && !(joined.before && joined.before->effect_observed());
-  const Attention asks = attention_of(
-      static_cast<Severity>(std::min<std::uint32_t>(now.severity(), 4)), happened, true);
-  if (now.counting() && (now.severity() > said.severity() || now.attention() > said.attention() ||
-                         static_cast<std::uint32_t>(asks) > said.attention() ||
-                         (suspicious(now.verdict()) && !suspicious(said.verdict()))))
-    return true;
-  if (!belonged || !joined.before) return false;
+// Whether a member's findings may change what the outbreak says of itself: they go beyond that, or
+// the newest was what held it up.
+bool may_change_judgement(const Joined& joined, bool belonged, const records::Group& group) {
+  const records::Outbreak& said = group.outbreak();
+  if (const auto judged = judged_in(group, joined.member)) {
+    const bool happened =
+        judged->effect_observed() && !(belonged && joined.before->effect_observed());
+    const Attention asks = attention_of(
+        static_cast<Severity>(std::min<std::uint32_t>(judged->severity(), 4)), happened, true);
+    if (judged->severity() > said.severity() || judged->attention() > said.attention() ||
+        static_cast<std::uint32_t>(asks) > said.attention() ||
+        (judged->suspicious() && !suspicious(said.verdict())))
+      return true;
+  }
+  if (!belonged) return false;
   const records::Contribution& before = *joined.before;
+  const records::Contribution& now = joined.member.newest();
   return before.counting() != now.counting() || before.severity() != now.severity() ||
          before.attention() != now.attention() || before.verdict() != now.verdict();
 }
 
-// Ruling 31: what falls is said as a change of verdict.
+bool rose(const Judgement& judgement, const records::Outbreak& said) {
+  return static_cast<std::uint32_t>(judgement.severity) > said.severity() ||
+         static_cast<std::uint32_t>(judgement.attention) > said.attention();
+}
+
+// Ruling 31: what falls is said as a change of verdict, whatever rises beside it.
 bool fell(const Judgement& judgement, const records::Outbreak& said) {
   return static_cast<std::uint32_t>(judgement.severity) < said.severity() ||
          static_cast<std::uint32_t>(judgement.attention) < said.attention() ||
@@ -109,8 +133,8 @@ std::string_view GroupDecision::rule_key() const {
 
 Nanos GroupDecision::window() const { return window_of(group_, config_) * kNanosPerSecond; }
 
-std::vector<BegunWith> GroupDecision::try_open() {
-  Nanos anchor = (now_ - kStaleness) * kNanosPerSecond;
+std::vector<BegunWith> GroupDecision::try_open(Nanos forgotten) {
+  Nanos anchor = (now_ - config_.staleness) * kNanosPerSecond;
   for (const Dimension& dimension : dimensions())
     if (!dimension.newest.empty()) anchor = std::max(anchor, dimension.newest.begin()->last());
   const Nanos from = anchor - window();
@@ -129,8 +153,7 @@ std::vector<BegunWith> GroupDecision::try_open() {
   outbreak.set_previous_id(group_.last_id());
   outbreak.set_opened_second(now_);
   outbreak.set_from(count_from(from, window_of(group_, config_)));
-  group_.set_last_id(outbreak.id());
-  ++open_;
+  outbreak.set_capped(forgotten >= outbreak.from());
   const std::string_view workload = std::string_view(key_).substr(sizeof(Id128));
   std::vector<BegunWith> begun;
   for (auto& [finding_key, member] : state_.members(rule_key())) {
@@ -139,16 +162,24 @@ std::vector<BegunWith> GroupDecision::try_open() {
     if (!tell(group_, member)) continue;
     state_.put(rule_key(), finding_key, member);
     outbreak.set_entities(outbreak.entities() + 1);
-    note_place(member.newest());
+    note_member(member.newest());
     begun.push_back({std::move(of), finding_key});
   }
+  if (begun.empty()) {  // there was no room for those who were seen
+    group_.clear_outbreak();
+    return {};
+  }
+  group_.set_last_id(outbreak.id());
+  ++open_;
   publish("opened", "");
   return begun;
 }
 
-void GroupDecision::note_place(const records::Contribution& newest) {
-  add_place(*group_.mutable_outbreak()->mutable_clusters(), newest.entity().cluster());
-  add_place(*group_.mutable_outbreak()->mutable_namespaces(), newest.workload().namespace_());
+void GroupDecision::note_member(const records::Contribution& newest) {
+  records::Outbreak& outbreak = *group_.mutable_outbreak();
+  add_place(*outbreak.mutable_clusters(), newest.entity().cluster());
+  add_place(*outbreak.mutable_namespaces(), newest.workload().namespace_());
+  if (newest.counting()) add_techniques(newest, outbreak);
 }
 
 void GroupDecision::go_on(std::vector<Joined>& joined) {
@@ -171,18 +202,17 @@ void GroupDecision::go_on(std::vector<Joined>& joined) {
     outbreak.set_dirty(outbreak.dirty() || !belonged || arrivals(told(each.member)) > before);
     state_.put(rule_key(), each.contribution.finding_key(), each.member);
     if (!belonged) outbreak.set_entities(outbreak.entities() + 1);
-    note_place(each.member.newest());
-    judge_again = judge_again || may_change_judgement(each, belonged, outbreak);
+    note_member(each.member.newest());
+    judge_again = judge_again || may_change_judgement(each, belonged, group_);
   }
   const auto places =
       static_cast<std::uint32_t>(outbreak.clusters_size() + outbreak.namespaces_size());
   std::string_view reason;
   if (judge_again) {
     const Judgement now = fold(group_, rule_key(), config_, state_).judgement;
-    const auto severity = static_cast<std::uint32_t>(now.severity);
-    if (severity > outbreak.severity())
+    if (rose(now, outbreak))
       reason = "severity";
-    else if (severity != outbreak.severity() ||
+    else if (static_cast<std::uint32_t>(now.severity) != outbreak.severity() ||
              static_cast<std::uint32_t>(now.verdict) != outbreak.verdict() ||
              static_cast<std::uint32_t>(now.attention) != outbreak.attention())
       reason = "verdict";
@@ -205,14 +235,14 @@ Second GroupDecision::quiet_from() const {
 }
 
 Second GroupDecision::closes_at() const {
-  return std::min(quiet_from() + config_.quiet + kStaleness + 1,
+  return std::min(quiet_from() + config_.quiet + config_.staleness + 1,
                   group_.outbreak().opened_second() + config_.max_age);
 }
 
 void GroupDecision::try_close() {
   const records::Outbreak& outbreak = group_.outbreak();
   if (now_ < closes_at()) return;
-  const bool quiet = quiet_from() + config_.quiet + kStaleness < now_;
+  const bool quiet = quiet_from() + config_.quiet + config_.staleness < now_;
   const bool noticed = outbreak.attention() > static_cast<std::uint32_t>(Attention::kRecord);
   if (config_.close_all || outbreak.dirty() || noticed)
     publish("closed", quiet ? "quiet" : "max_age");
@@ -232,6 +262,9 @@ void GroupDecision::publish(std::string_view reason, std::string_view closed_bec
       reason = "verdict";
     else
       publish("verdict", "");
+  } else if (outbreak.revision() > 0 && reason == "members" &&
+             rose(content.judgement, outbreak)) {
+    reason = "severity";  // what is asked for comes before who joined
   }
   outbreak.set_revision(outbreak.revision() + 1);
   outbreak.set_published_second(now_);

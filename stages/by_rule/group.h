@@ -23,7 +23,6 @@ struct OutbreakContext {
 /// Whose contributions were taken note of.
 struct Joined {
   records::Contribution contribution;  ///< the last of the second; `added` is that of all of them
-  std::vector<records::Tally> tallies;
   std::optional<records::Contribution> before;  ///< the member's newest
   records::OutbreakMember member;
   bool kept = false;  ///< else the cap left it out: only its counts and its newest sighting count
@@ -48,8 +47,9 @@ class GroupDecision {
                 state::Transaction& state, std::int64_t& open,
                 std::vector<schemas::Report>& reports);
 
-  /// Opens an outbreak if the threshold is reached (DESIGN 7). Whom it tells of.
-  std::vector<BegunWith> try_open();
+  /// Opens an outbreak if the threshold is reached (DESIGN 7). Whom it tells of. Of the rule's
+  /// members those were `forgotten` that were seen up to then, or some of them.
+  std::vector<BegunWith> try_open(Nanos forgotten);
   /// Takes note of who joined the open outbreak, says what is worth a revision.
   void go_on(std::vector<Joined>& joined);
   /// Closes the open outbreak if it is time.
@@ -67,7 +67,7 @@ class GroupDecision {
   std::string_view rule_key() const;
   Nanos window() const;
   Second quiet_from() const;
-  void note_place(const records::Contribution& newest);
+  void note_member(const records::Contribution& newest);
   void publish(std::string_view reason, std::string_view closed_because);
 
   const std::string& key_;

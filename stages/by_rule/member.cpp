@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "schemas/identity.h"
 #include "schemas/sighting.h"
+#include "stages/report/judge.h"
 
 namespace gyre::stages {
 
@@ -24,6 +25,24 @@ bool is_sighting(const records::Tally& tally) {
   return tally.counts().alerts() > 0 || tally.counted();
 }
 
+void raise(const records::Judged& from, records::Judged& into) {
+  into.set_severity(std::max(into.severity(), from.severity()));
+  into.set_attention(std::max(into.attention(), from.attention()));
+  into.set_risk(std::max(into.risk(), from.risk()));
+  into.set_suspicious(into.suspicious() || from.suspicious());
+  into.set_effect_observed(into.effect_observed() || from.effect_observed());
+}
+
+records::Judged judged(const records::Contribution& contribution) {
+  records::Judged judged;
+  judged.set_severity(contribution.severity());
+  judged.set_attention(contribution.attention());
+  judged.set_risk(contribution.risk());
+  judged.set_suspicious(contribution.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious));
+  judged.set_effect_observed(contribution.effect_observed());
+  return judged;
+}
+
 // What is no sighting has no say in when there was one.
 void add(const records::Tally& from, records::Tally& into) {
   const bool is_new = into.last() == 0;
@@ -38,6 +57,7 @@ void add(const records::Tally& from, records::Tally& into) {
   }
   into.set_counted(into.counted() || from.counted());
   schemas::merge(*into.mutable_counts(), from.counts());
+  if (from.has_judged()) raise(from.judged(), *into.mutable_judged());
 }
 
 // Which tallies every outbreak, open or to come, tells together or not at all.
@@ -46,10 +66,11 @@ class Spans {
   Spans(const records::Group& everywhere, Second now, const OutbreakConfig& config)
       : window_(config.window),
         recurring_window_(config.recurring_window),
-        reach_(count_from((now - kStaleness - config.window) * kNanosPerSecond, config.window)),
+        reach_(
+            count_from((now - config.staleness - config.window) * kNanosPerSecond, config.window)),
         from_(everywhere.has_outbreak() ? everywhere.outbreak().from() : reach_),
         gone_(count_from(
-            (now - kStaleness - config.recurring_window - config.max_age) * kNanosPerSecond,
+            (now - config.staleness - config.recurring_window - config.max_age) * kNanosPerSecond,
             config.recurring_window)) {}
 
   bool is_one(const records::Tally& a, const records::Tally& b) const {
@@ -150,6 +171,31 @@ void note(const records::Tally& tally, const records::Group& everywhere, Second 
   if (kept > kTalliesKept) untold.DeleteSubrange(0, kept - kTalliesKept);
 }
 
+void keep_judgement(const records::Group& everywhere, const records::Group* workload,
+                    records::OutbreakMember& member) {
+  const records::Contribution& newest = member.newest();
+  if (!newest.counting()) return;
+  const records::Judged own = judged(newest);
+  for (records::Tally& tally : *member.mutable_untold())
+    if (is_sighting(tally) && tally.last() >= newest.first()) raise(own, *tally.mutable_judged());
+  for (const records::Group* group : {&everywhere, workload})
+    if (group != nullptr && belongs(member, *group))
+      raise(own, *account_of(member, *group).mutable_told()->mutable_judged());
+}
+
+void keep_judgement(const records::Contribution& contribution, records::Tally& tally) {
+  if (contribution.counting()) *tally.mutable_judged() = judged(contribution);
+}
+
+std::optional<records::Judged> judged_in(const records::Group& group,
+                                         const records::OutbreakMember& member) {
+  const records::Tally& told = account_of(member, group).told();
+  if (!member.newest().counting() && !told.has_judged()) return std::nullopt;
+  records::Judged highest = told.judged();
+  if (member.newest().counting()) raise(judged(member.newest()), highest);
+  return highest;
+}
+
 bool belongs(const records::OutbreakMember& member, const records::Group& group) {
   return group.has_outbreak() && account_of(member, group).told_in() == group.outbreak().id();
 }
@@ -203,7 +249,7 @@ bool is_old(const records::OutbreakMember& member, const OutbreakConfig& config,
   // Any container may turn out as one of a workload.
   const bool may_recur = member.newest().entity().kind() == records::Entity::CONTAINER;
   const Second window = may_recur ? config.recurring_window : config.window;
-  return member.last() < count_from((now - kStaleness - window) * kNanosPerSecond, window);
+  return member.last() < count_from((now - config.staleness - window) * kNanosPerSecond, window);
 }
 
 }  // namespace gyre::stages

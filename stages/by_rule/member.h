@@ -9,9 +9,6 @@
 
 namespace gyre::stages {
 
-/// What knows of a contribution can be this old when it is decided.
-inline constexpr Second kStaleness = 300;
-
 /// Hash of whom a contribution is about, for Group's lists; 16 bytes, or empty: it has none. A
 /// scheduled job's containers run wherever there is room: they have a workload, but no host.
 std::string host_of(const records::Contribution& contribution);
@@ -38,6 +35,19 @@ records::Tally tally_of(const records::Contribution& contribution);
 /// Adds to what no outbreak tells of the member yet. `everywhere` is the group of its rule.
 void note(const records::Tally& tally, const records::Group& everywhere, Second now,
           const OutbreakConfig& config, records::OutbreakMember& member);
+
+/// What the member's newest finding was judged stays with what that contributed, since another one
+/// follows. `workload`: the group of its workload, if there is one.
+void keep_judgement(const records::Group& everywhere, const records::Group* workload,
+                    records::OutbreakMember& member);
+
+/// The same of a finding that another one followed already.
+void keep_judgement(const records::Contribution& contribution, records::Tally& tally);
+
+/// The highest that the findings were judged of which the group's outbreak tells; nothing: all of
+/// them are known as test or benign.
+std::optional<records::Judged> judged_in(const records::Group& group,
+                                         const records::OutbreakMember& member);
 
 /// Whether the group's open outbreak tells of the member. It does until it closes: counts never
 /// fall (ruling 31).

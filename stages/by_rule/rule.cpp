@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "schemas/sighting.h"
@@ -16,6 +18,10 @@ namespace {
 
 // How often members that can matter no more are looked for.
 constexpr Second kSweepEvery = 6 * 3600;
+
+// All members are read to make room: for an eighth of them at once, else not again for a while.
+constexpr std::uint64_t kRoomAtOnce = 8;
+constexpr Second kRoomEvery = 300;
 
 class RuleDecision {
  public:
@@ -40,6 +46,7 @@ class RuleDecision {
       decide_workloads();
       return;
     }
+    make_room();
     for (const records::Contribution& contribution : work_.contributions) join(contribution);
     for (Joined& each : joined_) account(each);
     recount();
@@ -76,12 +83,51 @@ class RuleDecision {
     return stored ? &workloads_.emplace(key, std::move(*stored)).first->second : nullptr;
   }
 
+  bool is_told(const records::OutbreakMember& member) {
+    if (belongs(member, group_)) return true;
+    if (member.recurring().told_in().empty()) return false;
+    const records::Group* workload = find_workload(workload_key(member.newest()));
+    return workload != nullptr && belongs(member, *workload);
+  }
+
   // No outbreak tells of the member, and it is too old to open one.
   bool is_over(const records::OutbreakMember& member) {
-    if (!is_old(member, config_, now_) || belongs(member, group_)) return false;
-    const records::Group* workload = find_workload(workload_key(member.newest()));
-    return workload == nullptr || !belongs(member, *workload);
+    return is_old(member, config_, now_) && !is_told(member);
   }
+
+  // That a finding closes, or is judged anew, tells nothing of whom was forgotten.
+  static bool needs_room(const records::Contribution& contribution) {
+    return contribution.counting() && contribution.added().alerts() > 0;
+  }
+
+  // Who is new and counts takes the place of who counts not, or was seen longest ago.
+  void make_room() {
+    if (group_.members() + work_.contributions.size() <= config_.members) return;
+    std::set<std::string_view> coming;
+    for (const records::Contribution& each : work_.contributions)
+      if (coming.insert(each.finding_key()).second && needs_room(each) &&
+          !state_.member(rule_key_, each.finding_key()))
+        ++newcomers_;
+    if (group_.members() + newcomers_ <= config_.members || now_ < group_.full_until()) return;
+    std::vector<std::tuple<bool, Nanos, std::string>> others;  // counts, last, key
+    for (auto& [key, member] : state_.members(rule_key_))
+      if (!coming.contains(key) && !is_told(member))
+        others.emplace_back(member.newest().counting(), member.last(), std::move(key));
+    const std::uint64_t at_once = config_.members / kRoomAtOnce;
+    const std::uint64_t needed = group_.members() + newcomers_ - config_.members;
+    const auto forget = std::min<std::size_t>(others.size(), std::max(needed, at_once));
+    const auto end = others.begin() + static_cast<std::ptrdiff_t>(forget);
+    std::partial_sort(others.begin(), end, others.end());
+    others.erase(end, others.end());
+    for (const auto& [counting, last, key] : others) {
+      state_.erase_member(rule_key_, key);
+      if (counting) note_forgotten(last);
+    }
+    group_.set_members(group_.members() - forget);
+    if (forget < at_once) group_.set_full_until(now_ + kRoomEvery);
+  }
+
+  void note_forgotten(Nanos last) { group_.set_forgotten(std::max(group_.forgotten(), last)); }
 
   // Contributions come by member: those of one are neighbours.
   void join(const records::Contribution& contribution) {
@@ -92,19 +138,23 @@ class RuleDecision {
     Joined& joined = joined_.back();
     if (!joined.kept) return;
     records::OutbreakMember& member = joined.member;
-    joined.tallies.push_back(tally_of(contribution));
+    records::Tally tally = tally_of(contribution);
     member.set_last(std::max(member.last(), contribution.last()));
     // A finding of before may be told of once more when late alerts came.
     if (!member.has_newest() || contribution.first() >= member.newest().first() ||
         contribution.finding_id() == member.newest().finding_id())
       renew(member, contribution);
+    else
+      keep_judgement(contribution, tally);
+    note(tally, group_, now_, config_, member);
   }
 
   void meet(const records::Contribution& contribution) {
     Joined& joined = joined_.emplace_back();
     joined.contribution = contribution;
     auto known = state_.member(rule_key_, contribution.finding_key());
-    joined.kept = known || group_.members() < config_.members;
+    const std::uint64_t reserved = needs_room(contribution) ? 0 : newcomers_;
+    joined.kept = known || group_.members() + reserved < config_.members;
     if (!joined.kept) return;
     if (!known) group_.set_members(group_.members() + 1);
     // Begins anew, so that nobody can see when it was swept.
@@ -117,6 +167,8 @@ class RuleDecision {
   void renew(records::OutbreakMember& member, const records::Contribution& contribution) {
     const records::Group* workload = find_workload(workload_key(member.newest()));
     const bool stays = workload != nullptr && belongs(member, *workload);
+    if (member.newest().finding_id() != contribution.finding_id())
+      keep_judgement(group_, workload, member);
     const records::Workload before = member.newest().workload();
     *member.mutable_newest() = contribution;
     member.mutable_newest()->clear_added();
@@ -124,9 +176,10 @@ class RuleDecision {
   }
 
   void account(Joined& joined) {
-    if (!joined.kept) return;
-    for (const records::Tally& tally : joined.tallies)
-      note(tally, group_, now_, config_, joined.member);
+    if (!joined.kept) {
+      if (needs_room(joined.contribution)) note_forgotten(joined.contribution.last());
+      return;
+    }
     state_.put(rule_key_, joined.contribution.finding_key(), joined.member);
   }
 
@@ -220,7 +273,7 @@ class RuleDecision {
       decision.go_on(joined);
       decision.try_close();
     } else if (!joined.empty()) {
-      begun = decision.try_open();
+      begun = decision.try_open(group_.forgotten());
     }
     if (group.has_outbreak()) group.set_due(std::max(decision.closes_at(), now_ + 1));
     return begun;
@@ -258,16 +311,16 @@ class RuleDecision {
   }
 
   void decide_workload(const std::string& key, std::vector<Joined>& joined) {
-    constexpr Second kMargin = kStaleness + 1;
+    const Second margin = config_.staleness + 1;
     records::Group& workload = workloads_.at(key);
     const bool was_open = workload.has_outbreak();
     decide_group(key, workload, joined);
     if (!workload.has_outbreak()) {
       // What it knows matters no more by then; the next outbreak names the one before it.
-      Second forget = was_open ? now_ + config_.recurring_window + kMargin : workload.due();
+      Second forget = was_open ? now_ + config_.recurring_window + margin : workload.due();
       if (!workload.containers().empty())
         forget = std::max(
-            forget, second_of(workload.containers(0).last()) + config_.recurring_window + kMargin);
+            forget, second_of(workload.containers(0).last()) + config_.recurring_window + margin);
       workload.set_due(forget > now_ ? forget : 0);
     }
     keep(key, workload);
@@ -308,6 +361,7 @@ class RuleDecision {
   records::Group group_;
   std::map<std::string, records::Group> workloads_;
   std::vector<Joined> joined_;
+  std::uint64_t newcomers_ = 0;      ///< who count, where there may be no room for them
   std::set<std::string> recounted_;  ///< workloads whose list is made again
   bool told_everywhere_ = false;     ///< an outbreak over hosts and workloads tells of this second
 };

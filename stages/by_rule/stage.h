@@ -26,6 +26,7 @@ struct OutbreakConfig {
   Second rollout = 10 * 60;  ///< within which the containers of a rollout start
   Second quiet = 60 * 60;    ///< below half the threshold for so long: closed
   Second max_age = 24 * 3600;
+  Second staleness = 300;  ///< so old may be what a contribution tells of (see longest_delay)
   std::uint64_t members = 10'000;  ///< kept of a rule and shape: beyond it counts are lower bounds
   bool close_all = false;          ///< reports.close: all (else changed), ruling 4
   Elsewhere<OutbreakConfig> elsewhere = {};

@@ -37,13 +37,28 @@ std::string where_text(const records::Outbreak& outbreak, const OutbreakContent&
                      at_least(outbreak, content.hosts, "host"));
 }
 
+std::string_view course_text(Course course) {
+  switch (course) {
+    case Course::kTogether:
+      return ", started together";
+    case Course::kInTurn:
+      return ", started one after the other";
+    case Course::kScheduled:
+      return " of a scheduled job";
+    case Course::kUnknown:
+      break;
+  }
+  return "";
+}
+
 std::string outbreak_title(const records::Group& group, const OutbreakContent& content) {
   const std::string rule = shown(group.rule(), 120);
   const records::Outbreak& outbreak = group.outbreak();
   if (content.pattern == Pattern::kRecurring)
-    return shown(fmt::format("{} — recurring in {}: {}", rule, workload_name(group.workload()),
-                             at_least(outbreak, content.entities, "member")),
-                 240);
+    return shown(
+        fmt::format("{} — recurring in {}: {}{}", rule, workload_name(group.workload()),
+                    at_least(outbreak, content.entities, "member"), course_text(content.course)),
+        240);
   return shown(fmt::format("{} — {}", rule, where_text(outbreak, content)), 240);
 }
 
@@ -93,7 +108,27 @@ Caps caps_of(const records::Outbreak& outbreak, const OutbreakContent& content) 
   return caps;
 }
 
-std::string what_it_means(const OutbreakContent& content) {
+std::string_view what_recurring_means(Course course) {
+  switch (course) {
+    case Course::kTogether:
+      return "Replicas of one workload, side by side, show the same behaviour: something reached "
+             "all of them, or what was deployed does this by itself.";
+    case Course::kInTurn:
+      return "Containers of one workload show the same behaviour one after the other, as in a "
+             "crash loop, or a job that is run again and again. Where all of them still run, they "
+             "are replicas that something reached.";
+    case Course::kScheduled:
+      return "The runs of a scheduled job show the same behaviour: it is the job's own, or its "
+             "image or definition was changed.";
+    case Course::kUnknown:
+      break;
+  }
+  return "Containers of one workload show the same behaviour: one after the other, as in a crash "
+         "loop or a scheduled job, or replicas side by side that something reached. Their start "
+         "times tell which.";
+}
+
+std::string_view what_it_means(const OutbreakContent& content) {
   if (content.hosts == 0)
     return "The same was done to several objects: ask whoever did it what for, and why to all of "
            "them.";
@@ -106,15 +141,30 @@ std::string what_it_means(const OutbreakContent& content) {
       return "The same behaviour was seen in different places that were not started together: look "
              "for what connects them.";
     case Pattern::kRecurring:
-      return "Containers of one workload show the same behaviour: one after the other, as in a "
-             "crash loop or a scheduled job, or replicas side by side that something reached. "
-             "Their "
-             "start times tell which.";
+      return what_recurring_means(content.course);
     case Pattern::kUnknown:
       break;
   }
   return "Whether one image was rolled out or something spreads cannot be told: a start time or an "
          "image is not in the alerts.";
+}
+
+std::string_view where_recurring_acts(Course course) {
+  switch (course) {
+    case Course::kTogether:
+      return "Look at what reached all of them, such as a request, a credential or a peer, and at "
+             "what was deployed last. A container that is removed is replaced.";
+    case Course::kInTurn:
+      return "Look at the workload's image and definition, and at why its containers start anew. "
+             "One that is removed is replaced.";
+    case Course::kScheduled:
+      return "Look at the job's image and definition. If it is not to go on, suspend the job: a "
+             "run that is removed does not stop the next one.";
+    case Course::kUnknown:
+      break;
+  }
+  return "If they ran one after the other, look at the workload's image and definition; if side by "
+         "side, at what reached all of them. A container that is removed is replaced.";
 }
 
 // What is done to one member does not stop the others.
@@ -130,9 +180,7 @@ std::string_view where_to_act(const OutbreakContent& content) {
       return "Look for what the members share, such as an image, a credential, a peer or a way in, "
              "and contain that before single members.";
     case Pattern::kRecurring:
-      return "If they ran one after the other, look at the workload's image and definition; if "
-             "side "
-             "by side, at what reached all of them. A container that is removed is replaced.";
+      return where_recurring_acts(content.course);
     case Pattern::kUnknown:
       break;
   }
@@ -246,7 +294,10 @@ schemas::Report write_outbreak(const records::Group& group, const OutbreakConten
   write_producer(json, producer, group.shape_version());
   Content unknown;
   for (const std::string& field : content.judgement.missing)
-    unknown.missing.push_back({field, "Whether one image was rolled out.",
+    unknown.missing.push_back({field,
+                               content.pattern == Pattern::kRecurring
+                                   ? "Whether its containers ran side by side or in turn."
+                                   : "Whether one image was rolled out.",
                                append_output("syscall", group.rule(), {field})});
   write_missing(json, unknown);
   json.text("markdown", outbreak_markdown(group, content, title, next, revision));

@@ -19,6 +19,9 @@ namespace gyre::stages {
 enum class Pattern : std::uint8_t { kUnknown, kRollout, kSpread, kRecurring };
 std::string_view to_string(Pattern pattern);
 
+/// How the containers of a workload followed each other, where the pattern is recurring.
+enum class Course : std::uint8_t { kUnknown, kTogether, kInTurn, kScheduled };
+
 /// The fold of an outbreak's members.
 struct OutbreakContent {
   struct Entity {
@@ -40,6 +43,7 @@ struct OutbreakContent {
   std::set<std::string> clusters, namespaces, images;
   bool techniques_left_out = false;
   Pattern pattern = Pattern::kUnknown;
+  Course course = Course::kUnknown;
   std::string pattern_because;
   Judgement judgement;
 };

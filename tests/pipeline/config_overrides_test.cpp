@@ -47,6 +47,20 @@ TEST(Overrides, WhatHoldsForATenantOrARuleIsTheLastEntryThatSaysIt) {
   EXPECT_EQ(config.outbreaks.of("green", "Other").hosts, 3U);
 }
 
+// Two minutes that an alert may come late, and what its finding waits for.
+TEST(Overrides, OutbreaksWaitForWhatSettlesLongest) {
+  const Config config = read(R"(
+findings: {settle_below: 10m}
+overrides:
+  - {tenant: [slow], findings: {settle_warning: 1h}}
+  - {rule: [quick], findings: {settle_below: 1m}}
+)");
+  const stages::OutbreakConfig outbreaks = config.outbreak_config();
+  EXPECT_EQ(outbreaks.of("any", "any").staleness, 120 + 600);
+  EXPECT_EQ(outbreaks.of("slow", "any").staleness, 120 + 3600);
+  EXPECT_EQ(outbreaks.of("any", "quick").staleness, 120 + 300) << "contributions come so often";
+}
+
 TEST(Overrides, OverridesAreDumpedHashedAndTakenFromTheEnvironment) {
   const Config config = read(kOverrides);
   const std::string dump = config_dump(config, {});

@@ -145,4 +145,4 @@ def find():
 
 
 if __name__ == "__main__":
-    sys.exit(planted.main(BUGS, "simulate", find, __doc__))
+    sys.exit(planted.main(BUGS, ("simulate",), find, __doc__))

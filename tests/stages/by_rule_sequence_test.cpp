@@ -261,6 +261,65 @@ TEST_F(RuleSequenceTest, AlertsThatComeAnHourLateAreCounted) {
   EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 6U);
 }
 
+// Each node's finding succeeds; the next one of the same nodes fails.
+TEST_F(RuleSequenceTest, WhatSucceededIsNotForgottenWhenTheNextFindingsFail) {
+  const auto nodes = [](Second at, bool success) {
+    std::vector<Given> given;
+    for (int node = 0; node < 3; ++node)
+      given.push_back({.at = at + node,
+                       .host = fmt::format("node-{}", node),
+                       .started = -86'400 * node,
+                       .severity = success ? Severity::kHigh : Severity::kLow,
+                       .effect = success,
+                       .suspicious = success});
+    return given;
+  };
+  feed(nodes(10, true), 1500);
+  ASSERT_THAT(said(), ElementsAre("opened spread 3 @12"));
+  ASSERT_EQ(last()["attention"]["level"].get_string().value(), "page");
+  feed(nodes(1600, false), 20'000);
+  EXPECT_THAT(said(), ElementsAre("opened spread 3 @12", "closed spread 3 @7302"));
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "page");
+  EXPECT_EQ(last()["severity"].get_string().value(), "high");
+  EXPECT_EQ(last()["verdict"]["class"].get_string().value(), "suspicious");
+  feed(nodes(30'000, false), 30'010);
+  EXPECT_EQ(said().back(), "opened spread 3 @30002");
+  EXPECT_EQ(last()["severity"].get_string().value(), "low") << "another outbreak begins anew";
+}
+
+// Before it opened, each workload's pods succeeded, and failed later.
+TEST_F(RuleSequenceTest, AnOutbreakIsJudgedByAllFindingsThatItTells) {
+  const auto pod = [](int number, Second at, Severity severity) {
+    return Given{
+        .at = at, .container = fmt::format("c{}", number), .owner = "app", .severity = severity};
+  };
+  feed({pod(1, 10, Severity::kHigh), pod(1, 1500, Severity::kLow), pod(2, 5000, Severity::kLow),
+        pod(3, 9000, Severity::kLow)},
+       9000);
+  ASSERT_THAT(said(), ElementsAre("opened recurring 3 @9000"));
+  EXPECT_EQ(last()["severity"].get_string().value(), "high");
+}
+
+TEST_F(RuleSequenceTest, AFindingThatIsJudgedAnewReplacesWhatItWasJudged) {
+  std::vector<Given> given;
+  for (int node = 0; node < 3; ++node)
+    given.push_back({.at = 10,
+                     .host = fmt::format("node-{}", node),
+                     .severity = Severity::kHigh,
+                     .finding_goes_on = true,
+                     .tactics = {"TA0002", "TA0003"}});
+  feed(given, 20);
+  for (Given& one : given) {
+    one.at = 400;
+    one.severity = Severity::kLow;
+    one.tactics = {"TA0002"};
+  }
+  feed(given, 500);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @10", "verdict rollout 3 @400"));
+  EXPECT_EQ(last()["severity"].get_string().value(), "low");
+  EXPECT_EQ(last()["attack"].get_array().value().size(), 2U) << "tactics never fall";
+}
+
 // A second may be decided in slices, and late contributions of several seconds wait for one.
 TEST_F(RuleSequenceTest, TwoContributionsOfAFindingToOneSecondAreAddedUp) {
   std::vector<Given> given;

@@ -67,6 +67,23 @@ TEST_F(ByRuleTest, HostsFurtherApartThanTheWindowAreNone) {
   EXPECT_THAT(said(), ElementsAre("opened rollout 3 @31800")) << "30 minutes to the nanosecond";
 }
 
+// Findings that are published an hour after they were opened.
+TEST_F(ByRuleTest, WhatIsToldLateIsJudgedByWhenItWasSeen) {
+  config_.staleness = 3720;
+  const auto nodes = [](Second at, Second pace) {
+    std::vector<Given> given;
+    for (int node = 0; node < 3; ++node)
+      given.push_back({.at = at + node * pace, .old = 3600, .host = fmt::format("node-{}", node)});
+    return given;
+  };
+  feed(nodes(4000, 901), 10'000);
+  EXPECT_THAT(said(), IsEmpty()) << "30 minutes and 2 seconds from the first to the last";
+  feed(nodes(20'000, 900), 22'000);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @21800"));
+  feed({}, 40'000);
+  EXPECT_EQ(said().back(), fmt::format("closed rollout 3 @{}", 21'800 + 3600 + 3721));
+}
+
 TEST_F(ByRuleTest, FiveWorkloadsOfTwoHostsAreASpread) {
   std::vector<Given> given;
   for (int each = 0; each < 5; ++each)
@@ -109,7 +126,7 @@ TEST_F(ByRuleTest, WhatBeginsToSucceedInSeveralPlacesIsToldAtOnce) {
   given.back().at = 50;
   given.back().effect = true;
   feed(given, 100);
-  EXPECT_THAT(said(), ElementsAre("opened spread 5 @10", "verdict spread 5 @50"));
+  EXPECT_THAT(said(), ElementsAre("opened spread 5 @10", "severity spread 5 @50"));
   EXPECT_EQ(last()["attention"]["level"].get_string().value(), "page");
 }
 
@@ -120,6 +137,38 @@ TEST_F(ByRuleTest, ManyContainersOfOneHostAndImageAreOneRecurringOutbreakAndNone
   feed(given, 300);
   EXPECT_THAT(said(), ElementsAre("opened recurring 3 @12", "members recurring 10 @19",
                                   "members recurring 100 @109"));
+}
+
+TEST_F(ByRuleTest, ReplicasAndACrashLoopAreToldApart) {
+  const auto tell = [this](const char* owner, Second at, std::vector<Second> started,
+                           bool scheduled = false) {
+    std::vector<Given> given;
+    for (std::size_t i = 0; i < started.size(); ++i)
+      given.push_back({.at = at + 60 * static_cast<Second>(i),
+                       .container = fmt::format("{}-{}", owner, i),
+                       .owner = owner,
+                       .started = started[i] == 0 ? 0 : at + started[i],
+                       .scheduled = scheduled});
+    feed(given, given.back().at);
+    EXPECT_EQ(last()["members"]["pattern"].get_string().value(), "recurring");
+    return fmt::format("{} {}", last()["title"].get_string().value(),
+                       last()["members"]["pattern_because"].get_string().value());
+  };
+  EXPECT_THAT(tell("replicas", 1000, {-900, -700, -400}),
+              AllOf(HasSubstr("3 members, started together"), HasSubstr("within 10 min")));
+  EXPECT_THAT(reports_.back().json, HasSubstr("what reached all of them"));
+  EXPECT_THAT(
+      tell("apart", 3000, {-900, -700, -200}),
+      AllOf(HasSubstr("3 members, started one after the other"), HasSubstr("11 min apart")));
+  // Two and three seconds before they are seen, a minute after the one before.
+  EXPECT_THAT(tell("loop", 5000, {-2, 57, 118}),
+              AllOf(HasSubstr("started one after the other"), HasSubstr("before the next one")));
+  EXPECT_THAT(reports_.back().json, HasSubstr("why its containers start anew"));
+  EXPECT_THAT(tell("nightly", 7000, {-2, 57, 118}, true),
+              AllOf(HasSubstr("3 members of a scheduled job"), HasSubstr("runs of a")));
+  EXPECT_THAT(tell("unknown", 9000, {-2, 57, 0}),
+              AllOf(HasSubstr(": 3 members "), HasSubstr("1 of 3 have no start time")));
+  EXPECT_EQ(last()["missing"].at(0)["field"].get_string().value(), "container.start_ts");
 }
 
 TEST_F(ByRuleTest, ACronJobOfADayIsOneRecurringOutbreakInFewRevisions) {
@@ -157,7 +206,10 @@ TEST_F(ByRuleTest, ANewClusterANewNamespaceAndPowersOfTenAreTold) {
 TEST_F(ByRuleTest, WhatIsKnownAsTestCountsNotAndWhoTurnsOutAsTestStaysListed) {
   std::vector<Given> given;
   for (int each = 0; each < 3; ++each)
-    given.push_back({.at = 10, .host = fmt::format("node-{}", each), .counting = false});
+    given.push_back({.at = 10,
+                     .host = fmt::format("node-{}", each),
+                     .counting = false,
+                     .finding_goes_on = true});
   feed(given, 100);
   EXPECT_THAT(said(), IsEmpty());
   for (Given& one : given) {
@@ -185,6 +237,29 @@ TEST_F(ByRuleTest, ARisingSeverityIsToldAtOnce) {
   given.push_back({.at = 50, .host = "node-1", .severity = Severity::kCritical});
   feed(given, 100);
   EXPECT_THAT(said(), ElementsAre("opened rollout 3 @10", "severity rollout 3 @50"));
+}
+
+TEST_F(ByRuleTest, WhatRisesWithTheTenthMemberIsARiseAndWhatFallsBesideARiseAFall) {
+  std::vector<Given> given;
+  for (int each = 0; each < 10; ++each)
+    given.push_back({.at = each < 9 ? 10 : 50,
+                     .host = fmt::format("node-{}", each),
+                     .started = each < 9 ? -60 : -86'400,
+                     .severity = each < 9 ? Severity::kHigh : Severity::kLow,
+                     .attention = Attention::kTicket,
+                     .effect = each < 9,
+                     .finding_goes_on = true});
+  feed(given, 60);
+  ASSERT_THAT(said(), ElementsAre("opened rollout 9 @10", "severity spread 10 @50"));
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "page");
+  for (Given& one : given) {
+    one.at = 400;
+    one.severity = Severity::kCritical;
+    one.risk = 10;
+  }
+  feed(given, 500);
+  EXPECT_EQ(said().back(), "verdict spread 10 @400");
+  EXPECT_EQ(last()["severity"].get_string().value(), "critical");
 }
 
 TEST_F(ByRuleTest, TenantsAndRulesAreApart) {

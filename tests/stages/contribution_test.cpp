@@ -6,6 +6,7 @@
 #include "schemas/identity.h"
 #include "stages/report/judge.h"
 #include "stages/sources.h"
+#include "tests/stages/container_task.h"
 
 namespace gyre::stages {
 namespace {
@@ -203,6 +204,42 @@ TEST(BundleContributionsTest, PartsOfALargeBatchAddUpAtTheReceiver) {
   EXPECT_EQ(checkpoint.outstanding(), 0U);
   EXPECT_EQ(stream_time(checkpoint), 10 * kNanosPerSecond);
   EXPECT_TRUE(is_replay("by_rule", bundles.front().second, checkpoint));
+}
+
+// Alerts that are as late as they may be, of a finding that opens and of one that has just spoken.
+class ContributionDelayTest : public ContainerTask {
+ protected:
+  // How old the oldest is.
+  Second longest() {
+    const auto notice = [](Second at, std::int64_t id) {
+      return Given{.at = at, .id = id, .priority = schemas::Priority::kNotice};
+    };
+    feed({}, 1000);
+    feed({notice(884, 1)}, 1000);
+    const Second first = 1001 + config_.settle_below;
+    feed({}, first);
+    feed({notice(first - 116, 2)}, first + 1000);
+    EXPECT_EQ(contributions_.size(), 3U) << "it opens, goes on and closes";
+    Second longest = 0;
+    for (const records::Contribution& each : contributions_)
+      if (each.added().alerts() > 0)
+        longest = std::max(longest, each.second() - second_of(each.last()));
+    EXPECT_EQ(counters().late(), 0U);
+    return longest;
+  }
+};
+
+TEST_F(ContributionDelayTest, IsLatenessAndTheTimeBetweenTwoContributions) {
+  const Second delay = longest();
+  EXPECT_LE(delay, longest_delay(config_));
+  EXPECT_GE(delay, longest_delay(config_) - 5);
+}
+
+TEST_F(ContributionDelayTest, IsLatenessAndTheSettlingWhereThatIsLonger) {
+  config_.settle_below = 600;
+  const Second delay = longest();
+  EXPECT_LE(delay, longest_delay(config_));
+  EXPECT_GE(delay, longest_delay(config_) - 5);
 }
 
 }  // namespace

@@ -216,20 +216,23 @@ TEST_F(IncidentTest, CopiesOfAClosedFindingThatItDoesNotListAreCountedAsWell) {
   EXPECT_EQ(number_of(newest(), "duplicates"), 150U);
 }
 
+// Neither its severity nor its risk is above what it was before: the success alone is new.
 TEST_F(IncidentTest, ItsFirstSuccessIsSaidThoughItsRiskFellBefore) {
-  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence"),
-        of(2, 3, "Rule C", "mitre_discovery")},
+  Given gravest = of(0, 1, "Rule A", "mitre_execution");
+  gravest.priority = Priority::kCritical;
+  feed({gravest, of(1, 2, "Rule B", "mitre_persistence"), of(2, 3, "Rule C", "mitre_discovery")},
        60);
-  const std::vector<std::pair<std::string, std::string>> generator = {
-      {"container.image.repository", "falcosecurity/event-generator"},
-      {"proc.cmdline", "event-generator run syscall"}};
   const std::size_t before = incidents().size();
-  Given proof = of(100, 4, "Rule C", "mitre_discovery");
-  proof.fields = generator;
-  Given success = of(100, 5, "Rule A", "mitre_execution");
+  ASSERT_GT(before, 0U);
+  gravest.at = 100;
+  gravest.id = 4;
+  gravest.fields = {{"container.image.repository", "falcosecurity/event-generator"},
+                    {"proc.cmdline", "event-generator run syscall"}};
+  Given success = of(100, 5, "Rule B", "mitre_persistence");
   success.outcome = Outcome::kSucceeded;
-  feed({proof, success}, 110);
-  EXPECT_GT(incidents().size(), before);
+  feed({gravest, success}, 110);
+  ASSERT_EQ(incidents().size(), before + 1);
+  EXPECT_EQ(value_of(newest(), "reason"), "verdict");
 }
 
 TEST_F(IncidentTest, SaysThatItClosesAtItsLongestAgeThoughAlertsCome) {

@@ -34,8 +34,9 @@ class Model {
     Nanos last = 0;
     std::uint64_t alerts = 0;
     std::uint64_t copies = 0;
-    int counted_in = 0;  ///< number of the one outbreak that counts it
-    int fleet = 0;       ///< of that over hosts and workloads to which it is a sighting
+    int counted_in = 0;     ///< number of the one outbreak that counts it
+    int fleet = 0;          ///< of that over hosts and workloads to which it is a sighting
+    bool counting = false;  ///< of a finding that counted when another one followed it
 
     int told_in(const std::string& group) const { return group == kFleet ? fleet : counted_in; }
   };
@@ -53,6 +54,7 @@ class Model {
     Second opened = 0;
     Nanos from = 0;
     std::set<std::string> members;
+    std::set<std::string> counting;  ///< members who had a finding that counted, before the newest
     std::size_t said_members = 0;
     std::size_t said_places = 0;
     bool said_harmless = false;
@@ -92,13 +94,16 @@ class Model {
     if (is_forgotten(given.entity(), member, now)) member = {};
     const bool known = member.who != nullptr;
     const bool same = known && member.who->finding == given.finding;
+    const bool before = known && !same && given.first() < member.who->first();
+    if (known && !same && !before && member.who->counting) followed(given.entity(), member);
     if (given.alerts + given.copies > 0)
       member.all.push_back({.first = given.added_first(),
                             .last = given.last(),
                             .alerts = given.alerts,
-                            .copies = given.copies});
+                            .copies = given.copies,
+                            .counting = before && given.counting});
     member.last = std::max(member.last, given.last());
-    if (known && !same && given.first() < member.who->first()) return;
+    if (before) return;
     // Whoever the outbreak of a workload tells of stays there while it is open.
     if (!known || !is_member(member.workload, given.entity())) {
       member.workload = given.workload();
@@ -110,10 +115,19 @@ class Model {
     member.machine = given.machine();
   }
 
+  // Another finding takes the place of one that counted.
+  void followed(const std::string& entity, Member& member) {
+    for (Contributed& each : member.all)
+      if (each.alerts > 0 && each.last >= member.who->first()) each.counting = true;
+    for (auto& [group, outbreak] : open_)
+      if (is_of(group, member) && outbreak.members.contains(entity))
+        outbreak.counting.insert(entity);
+  }
+
   // Silent for longer than matters to anybody: it begins anew.
   bool is_forgotten(const std::string& entity, const Member& member, Second now) const {
     const Second matters = config_.recurring_window;
-    return member.last < rounded(ns(now - matters - kStale), matters) &&
+    return member.last < rounded(ns(now - matters - config_.staleness), matters) &&
            !is_member(kFleet, entity) && !is_member(member.workload, entity);
   }
 
@@ -168,13 +182,13 @@ class Model {
     }
     tell(group);
     const Outbreak& outbreak = open_.at(group);
-    if (is_harmless(outbreak) != outbreak.said_harmless)
-      say(group, now, is_harmless(outbreak) ? "verdict" : "severity");
+    if (is_harmless(group, outbreak) != outbreak.said_harmless)
+      say(group, now, is_harmless(group, outbreak) ? "verdict" : "severity");
     else if (digits(outbreak.members.size()) > digits(outbreak.said_members) ||
              places(outbreak) > outbreak.said_places)
       say(group, now, "members");
     // An hour ago, as far as it is known now, fewer than half were within the window.
-    const Second then = now - config_.quiet - kStale;
+    const Second then = now - config_.quiet - config_.staleness;
     bool quiet = outbreak.opened < then;
     for (const Newest& newest : dimensions(group))
       if (2 * newest.since(ns(then - window(group))) >= newest.threshold) quiet = false;
@@ -184,7 +198,7 @@ class Model {
   }
 
   void try_open(const std::string& group, Second now) {
-    Nanos anchor = ns(now - kStale);
+    Nanos anchor = ns(now - config_.staleness);
     for (const Newest& newest : dimensions(group))
       for (const Nanos last : newest.of_each) anchor = std::max(anchor, last);
     const Nanos from = anchor - ns(window(group));
@@ -219,9 +233,16 @@ class Model {
     }
   }
 
-  bool is_harmless(const Outbreak& outbreak) const {
-    return std::none_of(outbreak.members.begin(), outbreak.members.end(),
-                        [&](const std::string& who) { return members_.at(who).who->counting; });
+  // Every finding that it tells of is recognised as known activity.
+  bool is_harmless(const std::string& group, const Outbreak& outbreak) const {
+    return std::none_of(
+        outbreak.members.begin(), outbreak.members.end(), [&](const std::string& who) {
+          const Member& member = members_.at(who);
+          return member.who->counting || outbreak.counting.contains(who) ||
+                 std::any_of(member.all.begin(), member.all.end(), [&](const Contributed& each) {
+                   return each.counting && each.told_in(group) == outbreak.number;
+                 });
+        });
   }
 
   std::size_t places(const Outbreak& outbreak) const {
@@ -256,7 +277,7 @@ class Model {
     }
     outbreak.said_members = outbreak.members.size();
     outbreak.said_places = places(outbreak);
-    outbreak.said_harmless = is_harmless(outbreak);
+    outbreak.said_harmless = is_harmless(group, outbreak);
     lines_.push_back(line({now, group, std::string(reason), outbreak.members.size(), hosts.size(),
                            alerts, copies, first, last}));
   }

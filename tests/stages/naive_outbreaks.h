@@ -13,7 +13,6 @@
 namespace gyre::stages::outbreak_model {
 
 inline constexpr Second kStart = 1'800'000'000;
-inline constexpr Second kStale = 300;  ///< how old a contribution may be
 
 /// A contribution of one rule and shape; times are after kStart.
 struct Given {

@@ -10,6 +10,7 @@
 namespace gyre::stages {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
 
 class OutbreakCapsTest : public RuleTask {
@@ -24,8 +25,35 @@ class OutbreakCapsTest : public RuleTask {
                            .host = fmt::format("node-{}", i)});
       change(i, made);
     }
-    feed(bundle);
-    RuleTask::feed({}, 20'000);
+    RuleTask::feed(bundle);
+    feed({}, 20'000);
+  }
+
+  // Containers of a workload each, one at a time on one host: no reason for an outbreak.
+  static std::vector<Given> crowd(int count, Second from, Second pace, bool counting = true) {
+    std::vector<Given> all;
+    for (int i = 0; i < count; ++i)
+      all.push_back({.at = from + i * pace,
+                     .container = fmt::format("old-{}", i),
+                     .host = "node-0",
+                     .image = fmt::format("image-{}", i),
+                     .counting = counting});
+    return all;
+  }
+
+  void feed_crowd(const std::vector<Given>& all) { feed(all, all.back().at); }
+
+  void feed_hosts(int count, Second at) {
+    std::vector<Given> given;
+    for (int i = 1; i <= count; ++i)
+      given.push_back(
+          {.at = at + i, .host = fmt::format("node-{}", i), .severity = Severity::kHigh});
+    feed(given, at + count);
+  }
+
+  bool is_capped() {
+    bool capped = false;
+    return last()["members"]["capped"].get(capped) == simdjson::SUCCESS && capped;
   }
 
   std::set<std::string> caps() const {
@@ -49,6 +77,54 @@ TEST_F(OutbreakCapsTest, MoreMembersThanAreKept) {
   config_.members = 5;
   tell(8, [](int, records::Contribution&) {});
   EXPECT_EQ(caps(), std::set<std::string>{"members"});
+}
+
+TEST_F(OutbreakCapsTest, WhoIsNewTakesThePlaceOfWhoWasSeenLongAgo) {
+  config_.members = 16;
+  feed_crowd(crowd(16, 10, 500));
+  feed_hosts(3, 12'000);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @12003"));
+  EXPECT_EQ(last()["severity"].get_string().value(), "high");
+  EXPECT_FALSE(is_capped()) << "nobody of whom it tells was forgotten";
+}
+
+TEST_F(OutbreakCapsTest, WhereOneWasForgottenWhoWasSeenSinceItsBeginningNumbersAreLowerBounds) {
+  config_.members = 16;
+  config_.workloads = 100;
+  feed_crowd(crowd(16, 7700, 100));
+  feed_hosts(3, 9200);
+  ASSERT_THAT(said(), ElementsAre("opened spread 16 @9202"));
+  EXPECT_TRUE(is_capped());
+}
+
+TEST_F(OutbreakCapsTest, WhoCountsNotTakesNoPlaceOfWhoCounts) {
+  config_.members = 16;
+  feed_hosts(2, 10);
+  feed_crowd(crowd(40, 20, 1, false));
+  feed({{.at = 100, .host = "node-3"}}, 100);
+  EXPECT_THAT(said(), ElementsAre("opened rollout 3 @100"));
+  EXPECT_FALSE(is_capped());
+}
+
+TEST_F(OutbreakCapsTest, AnOpenOutbreakForgetsNoMember) {
+  config_.members = 16;
+  feed_hosts(10, 10);
+  ASSERT_EQ(said().back(), "members rollout 10 @20");
+  feed_crowd(crowd(40, 30, 1));
+  feed({}, 20'000);
+  EXPECT_EQ(said().back(), "closed spread 16 @5768");
+  EXPECT_TRUE(is_capped());
+  EXPECT_EQ(last()["counts"]["alerts"].get_uint64().value(), 50U);
+}
+
+TEST_F(OutbreakCapsTest, AnOutbreakThatKnowsNobodyIsNotTold) {
+  config_.members = 4;
+  std::vector<Given> pods;
+  for (int i = 0; i < 4; ++i)
+    pods.push_back({.at = 10 + i, .container = fmt::format("pod-{}", i), .owner = "app"});
+  feed(pods, 20);
+  feed_hosts(3, 4000);
+  EXPECT_THAT(said(), ElementsAre("opened recurring 3 @12"));
 }
 
 TEST_F(OutbreakCapsTest, MoreMembersThanAreListed) {

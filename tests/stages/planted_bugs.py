@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Plants bugs of merging, timers, caps and ids in a copy of by_container, one at a time, and runs the model test until it
-notices, then the other tests of the stage.
+notices, then the other tests of the stage and of the sightings that it merges.
 
 usage: planted_bugs.py            builds and runs each in build/planted, prints a table; 1 if one is not found
        planted_bugs.py --check    only that each bug can still be planted: its place is found once
@@ -125,27 +125,28 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
 )
 
 
-def run(tests, cases):
-    return subprocess.run([planted.COPY / "build/release/tests/stages_test", f"--gtest_filter={tests}",
+def run(program, tests, cases):
+    return subprocess.run([planted.COPY / "build/release/tests" / program, f"--gtest_filter={tests}",
                            "--gtest_brief=1"], capture_output=True, text=True, timeout=3000,
                           env=os.environ | {"GYRE_MODEL_CASES": str(cases)})
 
 
 def find():
     """By which seed of the model, or which other test."""
-    model = run("Model.*", CASES)
+    model = run("stages_test", "Model.*", CASES)
     said = model.stdout + model.stderr
     if model.returncode != 0:
         seed = re.search(r"GYRE_MODEL_SEED=(\d+)", said)
         wrong = re.search(r"(CHECK[^\n]*|Actual: [^\n]*|\S+:\d+: Failure\n[^\n]*\n[^\n]*)", said)
         as_what = " ".join(wrong.group(1).split())[:110] if wrong else f"ended with {model.returncode}"
         return f"model, seed {seed.group(1) if seed else '?'}", as_what
-    others = run("-Model.*:ByRule*:*Understand*:Intake*", 0)
-    if others.returncode == 0:
-        return None
-    failed = re.findall(r"^\[  FAILED  \] (\w+\.\w+)", others.stdout, re.M)
-    return (failed[0], f"one of {len(set(failed))} tests") if failed else ("tests", f"ended with {others.returncode}")
+    for program, tests in ("stages_test", "-Model.*:ByRule*:*Understand*:Intake*"), ("schemas_test", "Sighting*"):
+        others = run(program, tests, 0)
+        if others.returncode != 0:
+            failed = re.findall(r"^\[  FAILED  \] (\w+\.\w+)", others.stdout, re.M)
+            return (failed[0], f"one of {len(set(failed))} tests") if failed else (program, f"ended with {others.returncode}")
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(planted.main(BUGS, "stages_test", find, __doc__))
+    sys.exit(planted.main(BUGS, ("stages_test", "schemas_test"), find, __doc__))

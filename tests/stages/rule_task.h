@@ -39,12 +39,15 @@ class RuleTask : public testing::Test {
     Severity severity = Severity::kMedium;
     Attention attention = Attention::kRecord;
     bool effect = false;
+    bool suspicious = false;
+    std::uint32_t risk = 20;
     bool object = false;  // of a plugin's alert: `container` is its name
     std::uint64_t alerts = 1;
     std::uint64_t copies = 0;
     bool finding_goes_on = false;  // it began at kStart
     std::uint32_t priority = 4;
     Second lasted = 0;  // its alerts began so long before the sighting
+    std::vector<std::string> tactics = {};
   };
 
   static records::Contribution contribution(const Given& given) {
@@ -76,7 +79,14 @@ class RuleTask : public testing::Test {
     made.set_severity(static_cast<std::uint32_t>(given.severity));
     made.set_attention(static_cast<std::uint32_t>(given.attention));
     made.set_effect_observed(given.effect);
-    made.set_risk(20);
+    if (given.suspicious) made.set_verdict(static_cast<std::uint32_t>(Verdict::kSuspicious));
+    for (const std::string& tactic : given.tactics) {
+      records::Technique& technique = *made.add_attack();
+      technique.set_tactic(tactic);
+      technique.set_name("a tactic");
+      technique.set_source("rule_tag");
+    }
+    made.set_risk(given.risk);
     made.set_counting(given.counting);
     if (given.object) {
       entity.set_kind(records::Entity::K8S_OBJECT);
