@@ -5,10 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
-#include <span>
 
 #include "schemas/ascii.h"
+#include "schemas/secret_programs.h"
 #include "schemas/secret_value.h"
 
 namespace gyre::schemas {
@@ -17,83 +16,6 @@ namespace {
 
 constexpr std::string_view kRedacted = "<redacted>";
 constexpr std::string_view kUnknown = "<NA>";
-
-// How an option brings its secret.
-enum class Form : std::uint8_t {
-  kGlued,    // -pX only; -p alone asks for it
-  kNext,     // -pX, -p=X, -p X
-  kAlone,    // -k X only; -key is another option
-  kColon,    // -u user:X
-  kPercent,  // -U user%X
-  kEquals,   // --from-literal=name=X
-  kLast      // -b file user X
-};
-
-using Words = std::span<const std::string_view>;
-
-struct Program {
-  Words names;
-  std::string_view verb;     // one of its words must be this
-  std::string_view letters;  // of its options
-  Words words;               // its long options
-  Form form;
-};
-
-constexpr auto kMysql = std::to_array<std::string_view>(
-    {"mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mysqlshow", "mysqlsh",
-     "mariadb", "mariadb-dump", "mariadb-admin", "mariadb-check", "mariadb-import"});
-constexpr auto kMongo =
-    std::to_array<std::string_view>({"mongo", "mongosh", "mongodump", "mongorestore", "mongoexport",
-                                     "mongoimport", "mongostat", "mongotop"});
-constexpr auto kLdap =
-    std::to_array<std::string_view>({"ldapsearch", "ldapadd", "ldapmodify", "ldapdelete",
-                                     "ldappasswd", "ldapwhoami", "ldapcompare", "ldapmodrdn"});
-constexpr auto kDirect = std::to_array<std::string_view>({"sshpass", "useradd", "usermod"});
-constexpr auto kLogin =
-    std::to_array<std::string_view>({"docker", "podman", "nerdctl", "helm", "oc", "az"});
-constexpr auto kKubectl = std::to_array<std::string_view>({"kubectl", "oc"});
-constexpr auto kOpenssl = std::to_array<std::string_view>({"openssl"});
-constexpr auto kHtpasswd = std::to_array<std::string_view>({"htpasswd"});
-constexpr auto kRedis = std::to_array<std::string_view>({"redis-cli"});
-constexpr auto kFetch = std::to_array<std::string_view>({"curl", "wget"});
-constexpr auto kSamba = std::to_array<std::string_view>({"smbclient", "rpcclient"});
-constexpr auto kFetchWords = std::to_array<std::string_view>({"--user", "--proxy-user"});
-constexpr auto kLiteralWord = std::to_array<std::string_view>({"--from-literal"});
-constexpr auto kUserWord = std::to_array<std::string_view>({"--user"});
-
-constexpr auto kPrograms =
-    std::to_array<Program>({{kMysql, "", "p", {}, Form::kGlued},
-                            {kMongo, "", "p", {}, Form::kNext},
-                            {kLdap, "", "w", {}, Form::kNext},
-                            {kDirect, "", "p", {}, Form::kNext},
-                            {kLogin, "login", "p", {}, Form::kNext},
-                            {kKubectl, "secret", "", kLiteralWord, Form::kEquals},
-                            {kOpenssl, "", "kK", {}, Form::kAlone},
-                            {kHtpasswd, "", "", {}, Form::kLast},
-                            {kRedis, "", "a", {}, Form::kNext},
-                            {kFetch, "", "uU", kFetchWords, Form::kColon},
-                            {kSamba, "", "U", kUserWord, Form::kPercent}});
-
-// What runs another program: which of its options take a word, and how many words come before it.
-struct Launcher {
-  std::string_view name;
-  std::string_view takes;
-  int words = 0;
-};
-constexpr auto kLaunchers =
-    std::to_array<Launcher>({{"sudo", "ughpCDRTUrt"}, {"doas", "uC"},
-                             {"env", "uC"},           {"nice", "n"},
-                             {"ionice", "cnp"},       {"nohup", ""},
-                             {"setsid", ""},          {"exec", "a"},
-                             {"command", ""},         {"time", "fo"},
-                             {"timeout", "ks", 1},    {"xargs", "adEILnPs"},
-                             {"stdbuf", "ioe"},       {"watch", "n"},
-                             {"strace", "eopuPsaE"},  {"gosu", "", 1},
-                             {"su-exec", "", 1},      {"chroot", "", 1},
-                             {"flock", "wE", 1},      {"runuser", "ug"},
-                             {"busybox", ""},         {"tini", "pe"},
-                             {"dumb-init", ""},       {"unshare", ""},
-                             {"nsenter", "tSG"},      {"ssh", "BbcDEeFIiJLlmOopQRSWw", 1}});
 
 template <typename List>
 bool is_in(const List& list, std::string_view word) {

@@ -105,7 +105,7 @@ class RuleDecision {
     if (group_.members() + work_.contributions.size() <= config_.members) return;
     std::set<std::string_view> coming;
     for (const records::Contribution& each : work_.contributions)
-      if (coming.insert(each.finding_key()).second && needs_room(each) &&
+      if (each.counting() && coming.insert(each.finding_key()).second && needs_room(each) &&
           !state_.member(rule_key_, each.finding_key()))
         ++newcomers_;
     if (group_.members() + newcomers_ <= config_.members || now_ < group_.full_until()) return;
