@@ -262,8 +262,7 @@ void GroupDecision::publish(std::string_view reason, std::string_view closed_bec
       reason = "verdict";
     else
       publish("verdict", "");
-  } else if (outbreak.revision() > 0 && reason == "members" &&
-             rose(content.judgement, outbreak)) {
+  } else if (outbreak.revision() > 0 && reason == "members" && rose(content.judgement, outbreak)) {
     reason = "severity";  // what is asked for comes before who joined
   }
   outbreak.set_revision(outbreak.revision() + 1);
