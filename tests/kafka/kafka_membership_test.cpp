@@ -106,7 +106,10 @@ TEST_F(KafkaBrokerTest, EndsTheOlderOfTwoWithOneIdAndCommitsNothingOfIt) {
 TEST_F(KafkaBrokerTest, RefusesToCommitBeforeItIsAMember) {
   create("in", 1);
   create("out", 1);
-  const auto broker = make_kafka_broker(client(), stage());
+  // While it is not asked it hears of nobody who wants to join, and the group waits for it.
+  const auto first = make_kafka_broker(client(), stage("worker-0"));
+  start(*first, 1);
+  const auto broker = make_kafka_broker(client(), stage("worker-1"));
   broker->begin();
   broker->send({name("out"), 0, "k", "v", {}});
   EXPECT_THAT(message_of<Failure>([&] { broker->commit({}); }), HasSubstr("no member of group"));
