@@ -23,8 +23,8 @@ enum class Form : std::uint8_t {
 using Words = std::span<const std::string_view>;
 
 struct Program {
-  Words names;               // none: the verb tells
-  std::string_view verb;     // of docker, kubectl and their like: one of the words must be this
+  Words names;
+  std::string_view verb;     // one of its words must be this
   std::string_view letters;  // of its options
   Words words;               // its long options
   Form form;
@@ -40,6 +40,9 @@ inline constexpr auto kLdap =
     std::to_array<std::string_view>({"ldapsearch", "ldapadd", "ldapmodify", "ldapdelete",
                                      "ldappasswd", "ldapwhoami", "ldapcompare", "ldapmodrdn"});
 inline constexpr auto kDirect = std::to_array<std::string_view>({"sshpass", "useradd", "usermod"});
+inline constexpr auto kLogin =
+    std::to_array<std::string_view>({"docker", "podman", "nerdctl", "helm", "oc", "az"});
+inline constexpr auto kKubectl = std::to_array<std::string_view>({"kubectl", "oc"});
 inline constexpr auto kOpenssl = std::to_array<std::string_view>({"openssl"});
 inline constexpr auto kHtpasswd = std::to_array<std::string_view>({"htpasswd"});
 inline constexpr auto kRedis = std::to_array<std::string_view>({"redis-cli"});
@@ -54,8 +57,8 @@ inline constexpr auto kPrograms =
                             {kMongo, "", "p", {}, Form::kNext},
                             {kLdap, "", "w", {}, Form::kNext},
                             {kDirect, "", "p", {}, Form::kNext},
-                            {{}, "login", "p", {}, Form::kNext},
-                            {{}, "secret", "", kLiteralWord, Form::kEquals},
+                            {kLogin, "login", "p", {}, Form::kNext},
+                            {kKubectl, "secret", "", kLiteralWord, Form::kEquals},
                             {kOpenssl, "", "kK", {}, Form::kAlone},
                             {kHtpasswd, "", "", {}, Form::kLast},
                             {kRedis, "", "a", {}, Form::kNext},

@@ -29,8 +29,9 @@ void keep(std::set<std::string>& names, const std::string& name) {
 struct Starts {
   std::uint64_t containers = 0;
   std::uint64_t others = 0;
-  std::uint64_t not_known = 0;                 ///< containers without image or start time
-  std::vector<std::pair<Nanos, Nanos>> spans;  ///< known starts, and last sightings
+  std::uint64_t not_known = 0;  ///< containers without image or start time
+  std::vector<std::pair<Nanos, Nanos>>
+      spans;  ///< containers' starts, where known, and last sightings
   Nanos first = std::numeric_limits<Nanos>::max();
   Nanos last = 0;
   std::set<std::string> images;
