@@ -222,7 +222,6 @@ std::map<string, string> config_values(const Config& config) {
 
 stages::OutbreakConfig Config::outbreak_config() const {
   stages::OutbreakConfig config = outbreaks;
-  config.close_all = findings.close_all;
   config.staleness = stages::longest_delay(findings);
   return config;
 }

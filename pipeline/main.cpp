@@ -268,6 +268,8 @@ int printed(int code) {
 }
 
 int main_of(int argc, char** argv) {
+  // Else a replay of standard input takes it byte for byte from the C library, a tenth of its time.
+  std::ios::sync_with_stdio(false);
   set_log({});
   CLI::App app("Turns Falco alerts into few correct reports.", "gyre");
   app.set_version_flag("--version", std::string("gyre ") + GYRE_VERSION);

@@ -2,6 +2,7 @@
 #include "schemas/sighting.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -252,17 +253,22 @@ void merge(records::Counts& into, const records::Counts& from) {
   outcome.set_unknown(outcome.unknown() + from.outcome().unknown());
 }
 
-Nanos earlier(Nanos one, Nanos other) {
-  return one == 0 || other == 0 ? std::max(one, other) : std::min(one, other);
+void widen(records::Span& into, const records::Span& from) {
+  const bool is_new = into.last() == 0;
+  into.set_first(is_new ? from.first() : std::min(into.first(), from.first()));
+  into.set_last(std::max(into.last(), from.last()));
+  into.set_priority(is_new ? from.priority() : std::min(into.priority(), from.priority()));
 }
 
 void merge(records::Contribution& into, const records::Contribution& from) {
   records::Counts added = into.added();
   merge(added, from.added());
-  const Nanos first = earlier(into.added_first(), from.added_first());
+  std::optional<records::Span> span;
+  if (into.has_span()) span = into.span();
+  if (from.has_span()) widen(span ? *span : span.emplace(), from.span());
   if (from.second() >= into.second()) into = from;
   *into.mutable_added() = std::move(added);
-  into.set_added_first(first);
+  if (span) *into.mutable_span() = *std::move(span);
 }
 
 void count_outcome(Outcome outcome, records::OutcomeCounts& counts) {

@@ -44,8 +44,8 @@ void merge(records::Counts& into, const records::Counts& from);
 /// Two of one finding: what they add is summed up, the rest is the newer one's; of one second,
 /// `from` is.
 void merge(records::Contribution& into, const records::Contribution& from);
-/// The earlier of two times, of which 0 is none.
-Nanos earlier(Nanos one, Nanos other);
+/// Lets the span reach over another one; one without `last` is empty.
+void widen(records::Span& into, const records::Span& from);
 /// Counts the outcome of one more alert.
 void count_outcome(Outcome outcome, records::OutcomeCounts& counts);
 /// `sum` and what `now` has more than `before`.

@@ -49,14 +49,16 @@ bool asks(const records::Episode& episode) {
   return episode.published().attention() > static_cast<std::uint32_t>(Attention::kRecord);
 }
 
-// The incident would be closed by age or quiet in the second in which the finding joins it.
+// The incident would be closed by age or quiet in the second in which the finding joins it, or
+// before that second, which a flash does not wait for.
 bool ends(const records::Incident& incident, const records::Episode& episode,
           const FindingContext& context) {
   const FindingConfig& config = context.incidents;
-  const Second last = std::max(
-      {second_of(incident.last()), second_of(episode.summary().last()), incident.opened_second()});
-  return context.now >= std::min(last + config.incident_gap + config.lateness + 1,
-                                 incident.opened_second() + config.incident_max_age);
+  const Second waits = config.incident_gap + config.lateness + 1;
+  const Second quiet = quiet_since(incident);
+  const Second last = std::max(quiet, second_of(episode.summary().last()));
+  return context.now > quiet + waits ||
+         context.now >= std::min(last + waits, incident.opened_second() + config.incident_max_age);
 }
 
 // What is new in a finding asks by itself; its incident asked for what it was before.
@@ -134,7 +136,8 @@ const records::Asked* earlier_ask(std::string_view finding_key, const records::E
 std::string_view joined_incident(const records::Episode& episode, const FindingContext& context,
                                  const Judgement& judgement) {
   if (!judgement.counts_for_incidents || !episode.incident_id().empty() ||
-      !context.entity.has_incident() || ends(context.entity.incident(), episode, context))
+      !context.entity.has_incident() || ends(context.entity.incident(), episode, context) ||
+      episode.summary().last() < oldest_in(context.entity.incident(), context.incidents))
     return {};
   return context.entity.incident().id();
 }

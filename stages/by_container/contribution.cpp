@@ -103,6 +103,12 @@ bool has_copies(const records::Episode& episode) {
   return episode.counts().duplicates() > episode.contributed().counts().duplicates();
 }
 
+bool is_judged_anew(const records::Published& now, const records::Contributed& said) {
+  return now.severity() != said.severity() || now.verdict() != said.verdict() ||
+         now.attention() != said.attention() || now.effect() != said.effect() ||
+         now.counting() != said.counting();
+}
+
 records::Contribution make(std::string_view finding_key, const Finding& finding, Second now,
                            const Playbooks& playbooks) {
   const auto& [series, episode, entity] = finding;
@@ -120,7 +126,7 @@ records::Contribution make(std::string_view finding_key, const Finding& finding,
   made.set_last(episode.summary().last());
   made.set_priority(episode.summary().priority());
   *made.mutable_added() = added(episode.contributed().counts(), episode.counts());
-  made.set_added_first(episode.added_first());
+  if (episode.has_unsaid()) *made.mutable_span() = episode.unsaid();
   made.set_severity(static_cast<std::uint32_t>(judgement.severity));
   made.set_verdict(static_cast<std::uint32_t>(judgement.verdict));
   made.set_attention(static_cast<std::uint32_t>(judgement.attention));
@@ -174,8 +180,7 @@ std::vector<records::Contribution> contribute(std::string_view finding_key, reco
   for (records::Episode& episode : *series.mutable_episodes()) {
     if (episode.revision() == 0) continue;
     const records::Contributed& said = episode.contributed();
-    const bool judged = episode.published().severity() != said.severity() ||
-                        episode.published().verdict() != said.verdict();
+    const bool judged = is_judged_anew(episode.published(), said);
     // Copies of what is open are told at its close at the latest.
     const bool news = has_news(episode) || (episode.closed() && has_copies(episode));
     const Second next = said.second() + kContributeEvery;
@@ -188,8 +193,11 @@ std::vector<records::Contribution> contribute(std::string_view finding_key, reco
       *saying.mutable_counts() = episode.counts();
       saying.set_severity(episode.published().severity());
       saying.set_verdict(episode.published().verdict());
+      saying.set_attention(episode.published().attention());
+      saying.set_effect(episode.published().effect());
+      saying.set_counting(episode.published().counting());
       saying.set_closed(episode.closed());
-      episode.clear_added_first();
+      episode.clear_unsaid();
     } else if (news) {
       series.set_due(series.due() == 0 ? next : std::min(series.due(), next));
     }

@@ -25,10 +25,10 @@ inline constexpr Second kContributeEvery = 300;
 Second longest_delay(const FindingConfig& config);
 
 /// What by_rule is to know of a finding key's published episodes, after they were decided at
-/// second `now`: at opening, every kContributeEvery while sightings come, when severity or verdict
-/// as published changed, at close, as often of the copies that come after it, and of the `dropped`
-/// what they have not said yet. Each episode
-/// remembers what it said; `series.due` is moved forward where a contribution waits for its time.
+/// second `now`: at opening, every kContributeEvery while sightings come, when what it was
+/// judged, as published, changed, at close, as often of the copies that come after it, and of the
+/// `dropped` what they have not said yet. Each episode remembers what it said; `series.due` is
+/// moved forward where a contribution waits for its time.
 std::vector<records::Contribution> contribute(std::string_view finding_key, records::Series& series,
                                               const std::vector<records::Episode>& dropped,
                                               const records::EntityState& entity, Second now,

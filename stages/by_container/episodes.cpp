@@ -25,7 +25,11 @@ void fold(const records::Summary& summary, const records::Counts& counts,
   if (counts.alerts() == 0) return;
   episode.set_dirty(true);
   episode.set_said_ahead(false);
-  episode.set_added_first(schemas::earlier(episode.added_first(), summary.first()));
+  records::Span span;
+  span.set_first(summary.first());
+  span.set_last(summary.last());
+  span.set_priority(summary.priority());
+  schemas::widen(*episode.mutable_unsaid(), span);
 }
 
 bool is_published(const records::Episode& episode) { return episode.revision() > 0; }

@@ -46,13 +46,6 @@ Second backoff(const records::Episode& episode, const FindingConfig& config) {
   return steps[std::min<std::size_t>(episode.backoff_step(), steps.size() - 1)];
 }
 
-// Floor of log10, 0 for fewer than 10: passing it is a reason to say so.
-int magnitude(std::uint64_t count) {
-  int digits = 0;
-  for (; count >= 10; count /= 10) ++digits;
-  return digits;
-}
-
 // Nothing came for the gap, and the watermark says that nothing can come any more.
 Second quiet_at(const records::Episode& episode, const FindingConfig& config) {
   return second_of(episode.summary().last()) + config.gap + config.lateness + 1;
@@ -208,6 +201,7 @@ class KeyDecision {
     said.set_confidence(number(judgement.confidence));
     said.set_attention(number(judgement.attention));
     said.set_users(users_seen(episode));
+    said.set_counting(judgement.counts_for_incidents);
     // Of two revisions in one second, the second says all.
     std::erase_if(told_, [&](const Told& told) { return told.member.id() == episode.id(); });
     told_.push_back(

@@ -64,6 +64,7 @@ class IncidentDecision {
       if (open() && told.incident_id == incident().id()) note_member(told);
       return;
     }
+    if (open() && told.member.last() < oldest_in(incident(), config_)) return;
     Members& members = open() ? *incident().mutable_members() : *entity_.mutable_members();
     if (!told.counts_for_incidents) {
       forget_member(told.member.id(), members);
@@ -95,16 +96,9 @@ class IncidentDecision {
   bool open() const { return entity_.has_incident(); }
   records::Incident& incident() { return *entity_.mutable_incident(); }
 
-  // The quiet begins with the last sighting, or with the opening, which was news. Findings may be
-  // forgotten before it is over.
-  Second quiet_since() const {
-    const records::Incident& now = entity_.incident();
-    Nanos last = std::max(now.last(), now.left_out().last());
-    for (const records::Member& member : now.members()) last = std::max(last, member.last());
-    return std::max(second_of(last), now.opened_second());
+  Second quiet_at() const {
+    return quiet_since(entity_.incident()) + config_.incident_gap + config_.lateness + 1;
   }
-
-  Second quiet_at() const { return quiet_since() + config_.incident_gap + config_.lateness + 1; }
 
   Second closes_at() const {
     return std::min(quiet_at(), entity_.incident().opened_second() + config_.incident_max_age);
@@ -182,7 +176,7 @@ class IncidentDecision {
     entity_.clear_members_left_out();
     each_finding(entity_, state_, [&](records::Episode& episode) {
       if (!episode.has_left_out() || !episode.incident_id().empty() ||
-          second_of(episode.summary().last()) < oldest() ||
+          episode.summary().last() < oldest_in(incident(), config_) ||
           find_member(episode.id(), incident().members()) != nullptr)
         return false;
       add(episode.left_out());
@@ -191,14 +185,11 @@ class IncidentDecision {
     });
   }
 
-  // Findings further apart than the gap do not belong together.
-  Second oldest() const { return now_ - config_.lateness - config_.incident_gap; }
-
   void forget_old() {
     Members& members = *entity_.mutable_members();
+    const Nanos oldest = oldest_at(now_, config_);
     for (int i = 0; i < members.size();) {
-      const bool old = second_of(members[i].last()) < oldest() &&
-                       second_of(newest_of(members[i], state_)) < oldest();
+      const bool old = members[i].last() < oldest && newest_of(members[i], state_) < oldest;
       if (old)
         members.erase(members.begin() + i);
       else
@@ -291,7 +282,7 @@ class IncidentDecision {
     Revision revision{.number = said.revision(),
                       .reason = reason,
                       .decided = now_,
-                      .closes_after = std::min(quiet_since() + config_.incident_gap,
+                      .closes_after = std::min(quiet_since(said) + config_.incident_gap,
                                                said.opened_second() + config_.incident_max_age),
                       .closed_because = closed_because};
     if (context_.sensor != nullptr)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "stages/by_container/stage.h"
 #include "stages/report/details.h"
 #include "stages/report/seen.h"
 
@@ -79,6 +80,16 @@ std::optional<records::Member> evict_beyond_limit(Members& members) {
   records::Member evicted = *least;
   members.erase(least);
   return evicted;
+}
+
+Second quiet_since(const records::Incident& incident) {
+  Nanos last = std::max(incident.last(), incident.left_out().last());
+  for (const records::Member& member : incident.members()) last = std::max(last, member.last());
+  return std::max(second_of(last), incident.opened_second());
+}
+
+Nanos oldest_at(Second opened, const FindingConfig& config) {
+  return (opened - config.lateness - config.incident_gap) * kNanosPerSecond;
 }
 
 void each_finding(const records::EntityState& entity, state::Transaction& state,

@@ -13,6 +13,8 @@
 
 namespace gyre::stages {
 
+struct FindingConfig;
+
 using Members = google::protobuf::RepeatedPtrField<records::Member>;
 
 /// Of an incident, and of the findings that may become one. More are left out, and counted.
@@ -29,6 +31,17 @@ void forget_member(std::string_view id, Members& members);
 /// Takes out one of more than kMembers: of all but the first half, the one of lowest severity and
 /// risk, the latest of these. None if there are not more.
 std::optional<records::Member> evict_beyond_limit(Members& members);
+
+/// The quiet of an incident begins with its last sighting, or with the opening, which was news. Its
+/// findings may be forgotten before it is over.
+Second quiet_since(const records::Incident& incident);
+
+/// An incident that opens in that second takes in what was seen since then: findings further apart
+/// than the gap do not belong together. What comes late is held to the same.
+Nanos oldest_at(Second opened, const FindingConfig& config);
+inline Nanos oldest_in(const records::Incident& incident, const FindingConfig& config) {
+  return oldest_at(incident.opened_second(), config);
+}
 
 /// Calls `look` with every published episode of the entity's live findings, but for its sensor's;
 /// those for which it returns true it has changed: they are put into the state.

@@ -9,8 +9,8 @@
 
 namespace gyre::stages {
 
-/// Everything that the group's open outbreak has to say, from all of its members.
-OutbreakContent fold(const records::Group& group, std::string_view rule_key,
+/// Everything that the group's open outbreak has to say at a second, from all of its members.
+OutbreakContent fold(const records::Group& group, std::string_view rule_key, Second now,
                      const OutbreakConfig& config, const state::Transaction& state);
 
 }  // namespace gyre::stages

@@ -7,20 +7,13 @@
 #include "schemas/sighting.h"
 #include "stages/by_rule/fold.h"
 #include "stages/by_rule/member.h"
+#include "stages/by_rule/starts.h"
 
 namespace gyre::stages {
 
 namespace {
 
 constexpr int kPlaces = 32;
-constexpr int kTechniques = 32;
-
-// Floor of log10, 0 for fewer than 10: passing it is a reason to say so.
-int magnitude(std::uint64_t count) {
-  int digits = 0;
-  for (; count >= 10; count /= 10) ++digits;
-  return digits;
-}
 
 // Half of a threshold, the smallest number that is not below it.
 int half(std::uint32_t threshold) { return static_cast<int>((threshold + 1) / 2); }
@@ -36,21 +29,6 @@ void add_place(google::protobuf::RepeatedPtrField<std::string>& places, const st
   std::sort(places.begin(), places.end());
 }
 
-void add_techniques(const records::Contribution& newest, records::Outbreak& outbreak) {
-  for (const records::Technique& technique : newest.attack()) {
-    const auto same = [&](const records::Technique& known) {
-      return known.tactic() == technique.tactic() && known.technique() == technique.technique() &&
-             known.source() == technique.source();
-    };
-    const auto& known = outbreak.attack();
-    if (std::any_of(known.begin(), known.end(), same)) continue;
-    if (known.size() == kTechniques)
-      outbreak.set_techniques_left_out(true);
-    else
-      *outbreak.add_attack() = technique;
-  }
-}
-
 bool suspicious(std::uint32_t verdict) {
   return verdict == static_cast<std::uint32_t>(Verdict::kSuspicious);
 }
@@ -59,26 +37,49 @@ bool suspicious(std::uint32_t verdict) {
 // the newest was what held it up.
 bool may_change_judgement(const Joined& joined, bool belonged, const records::Group& group) {
   const records::Outbreak& said = group.outbreak();
+  const bool spreads = said.pattern() == static_cast<std::uint32_t>(Pattern::kSpread);
   if (const auto judged = judged_in(group, joined.member)) {
-    const bool happened =
-        judged->effect_observed() && !(belonged && joined.before->effect_observed());
-    const Attention asks = attention_of(
-        static_cast<Severity>(std::min<std::uint32_t>(judged->severity(), 4)), happened, true);
+    const std::uint32_t severity = std::max(judged->severity(), said.severity());
+    const Attention asks =
+        std::max(Attention::kTicket,
+                 attention_of(static_cast<Severity>(std::min<std::uint32_t>(severity, 4)),
+                              said.effect(), spreads));
     if (judged->severity() > said.severity() || judged->attention() > said.attention() ||
         static_cast<std::uint32_t>(asks) > said.attention() ||
         (judged->suspicious() && !suspicious(said.verdict())))
       return true;
   }
   if (!belonged) return false;
-  const records::Contribution& before = *joined.before;
+  const records::Contribution& before = joined.before->newest;
   const records::Contribution& now = joined.member.newest();
-  return before.counting() != now.counting() || before.severity() != now.severity() ||
-         before.attention() != now.attention() || before.verdict() != now.verdict();
+  return before.counting() != now.counting() ||
+         (before.severity() > now.severity() && before.severity() >= said.severity()) ||
+         (before.attention() > now.attention() && before.attention() >= said.attention()) ||
+         (suspicious(before.verdict()) && !suspicious(now.verdict())) ||
+         (before.effect_observed() && !now.effect_observed());
+}
+
+// Whether only a fold can tell what the member changes of how the containers followed each other,
+// or of what images and starts there are: those that it had may be others' as well.
+bool may_change_course(const Joined& joined, bool belonged, const records::Group& group,
+                       const OutbreakConfig& config) {
+  const records::Contribution& now = joined.member.newest();
+  const bool open = course_known_at(group, group.outbreak().starts(), config).has_value();
+  if (!belonged) return open;
+  const records::Contribution& before = joined.before->newest;
+  return (open && now.last() != before.last()) ||
+         (!before.image().empty() && now.image() != before.image()) ||
+         (before.started() != 0 && now.started() != before.started());
 }
 
 bool rose(const Judgement& judgement, const records::Outbreak& said) {
   return static_cast<std::uint32_t>(judgement.severity) > said.severity() ||
          static_cast<std::uint32_t>(judgement.attention) > said.attention();
+}
+
+bool is_as_said(Pattern pattern, Course course, const records::Outbreak& said) {
+  return static_cast<std::uint32_t>(pattern) == said.pattern() &&
+         static_cast<std::uint32_t>(course) == said.course();
 }
 
 // Ruling 31: what falls is said as a change of verdict, whatever rises beside it.
@@ -162,7 +163,7 @@ std::vector<BegunWith> GroupDecision::try_open(Nanos forgotten) {
     if (!tell(group_, member)) continue;
     state_.put(rule_key(), finding_key, member);
     outbreak.set_entities(outbreak.entities() + 1);
-    note_member(member.newest());
+    note_member(member);
     begun.push_back({std::move(of), finding_key});
   }
   if (begun.empty()) {  // there was no room for those who were seen
@@ -171,56 +172,92 @@ std::vector<BegunWith> GroupDecision::try_open(Nanos forgotten) {
   }
   group_.set_last_id(outbreak.id());
   ++open_;
-  publish("opened", "");
+  publish(fold_members(), "opened", "");
   return begun;
 }
 
-void GroupDecision::note_member(const records::Contribution& newest) {
+void GroupDecision::note_member(const records::OutbreakMember& member) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
+  const records::Contribution& newest = member.newest();
   add_place(*outbreak.mutable_clusters(), newest.entity().cluster());
   add_place(*outbreak.mutable_namespaces(), newest.workload().namespace_());
-  if (newest.counting()) add_techniques(newest, outbreak);
+  const auto judged = judged_in(group_, member);
+  if (!judged) return;
+  add_techniques(judged->attack(), outbreak);
+  if (judged->techniques_left_out()) outbreak.set_techniques_left_out(true);
+  if (judged->effect_observed()) outbreak.set_effect(true);
+}
+
+// Follows the starts with a member that joined or changed. Whether only a fold can tell them.
+bool GroupDecision::follow_start(const Joined& joined, bool belonged) {
+  records::Starts& starts = *group_.mutable_outbreak()->mutable_starts();
+  const bool counted =
+      belonged && (joined.before->newest.counting() ||
+                   (group_.has_workload() ? joined.before->recurring : joined.before->everywhere));
+  const bool counts = judged_in(group_, joined.member).has_value();
+  if (counted) take_out_start(joined.before->newest, starts);
+  if (counts) note_start(joined.member.newest(), starts);
+  return belonged && counted != counts;
+}
+
+OutbreakContent GroupDecision::fold_members() {
+  OutbreakContent content = fold(group_, rule_key(), now_, config_, state_);
+  records::Outbreak& outbreak = *group_.mutable_outbreak();
+  *outbreak.mutable_starts() = content.starts;
+  outbreak.set_effect(content.judgement.effect_observed);
+  return content;
 }
 
 void GroupDecision::go_on(std::vector<Joined>& joined) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
-  const auto told = [&](const records::OutbreakMember& member) -> const records::Counts& {
-    return account_of(member, group_).told().counts();
-  };
   bool judge_again = false;
   for (Joined& each : joined) {
     if (!each.kept) {
-      if (!each.contribution.counting()) continue;
-      schemas::merge(*outbreak.mutable_beyond(), each.contribution.added());
+      const records::Tally tally = tally_of(each.contribution);
+      if (!each.contribution.counting() || arrivals(tally.counts()) == 0 ||
+          tally.last() < outbreak.from())
+        continue;
+      schemas::merge(*outbreak.mutable_beyond(), tally.counts());
       outbreak.set_capped(true);
-      outbreak.set_dirty(outbreak.dirty() || arrivals(each.contribution.added()) > 0);
       continue;
     }
     const bool belonged = belongs(each.member, group_);
-    const std::uint64_t before = belonged ? arrivals(told(each.member)) : 0;
     if (!tell(group_, each.member)) continue;
-    outbreak.set_dirty(outbreak.dirty() || !belonged || arrivals(told(each.member)) > before);
     state_.put(rule_key(), each.contribution.finding_key(), each.member);
     if (!belonged) outbreak.set_entities(outbreak.entities() + 1);
-    note_member(each.member.newest());
-    judge_again = judge_again || may_change_judgement(each, belonged, group_);
+    note_member(each.member);
+    judge_again = follow_start(each, belonged) || judge_again ||
+                  may_change_judgement(each, belonged, group_) ||
+                  may_change_course(each, belonged, group_, config_);
   }
-  const auto places =
-      static_cast<std::uint32_t>(outbreak.clusters_size() + outbreak.namespaces_size());
-  std::string_view reason;
-  if (judge_again) {
-    const Judgement now = fold(group_, rule_key(), config_, state_).judgement;
-    if (rose(now, outbreak))
-      reason = "severity";
-    else if (static_cast<std::uint32_t>(now.severity) != outbreak.severity() ||
-             static_cast<std::uint32_t>(now.verdict) != outbreak.verdict() ||
-             static_cast<std::uint32_t>(now.attention) != outbreak.attention())
-      reason = "verdict";
+  if (judge_again || !is_as_said(pattern_of(group_, outbreak.starts(), config_),
+                                 course_of(group_, outbreak.starts(), now_, config_), outbreak)) {
+    const OutbreakContent content = fold_members();
+    if (const std::string_view reason = reason_to_say(content); !reason.empty())
+      publish(content, reason, "");
+  } else if (has_more_places()) {
+    publish(fold_members(), "members", "");
   }
-  if (reason.empty() && (magnitude(outbreak.entities()) > magnitude(outbreak.said_entities()) ||
-                         places > outbreak.said_places()))
-    reason = "members";
-  if (!reason.empty()) publish(reason, "");
+}
+
+// More members or places than was said, as far as that is worth a revision.
+bool GroupDecision::has_more_places() const {
+  const records::Outbreak& outbreak = group_.outbreak();
+  const int places = outbreak.clusters_size() + outbreak.namespaces_size();
+  return magnitude(outbreak.entities()) > magnitude(outbreak.said_entities()) ||
+         static_cast<std::uint32_t>(places) > outbreak.said_places();
+}
+
+std::string_view GroupDecision::reason_to_say(const OutbreakContent& content) const {
+  const records::Outbreak& said = group_.outbreak();
+  const Judgement& judgement = content.judgement;
+  if (rose(judgement, said)) return "severity";
+  if (static_cast<std::uint32_t>(judgement.severity) != said.severity() ||
+      static_cast<std::uint32_t>(judgement.verdict) != said.verdict() ||
+      static_cast<std::uint32_t>(judgement.attention) != said.attention())
+    return "verdict";
+  const bool as_said = is_as_said(content.pattern, content.course, said);
+  return !as_said || has_more_places() ? "members" : "";
 }
 
 // From when on the members are fewer than half the threshold, as far as is known.
@@ -239,13 +276,16 @@ Second GroupDecision::closes_at() const {
                   group_.outbreak().opened_second() + config_.max_age);
 }
 
+Second GroupDecision::looks_again_at() const {
+  const auto known = course_known_at(group_, group_.outbreak().starts(), config_);
+  return known && *known > now_ ? std::min(*known, closes_at()) : closes_at();
+}
+
 void GroupDecision::try_close() {
-  const records::Outbreak& outbreak = group_.outbreak();
   if (now_ < closes_at()) return;
   const bool quiet = quiet_from() + config_.quiet + config_.staleness < now_;
-  const bool noticed = outbreak.attention() > static_cast<std::uint32_t>(Attention::kRecord);
-  if (config_.close_all || outbreak.dirty() || noticed)
-    publish("closed", quiet ? "quiet" : "max_age");
+  // An outbreak has asked for somebody from its opening on, who is told that it is over.
+  publish(fold_members(), "closed", quiet ? "quiet" : "max_age");
   // What it told is neither a reason for the next one nor part of it.
   group_.clear_hosts();
   group_.clear_workloads();
@@ -254,20 +294,19 @@ void GroupDecision::try_close() {
   --open_;
 }
 
-void GroupDecision::publish(std::string_view reason, std::string_view closed_because) {
+void GroupDecision::publish(const OutbreakContent& content, std::string_view reason,
+                            std::string_view closed_because) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
-  const OutbreakContent content = fold(group_, rule_key(), config_, state_);
   if (outbreak.revision() > 0 && fell(content.judgement, outbreak)) {
     if (closed_because.empty())
       reason = "verdict";
     else
-      publish("verdict", "");
+      publish(content, "verdict", "");
   } else if (outbreak.revision() > 0 && reason == "members" && rose(content.judgement, outbreak)) {
     reason = "severity";  // what is asked for comes before who joined
   }
   outbreak.set_revision(outbreak.revision() + 1);
   outbreak.set_published_second(now_);
-  outbreak.set_dirty(false);
   outbreak.set_said_entities(outbreak.entities());
   outbreak.set_said_places(
       static_cast<std::uint32_t>(outbreak.clusters_size() + outbreak.namespaces_size()));
@@ -275,6 +314,8 @@ void GroupDecision::publish(std::string_view reason, std::string_view closed_bec
   outbreak.set_verdict(static_cast<std::uint32_t>(content.judgement.verdict));
   outbreak.set_attention(static_cast<std::uint32_t>(content.judgement.attention));
   outbreak.set_risk(static_cast<std::uint32_t>(content.judgement.risk));
+  outbreak.set_pattern(static_cast<std::uint32_t>(content.pattern));
+  outbreak.set_course(static_cast<std::uint32_t>(content.course));
   const Revision revision{.number = outbreak.revision(),
                           .reason = reason,
                           .decided = now_,

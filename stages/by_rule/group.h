@@ -10,6 +10,7 @@
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
 #include "stages/by_rule/stage.h"
+#include "stages/report/outbreak.h"
 
 namespace gyre::stages {
 
@@ -20,10 +21,17 @@ struct OutbreakContext {
   const Producer& producer;
 };
 
+/// What was known of a member before the second.
+struct Before {
+  records::Contribution newest;
+  /// Whether outbreaks of either kind tell of findings that counted and that another one followed.
+  bool everywhere = false, recurring = false;
+};
+
 /// Whose contributions were taken note of.
 struct Joined {
   records::Contribution contribution;  ///< the last of the second; `added` is that of all of them
-  std::optional<records::Contribution> before;  ///< the member's newest
+  std::optional<Before> before;
   records::OutbreakMember member;
   bool kept = false;  ///< else the cap left it out: only its counts and its newest sighting count
 };
@@ -54,8 +62,8 @@ class GroupDecision {
   void go_on(std::vector<Joined>& joined);
   /// Closes the open outbreak if it is time.
   void try_close();
-  /// When the open outbreak closes unless something comes.
-  Second closes_at() const;
+  /// When there is something to say of the open outbreak unless something comes.
+  Second looks_again_at() const;
 
  private:
   struct Dimension {
@@ -67,8 +75,14 @@ class GroupDecision {
   std::string_view rule_key() const;
   Nanos window() const;
   Second quiet_from() const;
-  void note_member(const records::Contribution& newest);
-  void publish(std::string_view reason, std::string_view closed_because);
+  Second closes_at() const;
+  void note_member(const records::OutbreakMember& member);
+  OutbreakContent fold_members();
+  bool follow_start(const Joined& joined, bool belonged);
+  bool has_more_places() const;
+  std::string_view reason_to_say(const OutbreakContent& content) const;
+  void publish(const OutbreakContent& content, std::string_view reason,
+               std::string_view closed_because);
 
   const std::string& key_;
   records::Group& group_;

@@ -2,6 +2,7 @@
 #include "stages/by_rule/member.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 #include "schemas/identity.h"
@@ -25,12 +26,18 @@ bool is_sighting(const records::Tally& tally) {
   return tally.counts().alerts() > 0 || tally.counted();
 }
 
+bool is_within(const records::Tally& tally, const records::Contribution& finding) {
+  return tally.last() >= finding.first() && tally.first() <= finding.last();
+}
+
 void raise(const records::Judged& from, records::Judged& into) {
   into.set_severity(std::max(into.severity(), from.severity()));
   into.set_attention(std::max(into.attention(), from.attention()));
   into.set_risk(std::max(into.risk(), from.risk()));
   into.set_suspicious(into.suspicious() || from.suspicious());
   into.set_effect_observed(into.effect_observed() || from.effect_observed());
+  add_techniques(from.attack(), into);
+  into.set_techniques_left_out(into.techniques_left_out() || from.techniques_left_out());
 }
 
 records::Judged judged(const records::Contribution& contribution) {
@@ -40,6 +47,7 @@ records::Judged judged(const records::Contribution& contribution) {
   judged.set_risk(contribution.risk());
   judged.set_suspicious(contribution.verdict() == static_cast<std::uint32_t>(Verdict::kSuspicious));
   judged.set_effect_observed(contribution.effect_observed());
+  add_techniques(contribution.attack(), judged);
   return judged;
 }
 
@@ -50,8 +58,13 @@ void add(const records::Tally& from, records::Tally& into) {
     into.set_first(from.first());
     into.set_last(from.last());
     into.set_priority(from.priority());
+    into.set_finding(from.finding());
   } else if (is_sighting(from) == is_sighting(into)) {
-    into.set_first(std::min(into.first(), from.first()));
+    if (std::pair(from.first(), std::string_view(from.finding())) <
+        std::pair(into.first(), std::string_view(into.finding()))) {
+      into.set_first(from.first());
+      into.set_finding(from.finding());
+    }
     into.set_last(std::max(into.last(), from.last()));
     into.set_priority(std::min(into.priority(), from.priority()));
   }
@@ -98,11 +111,14 @@ class Spans {
 
 }  // namespace
 
+bool is_on_host(const records::Entity& entity) {
+  return entity.kind() == records::Entity::CONTAINER || entity.kind() == records::Entity::HOST;
+}
+
 std::string host_of(const records::Contribution& contribution) {
   const records::Entity& entity = contribution.entity();
-  const bool on_host =
-      entity.kind() == records::Entity::CONTAINER || entity.kind() == records::Entity::HOST;
-  if (!on_host || entity.key_incomplete() || contribution.workload().scheduled()) return {};
+  if (!is_on_host(entity) || entity.key_incomplete() || contribution.workload().scheduled())
+    return {};
   return std::string(
       view(IdHasher().add("host").add(entity.cluster()).add(entity.hostname()).finish()));
 }
@@ -123,9 +139,8 @@ std::string workload_of(const records::Contribution& contribution) {
 
 std::string place_of(const records::Contribution& contribution) {
   const records::Entity& entity = contribution.entity();
-  const bool object =
-      entity.kind() == records::Entity::K8S_OBJECT || entity.kind() == records::Entity::CLOUD;
-  return object ? std::string(view(schemas::entity_hash(entity))) : workload_of(contribution);
+  return is_on_host(entity) ? workload_of(contribution)
+                            : std::string(view(schemas::entity_hash(entity)));
 }
 
 Second window_of(const records::Group& group, const OutbreakConfig& config) {
@@ -144,9 +159,11 @@ const records::Account& account_of(const records::OutbreakMember& member,
 
 records::Tally tally_of(const records::Contribution& contribution) {
   records::Tally tally;
-  tally.set_first(contribution.added_first());
-  tally.set_last(contribution.last());
-  tally.set_priority(contribution.priority());
+  tally.set_first(contribution.span().first());
+  tally.set_last(contribution.has_span() ? contribution.span().last() : contribution.last());
+  tally.set_priority(contribution.has_span() ? contribution.span().priority()
+                                             : contribution.priority());
+  tally.set_finding(contribution.finding_id());
   *tally.mutable_counts() = contribution.added();
   return tally;
 }
@@ -171,28 +188,26 @@ void note(const records::Tally& tally, const records::Group& everywhere, Second 
   if (kept > kTalliesKept) untold.DeleteSubrange(0, kept - kTalliesKept);
 }
 
-void keep_judgement(const records::Group& everywhere, const records::Group* workload,
-                    records::OutbreakMember& member) {
-  const records::Contribution& newest = member.newest();
-  if (!newest.counting()) return;
-  const records::Judged own = judged(newest);
+void keep_judgement(const records::Contribution& finding, const records::Group& everywhere,
+                    const records::Group* workload, records::OutbreakMember& member) {
+  if (!finding.counting()) return;
+  const records::Judged own = judged(finding);
   for (records::Tally& tally : *member.mutable_untold())
-    if (is_sighting(tally) && tally.last() >= newest.first()) raise(own, *tally.mutable_judged());
-  for (const records::Group* group : {&everywhere, workload})
-    if (group != nullptr && belongs(member, *group))
-      raise(own, *account_of(member, *group).mutable_told()->mutable_judged());
-}
-
-void keep_judgement(const records::Contribution& contribution, records::Tally& tally) {
-  if (contribution.counting()) *tally.mutable_judged() = judged(contribution);
+    if (is_sighting(tally) && is_within(tally, finding)) raise(own, *tally.mutable_judged());
+  for (const records::Group* group : {&everywhere, workload}) {
+    if (group == nullptr || !belongs(member, *group)) continue;
+    records::Tally& told = *account_of(member, *group).mutable_told();
+    if (is_within(told, finding)) raise(own, *told.mutable_judged());
+  }
 }
 
 std::optional<records::Judged> judged_in(const records::Group& group,
                                          const records::OutbreakMember& member) {
   const records::Tally& told = account_of(member, group).told();
-  if (!member.newest().counting() && !told.has_judged()) return std::nullopt;
+  const bool tells_newest = member.newest().counting() && is_within(told, member.newest());
+  if (!tells_newest && !told.has_judged()) return std::nullopt;
   records::Judged highest = told.judged();
-  if (member.newest().counting()) raise(judged(member.newest()), highest);
+  if (tells_newest) raise(judged(member.newest()), highest);
   return highest;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,9 @@
 
 namespace gyre::stages {
 
+/// Whether it runs on a host; what plugins tell of does not.
+bool is_on_host(const records::Entity& entity);
+
 /// Hash of whom a contribution is about, for Group's lists; 16 bytes, or empty: it has none. A
 /// scheduled job's containers run wherever there is room: they have a workload, but no host.
 std::string host_of(const records::Contribution& contribution);
@@ -16,6 +20,24 @@ std::string workload_of(const records::Contribution& contribution);
 
 /// What counts against the threshold of workloads: the workload, of a plugin's alert the object.
 std::string place_of(const records::Contribution& contribution);
+
+/// Adds those that `into` (Judged or Outbreak) does not hold yet, up to a limit.
+template <typename Into>
+void add_techniques(const google::protobuf::RepeatedPtrField<records::Technique>& from,
+                    Into& into) {
+  constexpr int kTechniques = 32;
+  for (const records::Technique& technique : from) {
+    const auto same = [&](const records::Technique& known) {
+      return known.tactic() == technique.tactic() && known.technique() == technique.technique() &&
+             known.source() == technique.source();
+    };
+    if (std::any_of(into.attack().begin(), into.attack().end(), same)) continue;
+    if (into.attack_size() == kTechniques)
+      into.set_techniques_left_out(true);
+    else
+      *into.add_attack() = technique;
+  }
+}
 
 /// Within which so many have to be seen that the group's outbreak opens.
 Second window_of(const records::Group& group, const OutbreakConfig& config);
@@ -36,13 +58,10 @@ records::Tally tally_of(const records::Contribution& contribution);
 void note(const records::Tally& tally, const records::Group& everywhere, Second now,
           const OutbreakConfig& config, records::OutbreakMember& member);
 
-/// What the member's newest finding was judged stays with what that contributed, since another one
-/// follows. `workload`: the group of its workload, if there is one.
-void keep_judgement(const records::Group& everywhere, const records::Group* workload,
-                    records::OutbreakMember& member);
-
-/// The same of a finding that another one followed already.
-void keep_judgement(const records::Contribution& contribution, records::Tally& tally);
+/// What a finding was judged stays with what it contributed, since another one follows, or followed
+/// already. `workload`: the group of its workload, if there is one.
+void keep_judgement(const records::Contribution& finding, const records::Group& everywhere,
+                    const records::Group* workload, records::OutbreakMember& member);
 
 /// The highest that the findings were judged of which the group's outbreak tells; nothing: all of
 /// them are known as test or benign.

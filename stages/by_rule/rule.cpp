@@ -103,28 +103,48 @@ class RuleDecision {
   // Who is new and counts takes the place of who counts not, or was seen longest ago.
   void make_room() {
     if (group_.members() + work_.contributions.size() <= config_.members) return;
-    std::set<std::string_view> coming;
-    for (const records::Contribution& each : work_.contributions)
-      if (each.counting() && coming.insert(each.finding_key()).second && needs_room(each) &&
-          !state_.member(rule_key_, each.finding_key()))
-        ++newcomers_;
-    if (group_.members() + newcomers_ <= config_.members || now_ < group_.full_until()) return;
-    std::vector<std::tuple<bool, Nanos, std::string>> others;  // counts, last, key
+    std::map<std::string_view, bool>
+        coming;  // key of who counts, whether it needs room if it is new
+    for (const records::Contribution& each : work_.contributions) {
+      if (!each.counting()) continue;
+      bool& needs = coming[each.finding_key()];
+      needs = needs || needs_room(each);
+    }
+    for (const auto& [key, needs] : coming)
+      if (needs && !state_.member(rule_key_, key)) newcomers_.insert(key);
+    if (group_.members() + newcomers_.size() <= config_.members || now_ < group_.full_until())
+      return;
+    std::vector<std::tuple<bool, Nanos, std::string, std::string>> others;  // counts, last, keys
     for (auto& [key, member] : state_.members(rule_key_))
       if (!coming.contains(key) && !is_told(member))
-        others.emplace_back(member.newest().counting(), member.last(), std::move(key));
+        others.emplace_back(member.newest().counting(), member.last(), std::move(key),
+                            workload_key(member.newest()));
     const std::uint64_t at_once = config_.members / kRoomAtOnce;
-    const std::uint64_t needed = group_.members() + newcomers_ - config_.members;
+    const std::uint64_t needed = group_.members() + newcomers_.size() - config_.members;
     const auto forget = std::min<std::size_t>(others.size(), std::max(needed, at_once));
     const auto end = others.begin() + static_cast<std::ptrdiff_t>(forget);
     std::partial_sort(others.begin(), end, others.end());
     others.erase(end, others.end());
-    for (const auto& [counting, last, key] : others) {
+    for (const auto& [counting, last, key, workload] : others) {
       state_.erase_member(rule_key_, key);
+      forget_container(workload, key);
       if (counting) note_forgotten(last);
     }
     group_.set_members(group_.members() - forget);
     if (forget < at_once) group_.set_full_until(now_ + kRoomEvery);
+  }
+
+  // Workloads are as many as members at most, but for those whose next outbreak names the last one.
+  void forget_container(const std::string& key, const std::string& finding_key) {
+    records::Group* workload = find_workload(key);
+    if (workload == nullptr || workload->has_outbreak()) return;
+    auto& containers = *workload->mutable_containers();
+    containers.erase(std::remove_if(containers.begin(), containers.end(),
+                                    [&](const auto& each) { return each.key() == finding_key; }),
+                     containers.end());
+    if (!containers.empty() || !workload->last_id().empty()) return keep(key, *workload);
+    state_.erase_group(key);
+    workloads_.erase(key);
   }
 
   void note_forgotten(Nanos last) { group_.set_forgotten(std::max(group_.forgotten(), last)); }
@@ -138,28 +158,29 @@ class RuleDecision {
     Joined& joined = joined_.back();
     if (!joined.kept) return;
     records::OutbreakMember& member = joined.member;
-    records::Tally tally = tally_of(contribution);
     member.set_last(std::max(member.last(), contribution.last()));
     // A finding of before may be told of once more when late alerts came.
     if (!member.has_newest() || contribution.first() >= member.newest().first() ||
         contribution.finding_id() == member.newest().finding_id())
       renew(member, contribution);
-    else
-      keep_judgement(contribution, tally);
-    note(tally, group_, now_, config_, member);
+    note(tally_of(contribution), group_, now_, config_, member);
+    if (contribution.finding_id() != member.newest().finding_id())
+      keep_judgement(contribution, group_, find_workload(workload_key(member.newest())), member);
   }
 
   void meet(const records::Contribution& contribution) {
     Joined& joined = joined_.emplace_back();
     joined.contribution = contribution;
     auto known = state_.member(rule_key_, contribution.finding_key());
-    const std::uint64_t reserved = needs_room(contribution) ? 0 : newcomers_;
+    const bool has_room = newcomers_.erase(contribution.finding_key()) > 0;
+    const std::uint64_t reserved = has_room ? 0 : newcomers_.size();
     joined.kept = known || group_.members() + reserved < config_.members;
     if (!joined.kept) return;
     if (!known) group_.set_members(group_.members() + 1);
     // Begins anew, so that nobody can see when it was swept.
     if (!known || is_over(*known)) return;
-    joined.before = known->newest();
+    joined.before = {known->newest(), known->everywhere().told().has_judged(),
+                     known->recurring().told().has_judged()};
     joined.member = std::move(*known);
   }
 
@@ -168,7 +189,7 @@ class RuleDecision {
     const records::Group* workload = find_workload(workload_key(member.newest()));
     const bool stays = workload != nullptr && belongs(member, *workload);
     if (member.newest().finding_id() != contribution.finding_id())
-      keep_judgement(group_, workload, member);
+      keep_judgement(member.newest(), group_, workload, member);
     const records::Workload before = member.newest().workload();
     *member.mutable_newest() = contribution;
     member.mutable_newest()->clear_added();
@@ -206,8 +227,8 @@ class RuleDecision {
   // When it was last seen, as far as the group's outbreak may open or stay open by that.
   static std::optional<Nanos> last_sighting(const Joined& joined, const records::Group& group) {
     if (joined.kept) return newest_sighting(joined.member, group);
-    if (joined.contribution.added().alerts() == 0) return std::nullopt;
-    return joined.contribution.last();
+    if (!joined.contribution.has_span()) return std::nullopt;
+    return joined.contribution.span().last();
   }
 
   void note_places(const Joined& joined) {
@@ -231,13 +252,13 @@ class RuleDecision {
   void recount() {
     bool again = false;
     for (const Joined& each : joined_) {
-      if (!each.before || !each.before->counting()) continue;
+      if (!each.before || !each.before->newest.counting()) continue;
       const records::Contribution& after = each.member.newest();
-      const std::string host = host_of(*each.before);
-      const std::string place = place_of(*each.before);
+      const std::string host = host_of(each.before->newest);
+      const std::string place = place_of(each.before->newest);
       if (after.counting() && host_of(after) == host && place_of(after) == place) continue;
       again = again || holds(group_.hosts(), host) || holds(group_.workloads(), place);
-      const std::string key = workload_key(*each.before);
+      const std::string key = workload_key(each.before->newest);
       const records::Group* known = find_workload(key);
       if (known != nullptr && holds(known->containers(), each.contribution.finding_key()))
         recounted_.insert(key);
@@ -275,7 +296,7 @@ class RuleDecision {
     } else if (!joined.empty()) {
       begun = decision.try_open(group_.forgotten());
     }
-    if (group.has_outbreak()) group.set_due(std::max(decision.closes_at(), now_ + 1));
+    if (group.has_outbreak()) group.set_due(std::max(decision.looks_again_at(), now_ + 1));
     return begun;
   }
 
@@ -294,12 +315,13 @@ class RuleDecision {
     for (auto& [key, who] : joined) decide_workload(key, who);
   }
 
-  // Whether there is a group of that workload, which is made for the first that counts.
+  // Whether there is a group of that workload, which is made for the first that counts and is kept.
   bool note_container(const std::string& key, const Joined& joined) {
     if (key.empty()) return false;
     records::Group* workload = find_workload(key);
     records::Group made;
     if (workload == nullptr) {
+      if (!joined.kept) return false;
       describe(made, joined.contribution);
       *made.mutable_workload() = newest(joined).workload();
     }
@@ -361,9 +383,9 @@ class RuleDecision {
   records::Group group_;
   std::map<std::string, records::Group> workloads_;
   std::vector<Joined> joined_;
-  std::uint64_t newcomers_ = 0;      ///< who count, where there may be no room for them
-  std::set<std::string> recounted_;  ///< workloads whose list is made again
-  bool told_everywhere_ = false;     ///< an outbreak over hosts and workloads tells of this second
+  std::set<std::string_view> newcomers_;  ///< keys of who is to have room, where it may be short
+  std::set<std::string> recounted_;       ///< workloads whose list is made again
+  bool told_everywhere_ = false;  ///< an outbreak over hosts and workloads tells of this second
 };
 
 }  // namespace

@@ -28,7 +28,6 @@ struct OutbreakConfig {
   Second max_age = 24 * 3600;
   Second staleness = 300;  ///< so old may be what a contribution tells of (see longest_delay)
   std::uint64_t members = 10'000;  ///< kept of a rule and shape: beyond it counts are lower bounds
-  bool close_all = false;          ///< reports.close: all (else changed), ruling 4
   Elsewhere<OutbreakConfig> elsewhere = {};
 
   /// What holds for a tenant's rule.

@@ -30,9 +30,13 @@ std::string at_least(const records::Outbreak& outbreak, std::uint64_t count,
   return counted(count, noun) + (outbreak.capped() ? " or more" : "");
 }
 
-// `5 members on 3 hosts`; what plugins tell of has no host.
+// Of what plugins tell there are requests about objects, by somebody's account.
+bool is_of_objects(const OutbreakContent& content) { return content.objects == content.entities; }
+
+// `5 members on 3 hosts`; where no sensor names its host, that is not known.
 std::string where_text(const records::Outbreak& outbreak, const OutbreakContent& content) {
-  if (content.hosts == 0) return at_least(outbreak, content.entities, "object");
+  if (is_of_objects(content)) return at_least(outbreak, content.entities, "object");
+  if (content.hosts == 0) return at_least(outbreak, content.entities, "member");
   return fmt::format("{} on {}", at_least(outbreak, content.entities, "member"),
                      at_least(outbreak, content.hosts, "host"));
 }
@@ -129,7 +133,7 @@ std::string_view what_recurring_means(Course course) {
 }
 
 std::string_view what_it_means(const OutbreakContent& content) {
-  if (content.hosts == 0)
+  if (is_of_objects(content))
     return "The same was done to several objects: ask whoever did it what for, and why to all of "
            "them.";
   switch (content.pattern) {
@@ -138,15 +142,14 @@ std::string_view what_it_means(const OutbreakContent& content) {
              "deployments. If it is yours, its behaviour or the rule needs tuning; if not, "
              "somebody else deploys.";
     case Pattern::kSpread:
-      return "The same behaviour was seen in different places that were not started together: look "
-             "for what connects them.";
+      return "The same behaviour was seen in different places, and that one image was started in "
+             "all of them does not explain it: look for what connects them.";
     case Pattern::kRecurring:
       return what_recurring_means(content.course);
     case Pattern::kUnknown:
       break;
   }
-  return "Whether one image was rolled out or something spreads cannot be told: a start time or an "
-         "image is not in the alerts.";
+  return "Whether one image was rolled out or something spreads cannot be told from these alerts.";
 }
 
 std::string_view where_recurring_acts(Course course) {
@@ -169,7 +172,7 @@ std::string_view where_recurring_acts(Course course) {
 
 // What is done to one member does not stop the others.
 std::string_view where_to_act(const OutbreakContent& content) {
-  if (content.hosts == 0)
+  if (is_of_objects(content))
     return "If nobody can say what for, act on the account and its credentials, not on one object "
            "after the other.";
   switch (content.pattern) {
@@ -220,9 +223,10 @@ std::string outbreak_markdown(const records::Group& group, const OutbreakContent
       to_string(judgement.severity), judgement.risk, to_string(judgement.attention),
       markdown_text(judgement.attention_because), to_string(content.pattern), revision.number,
       markdown_text(revision.reason), markdown_code(shown(group.rule(), 256)),
-      content.hosts == 0 ? "about" : "in", where_text(outbreak, content),
-      counted(content.counts.alerts(), "alert"), when, markdown_code(shown(group.shape(), 512)),
-      markdown_text(what_it_means(content)), markdown_text(why), first);
+      is_of_objects(content) ? "about" : "in", where_text(outbreak, content),
+      at_least(outbreak, content.counts.alerts(), "alert"), when,
+      markdown_code(shown(group.shape(), 512)), markdown_text(what_it_means(content)),
+      markdown_text(why), first);
   out += names_line("Clusters", content.clusters) + names_line("Namespaces", content.namespaces) +
          names_line("Images", content.images);
   std::size_t said = 0;

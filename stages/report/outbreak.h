@@ -26,7 +26,7 @@ enum class Course : std::uint8_t { kUnknown, kTogether, kInTurn, kScheduled };
 struct OutbreakContent {
   struct Entity {
     std::string key;
-    std::string finding;  ///< the newest one's id
+    std::string finding;  ///< id of the one that was seen then
     Nanos first = 0;
   };
 
@@ -37,11 +37,13 @@ struct OutbreakContent {
   std::uint64_t entities = 0;
   std::uint64_t known = 0;      ///< of these, recognised as test or benign since they joined
   std::uint64_t elsewhere = 0;  ///< of these, all of whose alerts their workload's outbreak counts
+  std::uint64_t objects = 0;    ///< of these, what plugins tell of: they are on no host
   std::uint64_t hosts = 0;
   std::uint64_t workloads = 0;
   std::vector<Entity> earliest;  ///< by (first, key), at most kEntitiesSaid
   std::set<std::string> clusters, namespaces, images;
   bool techniques_left_out = false;
+  records::Starts starts;  ///< of the members that count
   Pattern pattern = Pattern::kUnknown;
   Course course = Course::kUnknown;
   std::string pattern_because;

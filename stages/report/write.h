@@ -29,6 +29,13 @@ struct Revision {
   std::vector<records::BlindSpot> blind_spots = {};  ///< of its sensor, within its span
 };
 
+/// Floor of log10, 0 for fewer than 10: that a count passes it is a reason to say so.
+inline int magnitude(std::uint64_t count) {
+  int digits = 0;
+  for (; count >= 10; count /= 10) ++digits;
+  return digits;
+}
+
 /// A finding or, when the rule is about the sensor (`is_sensor_health`), a sensor_health report
 /// (ruling 2: no verdict, risk, priority or outcome). The order of keys and their names are
 /// DESIGN 8.1.

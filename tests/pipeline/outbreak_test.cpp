@@ -145,7 +145,8 @@ TEST_F(OutbreakTest, ACrashLoopOnOneNode) {
                      .container = fmt::format("c0ffee00{:04}", start),
                      .pod = "checkout-6d4b75cb6d-x7k2p",
                      .started = 300 * start - 1});
-  EXPECT_THAT(told(story), ElementsAre("opened recurring 3 1", "closed recurring 8 1"));
+  EXPECT_THAT(told(story),
+              ElementsAre("opened recurring 3 1", "members recurring 4 1", "closed recurring 8 1"));
 }
 
 TEST_F(OutbreakTest, TwoHundredContainersOfOneHostAreNoneByHosts) {

@@ -24,8 +24,7 @@ namespace {
 
 // Short spans, so that outbreaks open, close by quiet and by age, and come again.
 OutbreakConfig short_spans() {
-  return {
-      .window = 900, .recurring_window = 6000, .quiet = 1200, .max_age = 8000, .close_all = true};
+  return {.window = 900, .recurring_window = 6000, .quiet = 1200, .max_age = 8000};
 }
 
 records::Contribution contribution(const Given& given) {
@@ -45,7 +44,12 @@ records::Contribution contribution(const Given& given) {
   made.set_priority(4);
   made.mutable_added()->set_alerts(given.alerts);
   made.mutable_added()->set_duplicates(given.copies);
-  if (given.alerts > 0) made.set_added_first(kStart * kNanosPerSecond + given.added_first());
+  if (given.alerts > 0) {
+    records::Span& span = *made.mutable_span();
+    span.set_first(kStart * kNanosPerSecond + given.added_first());
+    span.set_last(made.last());
+    span.set_priority(made.priority());
+  }
   made.set_severity(static_cast<std::uint32_t>(Severity::kMedium));
   made.set_counting(given.counting);
   made.set_image("image:1");

@@ -139,36 +139,113 @@ TEST_F(ByRuleTest, ManyContainersOfOneHostAndImageAreOneRecurringOutbreakAndNone
                                   "members recurring 100 @109"));
 }
 
-TEST_F(ByRuleTest, ReplicasAndACrashLoopAreToldApart) {
-  const auto tell = [this](const char* owner, Second at, std::vector<Second> started,
-                           bool scheduled = false) {
+TEST_F(ByRuleTest, WhoIsNoTestAmongTestsAsksAgain) {
+  const auto all = [](Second at, bool counting, std::uint64_t alerts) {
     std::vector<Given> given;
-    for (std::size_t i = 0; i < started.size(); ++i)
-      given.push_back({.at = at + 60 * static_cast<Second>(i),
-                       .container = fmt::format("{}-{}", owner, i),
-                       .owner = owner,
-                       .started = started[i] == 0 ? 0 : at + started[i],
-                       .scheduled = scheduled});
-    feed(given, given.back().at);
-    EXPECT_EQ(last()["members"]["pattern"].get_string().value(), "recurring");
-    return fmt::format("{} {}", last()["title"].get_string().value(),
-                       last()["members"]["pattern_because"].get_string().value());
+    for (int host = 1; host <= 3; ++host)
+      given.push_back({.at = at,
+                       .old = counting ? 0 : at - 10,
+                       .host = fmt::format("node-{}", host),
+                       .started = 0,
+                       .counting = counting,
+                       .severity = Severity::kInformational,
+                       .alerts = alerts});
+    return given;
   };
-  EXPECT_THAT(tell("replicas", 1000, {-900, -700, -400}),
-              AllOf(HasSubstr("3 members, started together"), HasSubstr("within 10 min")));
-  EXPECT_THAT(reports_.back().json, HasSubstr("what reached all of them"));
-  EXPECT_THAT(
-      tell("apart", 3000, {-900, -700, -200}),
-      AllOf(HasSubstr("3 members, started one after the other"), HasSubstr("11 min apart")));
-  // Two and three seconds before they are seen, a minute after the one before.
-  EXPECT_THAT(tell("loop", 5000, {-2, 57, 118}),
-              AllOf(HasSubstr("started one after the other"), HasSubstr("before the next one")));
-  EXPECT_THAT(reports_.back().json, HasSubstr("why its containers start anew"));
-  EXPECT_THAT(tell("nightly", 7000, {-2, 57, 118}, true),
-              AllOf(HasSubstr("3 members of a scheduled job"), HasSubstr("runs of a")));
-  EXPECT_THAT(tell("unknown", 9000, {-2, 57, 0}),
-              AllOf(HasSubstr(": 3 members "), HasSubstr("1 of 3 have no start time")));
-  EXPECT_EQ(last()["missing"].at(0)["field"].get_string().value(), "container.start_ts");
+  feed(all(10, true, 1), 50);
+  feed(all(60, false, 0), 60);
+  ASSERT_EQ(last()["attention"]["level"].get_string().value(), "record");
+  feed({{.at = 70, .host = "node-4", .started = 0, .severity = Severity::kInformational}}, 70);
+  EXPECT_EQ(said().back(), "severity unknown 4 @70");
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "ticket");
+}
+
+// Of a pattern that spreads, the wider one tells what comes.
+TEST_F(ByRuleTest, OneOfAWorkloadPagesForNoFindingThatItDoesNotTell) {
+  std::vector<Given> pods;
+  for (int pod = 1; pod <= 3; ++pod)
+    pods.push_back({.at = 10 * pod, .container = fmt::format("pod-{}", pod)});
+  feed(pods, 50);
+  ASSERT_THAT(said(), ElementsAre("opened recurring 3 @30"));
+  feed({{.at = 1000, .host = "node-2"}, {.at = 1001, .host = "node-3"}}, 1010);
+  ASSERT_EQ(said().back(), "opened rollout 5 @1001");
+  feed({{.at = 2000,
+         .container = "pod-1",
+         .severity = Severity::kHigh,
+         .attention = Attention::kPage}},
+       2100);
+  EXPECT_EQ(said().back(), "severity rollout 5 @2000");
+  EXPECT_EQ(reports_.size(), 3U) << "the workload's says nothing of it";
+}
+
+TEST_F(ByRuleTest, SaysThatItIsOverEvenWhenAllTurnedOutAsTests) {
+  feed({{.at = 10, .host = "node-1"}, {.at = 11, .host = "node-2"}, {.at = 12, .host = "node-3"}},
+       50);
+  std::vector<Given> tests;
+  for (int host = 1; host <= 3; ++host)
+    tests.push_back({.at = 60,
+                     .old = 50 - host + 1,
+                     .host = fmt::format("node-{}", host),
+                     .counting = false,
+                     .alerts = 0});
+  feed(tests, 60);
+  ASSERT_EQ(said().back(), "verdict unknown 3 @60");
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "record");
+  EXPECT_THAT(last()["members"]["pattern_because"].get_string().value(),
+              HasSubstr("Fewer than two"));
+  feed({}, 20'000);
+  EXPECT_EQ(last()["state"].get_string().value(), "closed");
+}
+
+// Its report and its time belong together.
+TEST_F(ByRuleTest, TheEarliestSightingNamesItsOwnFinding) {
+  const records::Contribution first = contribution({.at = 10, .host = "node-1"});
+  feed({{.at = 10, .host = "node-1"},
+        {.at = 900, .host = "node-1"},
+        {.at = 901, .host = "node-2"},
+        {.at = 902, .host = "node-3"}},
+       1000);
+  EXPECT_EQ(last()["members"]["entities"].at(0)["finding"].get_string().value(),
+            first.finding_id());
+}
+
+TEST_F(ByRuleTest, TechniquesOfFindingsBeforeItsOpeningAreTold) {
+  feed({{.at = 10, .host = "node-1", .tactics = {"TA0006"}},
+        {.at = 900, .host = "node-1"},
+        {.at = 901, .host = "node-2"},
+        {.at = 902, .host = "node-3"}},
+       1000);
+  ASSERT_THAT(said(), ElementsAre("opened rollout 3 @902"));
+  EXPECT_THAT(reports_.back().json, HasSubstr("TA0006"));
+}
+
+// That nothing came with it does not make it untrue.
+TEST_F(ByRuleTest, AnEarlierFindingThatIsJudgedAnewRaisesItsOutbreak) {
+  feed({{.at = 10, .host = "node-1"},
+        {.at = 900, .host = "node-1"},
+        {.at = 901, .host = "node-2"},
+        {.at = 902, .host = "node-3"}},
+       1000);
+  records::Bundle bundle = next_bundle(1, (kStart + 1011) * kNanosPerSecond, position_);
+  records::Contribution& again = *bundle.add_contributions();
+  again = contribution({.at = 10, .host = "node-1", .severity = Severity::kHigh, .alerts = 0});
+  again.set_second(kStart + 1010);
+  feed(bundle);
+  EXPECT_EQ(said().back(), "severity rollout 3 @1010");
+}
+
+// A finding's newest sighting is not what a late alert of it adds.
+TEST_F(ByRuleTest, ALateAlertIsASightingOfItsOwnTime) {
+  feed({{.at = 10, .host = "node-1"}, {.at = 11, .host = "node-2"}, {.at = 12, .host = "node-3"}},
+       50);
+  feed({}, 20'000);
+  ASSERT_EQ(last()["state"].get_string().value(), "closed");
+  const std::size_t before = reports_.size();
+  std::vector<Given> late;
+  for (int host = 1; host <= 3; ++host)
+    late.push_back({.at = 20'001, .host = fmt::format("node-{}", host), .late = 30'000});
+  feed(late, 20'100);
+  EXPECT_EQ(reports_.size(), before);
 }
 
 TEST_F(ByRuleTest, ACronJobOfADayIsOneRecurringOutbreakInFewRevisions) {

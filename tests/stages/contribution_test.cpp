@@ -132,12 +132,31 @@ TEST_F(ContributionTest, SaysWhenWhatItAddsBegan) {
   episode().set_revision(1);
   episode().mutable_summary()->set_first(5);
   episode().mutable_summary()->set_last(70);
-  episode().set_added_first(5);
-  EXPECT_EQ(at(11).at(0).added_first(), 5);
-  EXPECT_EQ(episode().added_first(), 0);
+  episode().mutable_unsaid()->set_first(5);
+  episode().mutable_unsaid()->set_last(60);
+  episode().mutable_unsaid()->set_priority(2);
+  const records::Contribution first = at(11).at(0);
+  EXPECT_EQ(first.span().first(), 5);
+  EXPECT_EQ(first.span().last(), 60);
+  EXPECT_EQ(first.span().priority(), 2U);
+  EXPECT_FALSE(episode().has_unsaid());
   episode().mutable_counts()->set_alerts(4);
-  episode().set_added_first(30);
-  EXPECT_EQ(at(311).at(0).added_first(), 30);
+  episode().mutable_unsaid()->set_first(30);
+  EXPECT_EQ(at(311).at(0).span().first(), 30);
+}
+
+// A page of an outbreak must not wait five minutes for it.
+TEST_F(ContributionTest, WhatItWasJudgedIsToldAtOnce) {
+  episode().set_revision(1);
+  at(11);
+  records::Published& published = *episode().mutable_published();
+  published.set_attention(2);
+  EXPECT_EQ(at(12).size(), 1U);
+  published.set_effect(true);
+  EXPECT_EQ(at(13).size(), 1U);
+  published.set_counting(true);
+  EXPECT_EQ(at(14).size(), 1U);
+  EXPECT_TRUE(at(15).empty());
 }
 
 TEST_F(ContributionTest, NamesTheWorkloadByOwnerElseByHostAndImage) {

@@ -113,6 +113,27 @@ TEST_F(IncidentTest, OneOfFullAgeIsNotQuietWhileLateAlertsMayCome) {
   EXPECT_EQ(value_of(newest(), "closed_because"), "max_age");
 }
 
+// An archive read into a live topic must not join the incident of today.
+TEST_F(IncidentTest, WhatComesLateJoinsOnlyWithinTheGapBeforeIt) {
+  const Second opened = 100'000;
+  const Second border = opened + 6 - config_.lateness - config_.incident_gap;
+  feed({of(opened, 1, "Rule A", "mitre_execution"),
+        of(opened + 1, 2, "Rule B", "mitre_persistence")},
+       opened + 20);
+  ASSERT_EQ(incidents(), (Lines{"incident opened @100006"}));
+  feed({of(border - 1, 3, "Rule C", "mitre_impact"), of(0, 4, "Rule D", "mitre_discovery")},
+       opened + 200);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @100006"})) << "of another time";
+  feed({of(border, 5, "Rule E", "mitre_collection")}, opened + 400);
+  EXPECT_EQ(incidents().size(), 2U);
+  feed({}, opened + 9000);
+  EXPECT_EQ(value_of(newest(), "first_seen"), format_rfc3339((kStart + border) * kNanosPerSecond));
+  int members = 0;
+  for (const auto& [id, report] : last())
+    members += report.kind == "finding" && !value_of(report, "incident_id").empty();
+  EXPECT_EQ(members, 3);
+}
+
 TEST_F(IncidentTest, AFindingThatGoesOnKeepsItOpen) {
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
   std::vector<Given> given;

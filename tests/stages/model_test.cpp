@@ -183,8 +183,9 @@ void check_contributions(const std::vector<schemas::Report>& reports,
     auto& sum = contributed[each.finding_id()];
     sum[0] += each.added().alerts();
     sum[1] += each.added().duplicates();
-    EXPECT_EQ(each.added_first() > 0, each.added().alerts() > 0);
-    EXPECT_LE(each.added_first(), each.last());
+    EXPECT_EQ(each.has_span(), each.added().alerts() > 0);
+    EXPECT_LE(each.span().first(), each.span().last());
+    EXPECT_LE(each.span().last(), each.last());
   }
   EXPECT_EQ(contributed, reported);
 }

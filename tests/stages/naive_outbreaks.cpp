@@ -95,13 +95,14 @@ class Model {
     const bool known = member.who != nullptr;
     const bool same = known && member.who->finding == given.finding;
     const bool before = known && !same && given.first() < member.who->first();
-    if (known && !same && !before && member.who->counting) followed(given.entity(), member);
+    if (known && !same && !before && member.who->counting)
+      keep_judgement(given.entity(), member, *member.who);
     if (given.alerts + given.copies > 0)
       member.all.push_back({.first = given.added_first(),
                             .last = given.last(),
                             .alerts = given.alerts,
-                            .copies = given.copies,
-                            .counting = before && given.counting});
+                            .copies = given.copies});
+    if (before && given.counting) keep_judgement(given.entity(), member, given);
     member.last = std::max(member.last, given.last());
     if (before) return;
     // Whoever the outbreak of a workload tells of stays there while it is open.
@@ -115,13 +116,28 @@ class Model {
     member.machine = given.machine();
   }
 
-  // Another finding takes the place of one that counted.
-  void followed(const std::string& entity, Member& member) {
+  // That a finding counted is remembered with what it was seen with, for another one follows it.
+  void keep_judgement(const std::string& entity, Member& member, const Given& finding) {
     for (Contributed& each : member.all)
-      if (each.alerts > 0 && each.last >= member.who->first()) each.counting = true;
-    for (auto& [group, outbreak] : open_)
-      if (is_of(group, member) && outbreak.members.contains(entity))
-        outbreak.counting.insert(entity);
+      if (each.alerts > 0 && each.last >= finding.first() && each.first <= finding.last())
+        each.counting = true;
+    for (auto& [group, outbreak] : open_) {
+      if (!is_of(group, member) || !outbreak.members.contains(entity)) continue;
+      const auto [first, last] = told(group, outbreak, member);
+      if (last >= finding.first() && first <= finding.last()) outbreak.counting.insert(entity);
+    }
+  }
+
+  // First and last of the sightings that the outbreak tells of a member.
+  static std::pair<Nanos, Nanos> told(const std::string& group, const Outbreak& outbreak,
+                                      const Member& member) {
+    std::pair<Nanos, Nanos> span(std::numeric_limits<Nanos>::max(), 0);
+    for (const Contributed& each : member.all) {
+      if (each.told_in(group) != outbreak.number || each.alerts == 0) continue;
+      span.first = std::min(span.first, std::max(each.first, outbreak.from));
+      span.second = std::max(span.second, each.last);
+    }
+    return span;
   }
 
   // Silent for longer than matters to anybody: it begins anew.
@@ -238,7 +254,9 @@ class Model {
     return std::none_of(
         outbreak.members.begin(), outbreak.members.end(), [&](const std::string& who) {
           const Member& member = members_.at(who);
-          return member.who->counting || outbreak.counting.contains(who) ||
+          const auto [first, last] = told(group, outbreak, member);
+          const bool tells = last >= member.who->first() && first <= member.who->last();
+          return (member.who->counting && tells) || outbreak.counting.contains(who) ||
                  std::any_of(member.all.begin(), member.all.end(), [&](const Contributed& each) {
                    return each.counting && each.told_in(group) == outbreak.number;
                  });
@@ -266,14 +284,13 @@ class Model {
       const Member& member = members_.at(who);
       hosts.insert(member.machine);
       for (const Contributed& each : member.all) {
-        if (each.counted_in == outbreak.number) {
-          alerts += each.alerts;
-          copies += each.copies;
-        }
-        if (each.told_in(group) != outbreak.number || each.alerts == 0) continue;
-        first = std::min(first, std::max(each.first, outbreak.from));
-        last = std::max(last, each.last);
+        if (each.counted_in != outbreak.number) continue;
+        alerts += each.alerts;
+        copies += each.copies;
       }
+      const auto span = told(group, outbreak, member);
+      first = std::min(first, span.first);
+      last = std::max(last, span.second);
     }
     outbreak.said_members = outbreak.members.size();
     outbreak.said_places = places(outbreak);

@@ -63,7 +63,7 @@ inline std::string line(const Said& said) {
 }
 
 /// What by_rule has to say of these contributions (by time) until `end`: decided in every second
-/// anew, from all that was ever contributed. `config.close_all` is taken for set.
+/// anew, from all that was ever contributed.
 Lines naive_outbreaks(const OutbreakConfig& config, const std::vector<Given>& all, Second end);
 
 }  // namespace gyre::stages::outbreak_model

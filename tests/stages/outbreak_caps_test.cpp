@@ -109,6 +109,64 @@ TEST_F(OutbreakCapsTest, WhoCountsNotTakesNoPlaceOfWhoCounts) {
   EXPECT_FALSE(is_capped());
 }
 
+TEST_F(OutbreakCapsTest, WhoFoundNoRoomAndIsNoTestIsStillAskedFor) {
+  config_.members = 3;
+  feed_hosts(4, 10);
+  ASSERT_EQ(said().back(), "opened rollout 3 @13");
+  std::vector<Given> tests;
+  for (int host = 1; host <= 3; ++host)
+    tests.push_back({.at = 100,
+                     .old = 90 - host,
+                     .host = fmt::format("node-{}", host),
+                     .counting = false,
+                     .alerts = 0});
+  feed(tests, 100);
+  EXPECT_EQ(last()["attention"]["level"].get_string().value(), "ticket");
+}
+
+TEST_F(OutbreakCapsTest, ThatAFindingClosesTellsNothingOfWhomThereWasNoRoomFor) {
+  config_.members = 3;
+  feed_hosts(3, 10);
+  ASSERT_EQ(said().back(), "opened rollout 3 @13");
+  std::vector<Given> closes = crowd(5, 100, 0);
+  for (Given& each : closes) each.alerts = 0;
+  feed(closes, 20'000);
+  EXPECT_EQ(said().back(), "closed rollout 3 @5713");
+  EXPECT_FALSE(is_capped());
+}
+
+// A second's second contribution of a key may be the one that needs room.
+TEST_F(OutbreakCapsTest, WhoNeedsRoomHasItWhateverItSaysFirst) {
+  config_.members = 3;
+  feed_crowd(crowd(3, 10, 0));
+  Given closes{.at = 9000, .old = 9000, .host = "node-9", .alerts = 0};
+  Given seen{.at = 9000, .host = "node-9"};
+  feed({closes, seen, {.at = 9000, .host = "node-8"}, {.at = 9000, .host = "node-7"}}, 9000);
+  ASSERT_THAT(said(), ElementsAre("opened rollout 3 @9000"));
+  EXPECT_FALSE(is_capped());
+}
+
+// A hundred thousand jobs that ran once must not be remembered for a day.
+TEST_F(OutbreakCapsTest, WorkloadsAreForgottenWithTheirContainers) {
+  config_.members = 16;
+  const auto groups = [this] {
+    std::size_t count = 0;
+    store_.scan("g", "h", [&](std::string_view key, std::string_view) {
+      count += key.size() == 1 + 2 * sizeof(Id128);
+      return true;
+    });
+    return count;
+  };
+  for (int job = 0; job < 200; ++job)
+    feed({{.at = job,
+           .container = fmt::format("c{}", job),
+           .host = "node-1",
+           .owner = fmt::format("job-{}", job),
+           .started = job}},
+         job);
+  EXPECT_LE(groups(), 16U);
+}
+
 TEST_F(OutbreakCapsTest, AnOpenOutbreakForgetsNoMember) {
   config_.members = 16;
   feed_hosts(10, 10);

@@ -100,6 +100,8 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
     ("caps: late episodes are not limited",
      (EPISODES, "std::count_if(episodes.begin(), episodes.end(), is_late) >= kLateEpisodes",
       "std::count_if(episodes.begin(), episodes.end(), is_late) >= 100 * kLateEpisodes")),
+    ("time: what comes late joins an incident, however old",
+     (INCIDENT, "    if (open() && told.member.last() < oldest_in(incident(), config_)) return;\n", "")),
     ("ids: an id is that of the second of its publication",
      (FINDING, 'hasher.add("finding").add(key_).add(second_of(episode.summary().first()) / config().gap);',
       'hasher.add("finding").add(key_).add(context_.now / config().gap);')),

@@ -47,6 +47,7 @@ class RuleTask : public testing::Test {
     bool finding_goes_on = false;  // it began at kStart
     std::uint32_t priority = 4;
     Second lasted = 0;  // its alerts began so long before the sighting
+    Second late = 0;    // and ended so long before it
     std::vector<std::string> tactics = {};
   };
 
@@ -75,7 +76,12 @@ class RuleTask : public testing::Test {
     made.set_priority(given.priority);
     made.mutable_added()->set_alerts(given.alerts);
     made.mutable_added()->set_duplicates(given.copies);
-    if (given.alerts > 0) made.set_added_first((kStart + sighted - given.lasted) * kNanosPerSecond);
+    if (given.alerts > 0) {
+      records::Span& span = *made.mutable_span();
+      span.set_first((kStart + sighted - given.lasted) * kNanosPerSecond);
+      span.set_last(made.last() - given.late * kNanosPerSecond);
+      span.set_priority(given.priority);
+    }
     made.set_severity(static_cast<std::uint32_t>(given.severity));
     made.set_attention(static_cast<std::uint32_t>(given.attention));
     made.set_effect_observed(given.effect);
@@ -144,7 +150,7 @@ class RuleTask : public testing::Test {
 
   records::Counters counters() const { return state_.checkpoint().counters(); }
 
-  OutbreakConfig config_{.close_all = true};
+  OutbreakConfig config_;
   state::StoreMemory memory_{8 << 20};
   state::Store store_{"", memory_};
   state::Transaction state_{store_};
