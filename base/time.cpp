@@ -53,31 +53,39 @@ std::optional<std::int64_t> take_offset_seconds(std::string_view& text) {
 }  // namespace
 
 std::optional<Nanos> parse_rfc3339(std::string_view text) {
-  const auto year = take_number(text, 4);
-  if (!year || !take(text, "-")) return std::nullopt;
-  const auto month = take_number(text, 2);
-  if (!month || !take(text, "-")) return std::nullopt;
-  const auto day = take_number(text, 2);
-  if (!day || !take(text, "Tt ")) return std::nullopt;
-  const auto hour = take_number(text, 2);
-  if (!hour || !take(text, ":")) return std::nullopt;
-  const auto minute = take_number(text, 2);
-  if (!minute || !take(text, ":")) return std::nullopt;
-  const auto second = take_number(text, 2);
-  if (!second) return std::nullopt;
+  constexpr std::size_t kSeconds = std::string_view("2026-01-02T03:04:05").size();
+  if (text.size() < kSeconds) return std::nullopt;
+  bool whole = text[4] == '-' && text[7] == '-' && text[13] == ':' && text[16] == ':' &&
+               (text[10] == 'T' || text[10] == 't' || text[10] == ' ');
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    int value = 0;
+    for (const char c : text.substr(at, digits)) {
+      whole = whole && c >= '0' && c <= '9';
+      value = value * 10 + (c - '0');
+    }
+    return value;
+  };
+  const int year = number(0, 4);
+  const int month = number(5, 2);
+  const int day = number(8, 2);
+  const int hour = number(11, 2);
+  const int minute = number(14, 2);
+  const int second = number(17, 2);
+  if (!whole) return std::nullopt;
+  text.remove_prefix(kSeconds);
   Nanos fraction = 0;
   if (take(text, ".,")) fraction = take_fraction(text);
   const auto offset = take_offset_seconds(text);
   if (!offset || !text.empty()) return std::nullopt;
 
   namespace chr = std::chrono;
-  const chr::year_month_day date{chr::year{*year}, chr::month{static_cast<unsigned>(*month)},
-                                 chr::day{static_cast<unsigned>(*day)}};
+  const chr::year_month_day date{chr::year{year}, chr::month{static_cast<unsigned>(month)},
+                                 chr::day{static_cast<unsigned>(day)}};
   // Nanoseconds of 64 bits reach from 1678 to 2261.
-  if (!date.ok() || *year < 1680 || *year > 2261 || *hour > 23 || *minute > 59 || *second > 60)
+  if (!date.ok() || year < 1680 || year > 2261 || hour > 23 || minute > 59 || second > 60)
     return std::nullopt;
   const std::int64_t days = chr::sys_days{date}.time_since_epoch().count();
-  const std::int64_t seconds = days * 86'400 + *hour * 3'600 + *minute * 60 + *second - *offset;
+  const std::int64_t seconds = days * 86'400 + hour * 3'600 + minute * 60 + second - *offset;
   return seconds * kNanosPerSecond + fraction;
 }
 

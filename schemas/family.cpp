@@ -80,16 +80,38 @@ Call call_of(std::string_view type) {
   return found != kCalls.end() && found->name == type ? found->call : Call::kOther;
 }
 
+struct Stem {
+  std::string_view text;
+  bool write;
+};
+
 // Beginnings of words in the names of rules about files. Rules that are about both (upstream's
 // "Privileged Container Device Access") say neither.
-constexpr auto kWriteWords = std::to_array<std::string_view>(
-    {"add",    "append",  "below",         "chang",  "clear",   "creat",  "delet",   "drift",
-     "drop",   "edit",    "encrypt",       "hidden", "implant", "inject", "install", "modif",
-     "overwr", "persist", "release_agent", "remov",  "renam",   "replac", "schedul", "setuid",
-     "tamper", "truncat", "updat",         "wipe",   "writ",    "wrote"});
-constexpr auto kReadWords = std::to_array<std::string_view>(
-    {"backdoored", "brows", "disclos", "dump", "enumerat", "exfil", "harvest", "leak", "list",
-     "load", "read", "scrap", "search", "steal", "travers", "view"});
+constexpr auto kStems = std::to_array<Stem>(
+    {{"add", true},     {"append", true},        {"backdoored", false}, {"below", true},
+     {"brows", false},  {"chang", true},         {"clear", true},       {"creat", true},
+     {"delet", true},   {"disclos", false},      {"drift", true},       {"drop", true},
+     {"dump", false},   {"edit", true},          {"encrypt", true},     {"enumerat", false},
+     {"exfil", false},  {"harvest", false},      {"hidden", true},      {"implant", true},
+     {"inject", true},  {"install", true},       {"leak", false},       {"list", false},
+     {"load", false},   {"modif", true},         {"overwr", true},      {"persist", true},
+     {"read", false},   {"release_agent", true}, {"remov", true},       {"renam", true},
+     {"replac", true},  {"schedul", true},       {"scrap", false},      {"search", false},
+     {"setuid", true},  {"steal", false},        {"tamper", true},      {"travers", false},
+     {"truncat", true}, {"updat", true},         {"view", false},       {"wipe", true},
+     {"writ", true},    {"wrote", true}});
+
+static_assert(std::is_sorted(kStems.begin(), kStems.end(),
+                             [](const Stem& a, const Stem& b) { return a.text < b.text; }));
+
+// Where those begin that begin with a letter, and behind `z` the end.
+constexpr auto kStemsOf = [] {
+  std::array<std::uint8_t, 27> first{};
+  for (std::size_t letter = 0; letter < first.size(); ++letter)
+    for (const Stem& stem : kStems)
+      if (static_cast<std::size_t>(stem.text[0] - 'a') < letter) ++first[letter];
+  return first;
+}();
 
 struct Said {
   bool write = false;
@@ -99,14 +121,16 @@ struct Said {
 Said said_by(std::string_view rule) {
   Said said;
   for (std::size_t at = 0; at < rule.size(); ++at) {
-    if (!is_alnum(rule[at]) || (at > 0 && is_alnum(rule[at - 1]))) continue;
-    const std::string_view word = rule.substr(at, 16);
-    const auto begins = [&](std::string_view stem) {
-      return word.size() >= stem.size() && std::equal(stem.begin(), stem.end(), word.begin(),
-                                                      [](char a, char b) { return a == lower(b); });
-    };
-    said.write = said.write || std::any_of(kWriteWords.begin(), kWriteWords.end(), begins);
-    said.read = said.read || std::any_of(kReadWords.begin(), kReadWords.end(), begins);
+    const char first = lower(rule[at]);
+    if (!is_lower(first) || (at > 0 && is_alnum(rule[at - 1]))) continue;
+    const auto letter = static_cast<std::size_t>(first - 'a');
+    for (std::size_t i = kStemsOf[letter]; i < kStemsOf[letter + 1]; ++i) {
+      const std::string_view stem = kStems[i].text;
+      const std::string_view word = rule.substr(at, stem.size());
+      if (std::equal(stem.begin(), stem.end(), word.begin(), word.end(),
+                     [](char a, char b) { return a == lower(b); }))
+        (kStems[i].write ? said.write : said.read) = true;
+    }
   }
   return said;
 }

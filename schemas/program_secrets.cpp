@@ -17,6 +17,14 @@ namespace {
 constexpr std::string_view kRedacted = "<redacted>";
 constexpr std::string_view kUnknown = "<NA>";
 
+// Of a word, unless one of the two above begins there.
+constexpr auto kEndsWord = [] {
+  std::array<bool, 256> ends{};
+  for (const char c : std::string_view(" \t\r\n;|&()<>`"))
+    ends[static_cast<unsigned char>(c)] = true;
+  return ends;
+}();
+
 template <typename List>
 bool is_in(const List& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
@@ -91,20 +99,16 @@ class Reader {
   }
 
   std::size_t word_end(std::size_t at) const {
-    while (at < text_.size()) {
+    while (true) {
+      while (at < text_.size() && !kEndsWord[static_cast<unsigned char>(text_[at])]) ++at;
       const std::string_view rest = text_.substr(at);
-      if (rest.starts_with(kRedacted)) {
+      if (rest.starts_with(kRedacted))
         at += kRedacted.size();
-      } else if (rest.starts_with(kUnknown)) {
+      else if (rest.starts_with(kUnknown))
         at += kUnknown.size();
-      } else if (is_space(rest[0]) ||
-                 std::string_view(";|&()<>`").find(rest[0]) != std::string_view::npos) {
-        break;
-      } else {
-        ++at;
-      }
+      else
+        return at;
     }
-    return at;
   }
 
   static std::string_view without_quotes(std::string_view word) {

@@ -54,12 +54,14 @@ constexpr auto kNames = std::to_array<std::string_view>(
      "access_key",  "access-key",  "accesskey",  "account_key", "account-key", "accountkey",
      "private_key", "private-key", "privatekey", "credential",  "_pwd",        "sessid",
      "sess_id",     "sess-id",     "sessionid",  "session_id",  "session-id"});
+constexpr auto kConfig = std::to_array<std::string_view>({"config"});
 constexpr auto kOptions =
     std::to_array<std::string_view>({"pass", "secret", "token", "api-key", "apikey", "access-key",
                                      "accesskey", "private-key", "privatekey", "bearer"});
+// Of useradd, usermod and openssl what no name of a field has.
 constexpr auto kPrograms = std::to_array<std::string_view>(
-    {"mysql", "mariadb", "mongo", "ldap", "sshpass", "useradd", "usermod", "login", "redis-cli",
-     "curl", "wget", "smbclient", "rpcclient", "openssl", "htpasswd", "from-literal"});
+    {"mysql", "mariadb", "mongo", "ldap", "sshpass", "eradd", "ermod", "login", "redis-cli", "curl",
+     "wget", "smbclient", "rpcclient", "enssl", "htpasswd", "from-literal"});
 constexpr auto kChpasswd = std::to_array<std::string_view>({"chpasswd"});
 
 // What a shell would run, `$(...)` or a backtick, is no secret: a value ends before it, and one
@@ -204,8 +206,8 @@ constexpr auto kRows = std::to_array<SecretRow>({
      "app --client-secret <redacted> --port 1"},
     {"setting",
      "a setting whose name says it, as aws, npm and gcloud take them",
-     kNames,
-     {"config", " set "},
+     kConfig,
+     {" set ", {}},
      nullptr,
      R"((?i)(\bconfig(?:ure)?\s+set\s+[^\s|;&<>()]*?(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|credential)[\w.-]*\s+)()" GYRE_VALUE
      ")",

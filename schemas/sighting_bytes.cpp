@@ -28,13 +28,9 @@ void write_summary(const SightedAlert& of, wire::Writer& to) {
   to.number(Summary::kFirstFieldNumber, time);
   to.number(Summary::kLastFieldNumber, time);
   to.number(Summary::kPriorityFieldNumber, static_cast<std::uint64_t>(of.alert.priority));
-  for (const auto& [name, whole] : of.alert.fields) {
-    const std::string_view value = cut_utf8(whole, kValueBytes);
-    to.begin(Summary::kFieldsFieldNumber,
-             wire::field_size(name.size()) + wire::field_size(value.size()));
-    to.element(Values::kFieldFieldNumber, name);
-    to.element(Values::kValuesFieldNumber, value);
-  }
+  for (const auto& [name, value] : of.alert.fields)
+    to.texts(Summary::kFieldsFieldNumber, Values::kFieldFieldNumber, name,
+             Values::kValuesFieldNumber, cut_utf8(value, kValueBytes));
   const std::size_t sample = to.open(Summary::kSamplesFieldNumber);
   to.text(Sample::kIdFieldNumber, view(of.id));
   to.number(Sample::kTimeFieldNumber, static_cast<std::uint64_t>(of.alert.time));

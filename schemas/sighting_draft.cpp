@@ -94,6 +94,7 @@ void SightingDraft::write(wire::Writer& to) const {
 void SightingDraft::add_summary(std::string_view bytes) {
   if (!summary_) {
     if (read_plain(bytes)) {
+      if (samples_.empty()) return start_plain();
       compare_fields();
       if (has_room()) return add_plain();
     }
@@ -154,6 +155,17 @@ bool SightingDraft::read_plain(std::string_view bytes) {
   return true;
 }
 
+// Of the first alert, which has no more than there is room for.
+void SightingDraft::start_plain() {
+  first_ = plain_.first;
+  last_ = plain_.last;
+  priority_ = plain_.priority;
+  flags_ = plain_.flags;
+  for (const std::string_view element : plain_.fields) fields_.push_back({element});
+  tags_ = plain_.tags;
+  samples_.push_back(plain_.sample);
+}
+
 // Both are sorted by name, and most fields of most alerts are the same.
 void SightingDraft::compare_fields() {
   news_.clear();
@@ -186,10 +198,9 @@ bool SightingDraft::has_room() const {
 }
 
 void SightingDraft::add_plain() {
-  const bool empty = samples_.empty();
-  first_ = empty ? plain_.first : std::min(first_, plain_.first);
-  last_ = empty ? plain_.last : std::max(last_, plain_.last);
-  priority_ = empty ? plain_.priority : std::min(priority_, plain_.priority);
+  first_ = std::min(first_, plain_.first);
+  last_ = std::max(last_, plain_.last);
+  priority_ = std::min(priority_, plain_.priority);
   flags_ |= plain_.flags;
   // From the back: what is inserted moves no place that is still needed.
   for (auto news = news_.rbegin(); news != news_.rend(); ++news) {
@@ -200,6 +211,7 @@ void SightingDraft::add_plain() {
       add_value(fields_[news->at], news->value);
   }
   add_sample(plain_.sample);
+  if (plain_.tags == tags_) return;
   for (const std::string_view tag : plain_.tags) {
     const auto place = std::lower_bound(tags_.begin(), tags_.end(), tag);
     if (place == tags_.end() || *place != tag) tags_.insert(place, tag);

@@ -70,6 +70,7 @@ class SightingDraft {
   void read(std::string_view sighting);
   void add_summary(std::string_view bytes);
   bool read_plain(std::string_view bytes);
+  void start_plain();
   bool has_room() const;
   void compare_fields();
   void add_plain();

@@ -50,8 +50,16 @@ class Writer {
   }
   /// Of a repeated field: also if it is empty.
   void element(int field, std::string_view value) {
-    begin(field, value.size());
-    raw(value);
+    std::uint8_t* const from = room(1 + kVarint + value.size());
+    size_ += static_cast<std::size_t>(copied(value, head(from, field, value.size())) - from);
+  }
+  /// A message of two texts, none of them left out.
+  void texts(int field, int first, std::string_view a, int second, std::string_view b) {
+    std::uint8_t* const from = room(3 * (1 + kVarint) + a.size() + b.size());
+    std::uint8_t* to = head(from, field, field_size(a.size()) + field_size(b.size()));
+    to = copied(a, head(to, first, a.size()));
+    to = copied(b, head(to, second, b.size()));
+    size_ += static_cast<std::size_t>(to - from);
   }
   void message(int field, const google::protobuf::MessageLite& message) {
     const std::size_t size = message.ByteSizeLong();
@@ -61,9 +69,8 @@ class Writer {
   }
   /// What is said to have `size` bytes must follow.
   void begin(int field, std::size_t size) {
-    *room(1 + kVarint) = tag(field, Type::kLengthDelimited);
-    ++size_;
-    varint(size);
+    std::uint8_t* const from = room(1 + kVarint);
+    size_ += static_cast<std::size_t>(head(from, field, size) - from);
   }
   /// What has a size that is not known yet: all that is written until `close`, which takes what
   /// this returns.
@@ -101,16 +108,24 @@ class Writer {
     if (size_ > 0) std::memcpy(bytes.get(), bytes_.get(), size_);
     bytes_ = std::move(bytes);
   }
-  // Room was made.
+  // Room was made, for these three.
   void varint(std::uint64_t value) {
     std::uint8_t* const at = bytes_.get() + size_;
-    if (value < 0x80) {
-      *at = static_cast<std::uint8_t>(value);
-      ++size_;
-      return;
-    }
-    size_ += static_cast<std::size_t>(
-        google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, at) - at);
+    size_ += static_cast<std::size_t>(put(at, value) - at);
+  }
+  static std::uint8_t* put(std::uint8_t* to, std::uint64_t value) {
+    if (value >= 0x80)
+      return google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, to);
+    *to = static_cast<std::uint8_t>(value);
+    return to + 1;
+  }
+  static std::uint8_t* head(std::uint8_t* to, int field, std::size_t size) {
+    *to = tag(field, Type::kLengthDelimited);
+    return put(to + 1, size);
+  }
+  static std::uint8_t* copied(std::string_view text, std::uint8_t* to) {
+    if (!text.empty()) std::memcpy(to, text.data(), text.size());
+    return to + text.size();
   }
 
   std::unique_ptr<std::uint8_t[]> bytes_;
@@ -121,37 +136,38 @@ class Writer {
 /// Reads what Writer wrote, field by field; nothing else may be in it.
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+  explicit Reader(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
   /// The next field's number, 0 at the end.
   int next() {
-    if (rest_.empty()) return 0;
+    if (at_ == end_) return 0;
     const std::uint8_t tag = byte();
     const std::uint64_t value = varint();
-    text_ = {};
     if (static_cast<Type>(tag & 7) == Type::kVarint) {
       number_ = value;
+      text_ = {};
     } else {
-      CHECK(static_cast<Type>(tag & 7) == Type::kLengthDelimited && value <= rest_.size());
-      text_ = rest_.substr(0, value);
-      rest_.remove_prefix(value);
+      CHECK(static_cast<Type>(tag & 7) == Type::kLengthDelimited &&
+            value <= static_cast<std::size_t>(end_ - at_));
+      text_ = {at_, value};
+      at_ += value;
     }
     return tag >> 3;
   }
   std::uint64_t number() const { return number_; }
   std::string_view text() const { return text_; }
-  std::string_view rest() const { return rest_; }
+  std::string_view rest() const { return {at_, end_}; }
 
  private:
   std::uint8_t byte() {
-    CHECK(!rest_.empty());
-    const auto value = static_cast<std::uint8_t>(rest_.front());
-    rest_.remove_prefix(1);
-    return value;
+    CHECK(at_ != end_);
+    return static_cast<std::uint8_t>(*at_++);
   }
   std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
+    std::uint64_t value = byte();
+    if (value < 0x80) return value;
+    value &= 0x7F;
+    for (unsigned shift = 7; shift < 64; shift += 7) {
       const std::uint8_t part = byte();
       value |= static_cast<std::uint64_t>(part & 0x7F) << shift;
       if (part < 0x80) break;
@@ -159,7 +175,8 @@ class Reader {
     return value;
   }
 
-  std::string_view rest_;
+  const char* at_;
+  const char* end_;
   std::uint64_t number_ = 0;
   std::string_view text_;
 };

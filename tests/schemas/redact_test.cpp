@@ -55,9 +55,10 @@ TEST(RedactText, WhatIsNotHintedDoesNotMatch) {
   std::mt19937_64 random(seed);
   const auto rows = secret_rows();
   std::vector<std::string> pieces = {
-      " ",  "=",  ":",     "-",      "--",      "@",   "://",    "\"",       "'",
-      "\\", "\n", "%",     "|",      "/",       " -p", " -u ",   "abcdefgh", "1",
-      ".",  "x_", "--db-", "Basic ", "docker ", "ssh", "login ", "user"};
+      " ",        "=",    ":",       "-",       "--",      "@",        "://",     "\"",
+      "'",        "\\",   "\n",      "%",       "|",       "/",        " -p",     " -u ",
+      "abcdefgh", "1",    ".",       "x_",      "--db-",   "Basic ",   "docker ", "ssh",
+      "login ",   "user", "useradd", "usermod", "openssl", "configure"};
   for (const auto& row : rows) {
     for (const auto hint : row.hints) pieces.emplace_back(hint);
     pieces.emplace_back(row.before);

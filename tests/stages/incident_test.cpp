@@ -134,6 +134,19 @@ TEST_F(IncidentTest, WhatComesLateJoinsOnlyWithinTheGapBeforeIt) {
   EXPECT_EQ(members, 3);
 }
 
+// What goes on has not been said by the incident yet, and keeps it open all the same.
+TEST_F(IncidentTest, WhatJoinsLongAfterItsLastRevisionNamesIt) {
+  feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < 12; ++i)
+    given.push_back(of(600 * (i + 1), 100 + i, "Rule A", "mitre_execution"));
+  feed(given, 7300);
+  ASSERT_EQ(incidents(), (Lines{"incident opened @6"}));
+  feed({of(-1800, 3, "Rule C", "mitre_execution")}, 7400);
+  ASSERT_EQ(value_of(reports_.back(), "kind"), "finding");
+  EXPECT_EQ(value_of(reports_.back(), "incident_id"), newest().id);
+}
+
 TEST_F(IncidentTest, AFindingThatGoesOnKeepsItOpen) {
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
   std::vector<Given> given;
