@@ -2,6 +2,7 @@
 #include "stages/by_container/incident.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -112,7 +113,12 @@ class IncidentDecision {
     // Not listed so far, but it may have become worth a place.
     const auto evicted = evict_beyond_limit(members);
     const bool again = evicted && evicted->id() == told.member.id();
-    if (told.left_out) take_back(*told.left_out);
+    // Who joined in this second may have taken its place since it was told.
+    const auto now = left_out_now_.find(told.member.id());
+    if (now != left_out_now_.end())
+      take_back(now->second);
+    else if (told.left_out)
+      take_back(*told.left_out);
     if (evicted) leave_out(*evicted);
     if (!again)
       change_episode(told.member, state_, [](auto& episode) { episode.clear_left_out(); });
@@ -138,6 +144,7 @@ class IncidentDecision {
   // Until there is an incident the finding remembers it, and is asked then.
   void leave_out(const records::Member& evicted) {
     const records::LeftOut one = left_out(evicted);
+    left_out_now_[evicted.id()] = one;
     if (open())
       add(one);
     else
@@ -299,6 +306,7 @@ class IncidentDecision {
   const FindingConfig& config_;
   state::Transaction& state_;
   std::vector<schemas::Report>& reports_;
+  std::map<std::string, records::LeftOut> left_out_now_;  ///< in this second, by finding
   bool asks_ = false;  ///< a finding that joined leaves it to the incident
 };
 

@@ -206,6 +206,28 @@ TEST_F(IncidentTest, MoreFindingsThanItListsAreCountedExactly) {
   EXPECT_LE(incident.json.size(), 60U << 10);
 }
 
+// Who joins may take the place of one that is told in the same second.
+TEST_F(IncidentTest, AFindingThatLosesItsPlaceAsItIsToldIsCountedOnce) {
+  std::vector<Given> given = five_rules(120);
+  feed(given, 60);
+  for (Given& more : given) {
+    more.at = 600;
+    more.id += 1000;
+    more.fields = {{"user.name", "root"}};  // a new actor is told at once
+  }
+  for (std::int64_t i = 0; i < 20; ++i)
+    given.push_back({.at = 600,
+                     .id = 5000 + i,
+                     .rule = "Rule C",
+                     .priority = Priority::kCritical,
+                     .shape = "x" + std::to_string(i),
+                     .outcome = Outcome::kSucceeded});
+  feed(given, 700);
+  feed({}, 20'000);
+  EXPECT_EQ(number_of(newest(), "alerts"), 260U);
+  EXPECT_EQ(number_of(newest(), "findings_left_out"), 40U);
+}
+
 TEST_F(IncidentTest, AFindingThatItDoesNotListIsListedOnceItIsAmongTheGravest) {
   const std::vector<Given> given = five_rules(120);
   feed(given, 60);
