@@ -35,10 +35,12 @@ bool suspicious(std::uint32_t verdict) {
 
 // Whether a member's findings may change what the outbreak says of itself: they go beyond that, or
 // the newest was what held it up.
-bool may_change_judgement(const Joined& joined, bool belonged, const records::Group& group) {
+bool may_change_judgement(const Joined& joined, bool belonged,
+                          const std::optional<records::Judged>& judged,
+                          const records::Group& group) {
   const records::Outbreak& said = group.outbreak();
   const bool spreads = said.pattern() == static_cast<std::uint32_t>(Pattern::kSpread);
-  if (const auto judged = judged_in(group, joined.member)) {
+  if (judged) {
     const std::uint32_t severity = std::max(judged->severity(), said.severity());
     const Attention asks =
         std::max(Attention::kTicket,
@@ -163,7 +165,7 @@ std::vector<BegunWith> GroupDecision::try_open(Nanos forgotten) {
     if (!tell(group_, member)) continue;
     state_.put(rule_key(), finding_key, member);
     outbreak.set_entities(outbreak.entities() + 1);
-    note_member(member);
+    note_member(member.newest(), judged_in(group_, member));
     begun.push_back({std::move(of), finding_key});
   }
   if (begun.empty()) {  // there was no room for those who were seen
@@ -176,12 +178,11 @@ std::vector<BegunWith> GroupDecision::try_open(Nanos forgotten) {
   return begun;
 }
 
-void GroupDecision::note_member(const records::OutbreakMember& member) {
+void GroupDecision::note_member(const records::Contribution& newest,
+                                const std::optional<records::Judged>& judged) {
   records::Outbreak& outbreak = *group_.mutable_outbreak();
-  const records::Contribution& newest = member.newest();
   add_place(*outbreak.mutable_clusters(), newest.entity().cluster());
   add_place(*outbreak.mutable_namespaces(), newest.workload().namespace_());
-  const auto judged = judged_in(group_, member);
   if (!judged) return;
   add_techniques(judged->attack(), outbreak);
   if (judged->techniques_left_out()) outbreak.set_techniques_left_out(true);
@@ -189,12 +190,11 @@ void GroupDecision::note_member(const records::OutbreakMember& member) {
 }
 
 // Follows the starts with a member that joined or changed. Whether only a fold can tell them.
-bool GroupDecision::follow_start(const Joined& joined, bool belonged) {
+bool GroupDecision::follow_start(const Joined& joined, bool belonged, bool counts) {
   records::Starts& starts = *group_.mutable_outbreak()->mutable_starts();
   const bool counted =
       belonged && (joined.before->newest.counting() ||
                    (group_.has_workload() ? joined.before->recurring : joined.before->everywhere));
-  const bool counts = judged_in(group_, joined.member).has_value();
   if (counted) take_out_start(joined.before->newest, starts);
   if (counts) note_start(joined.member.newest(), starts);
   return belonged && counted != counts;
@@ -225,9 +225,10 @@ void GroupDecision::go_on(std::vector<Joined>& joined) {
     if (!tell(group_, each.member)) continue;
     state_.put(rule_key(), each.contribution.finding_key(), each.member);
     if (!belonged) outbreak.set_entities(outbreak.entities() + 1);
-    note_member(each.member);
-    judge_again = follow_start(each, belonged) || judge_again ||
-                  may_change_judgement(each, belonged, group_) ||
+    const auto judged = judged_in(group_, each.member);
+    note_member(each.member.newest(), judged);
+    judge_again = follow_start(each, belonged, judged.has_value()) || judge_again ||
+                  may_change_judgement(each, belonged, judged, group_) ||
                   may_change_course(each, belonged, group_, config_);
   }
   if (judge_again || !is_as_said(pattern_of(group_, outbreak.starts(), config_),

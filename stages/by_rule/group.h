@@ -76,9 +76,10 @@ class GroupDecision {
   Nanos window() const;
   Second quiet_from() const;
   Second closes_at() const;
-  void note_member(const records::OutbreakMember& member);
+  void note_member(const records::Contribution& newest,
+                   const std::optional<records::Judged>& judged);
   OutbreakContent fold_members();
-  bool follow_start(const Joined& joined, bool belonged);
+  bool follow_start(const Joined& joined, bool belonged, bool counts);
   bool has_more_places() const;
   std::string_view reason_to_say(const OutbreakContent& content) const;
   void publish(const OutbreakContent& content, std::string_view reason,

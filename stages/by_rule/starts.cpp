@@ -19,7 +19,7 @@ struct Image {
   std::string_view repository, tag, digest;
 };
 
-// See Contribution.image.
+// Of what Contribution.image says.
 Image parse_image(std::string_view text) {
   const std::size_t digest = text.find('@');
   if (digest != std::string_view::npos) return {text.substr(0, digest), {}, text.substr(digest)};
@@ -194,8 +194,8 @@ Course course_of(const records::Group& group, const records::Starts& starts, Sec
   if (members(starts) < 2) return Course::kUnknown;
   // A crash loop starts its first containers within a minute, so that start times alone don't tell.
   if (!are_together(starts, config)) return Course::kInTurn;
-  if (starts.side_by_side())
-    return starts.without_start() > 0 ? Course::kUnknown : Course::kTogether;
+  if (starts.without_start() > 0) return Course::kUnknown;
+  if (starts.side_by_side()) return Course::kTogether;
   const auto known = course_known_at(group, starts, config);
   return known && now >= *known ? Course::kInTurn : Course::kUnknown;
 }

@@ -36,6 +36,14 @@ Given of(Second at, std::int64_t id, const std::string& rule, const std::string&
   return {.at = at, .id = id, .rule = rule, .tag = tag};
 }
 
+// What keeps a finding going: one every ten minutes.
+std::vector<Given> going_on(std::int64_t count) {
+  std::vector<Given> given;
+  for (std::int64_t i = 0; i < count; ++i)
+    given.push_back(of(600 * (i + 1), 100 + i, "Rule A", "mitre_execution"));
+  return given;
+}
+
 TEST_F(IncidentTest, TwoRulesOfOneTacticAreNone) {
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_execution")}, 5000);
   EXPECT_THAT(incidents(), IsEmpty());
@@ -137,10 +145,7 @@ TEST_F(IncidentTest, WhatComesLateJoinsOnlyWithinTheGapBeforeIt) {
 // What goes on has not been said by the incident yet, and keeps it open all the same.
 TEST_F(IncidentTest, WhatJoinsLongAfterItsLastRevisionNamesIt) {
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
-  std::vector<Given> given;
-  for (std::int64_t i = 0; i < 12; ++i)
-    given.push_back(of(600 * (i + 1), 100 + i, "Rule A", "mitre_execution"));
-  feed(given, 7300);
+  feed(going_on(12), 7300);
   ASSERT_EQ(incidents(), (Lines{"incident opened @6"}));
   feed({of(-1800, 3, "Rule C", "mitre_execution")}, 7400);
   ASSERT_EQ(value_of(reports_.back(), "kind"), "finding");
@@ -149,10 +154,7 @@ TEST_F(IncidentTest, WhatJoinsLongAfterItsLastRevisionNamesIt) {
 
 TEST_F(IncidentTest, AFindingThatGoesOnKeepsItOpen) {
   feed({of(0, 1, "Rule A", "mitre_execution"), of(1, 2, "Rule B", "mitre_persistence")}, 20);
-  std::vector<Given> given;
-  for (std::int64_t i = 0; i < 10; ++i)
-    given.push_back(of(600 * (i + 1), 100 + i, "Rule A", "mitre_execution"));
-  feed(given, 6100);
+  feed(going_on(10), 6100);
   EXPECT_EQ(incidents(), (Lines{"incident opened @6"}));
 }
 
