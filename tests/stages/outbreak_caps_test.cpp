@@ -149,6 +149,7 @@ TEST_F(OutbreakCapsTest, WhoNeedsRoomHasItWhateverItSaysFirst) {
 // A hundred thousand jobs that ran once must not be remembered for a day.
 TEST_F(OutbreakCapsTest, WorkloadsAreForgottenWithTheirContainers) {
   config_.members = 16;
+  config_.workloads = 1000;  // an outbreak over workloads would leave none to those of each
   const auto groups = [this] {
     std::size_t count = 0;
     store_.scan("g", "h", [&](std::string_view key, std::string_view) {
