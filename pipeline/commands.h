@@ -47,12 +47,12 @@ struct GenerateOptions {
   double rate = 0;             ///< alerts per second of real time; 0: as fast as possible
   double event_rate = 100;     ///< alerts per second of event time
   std::optional<Nanos> start;  ///< event time of the first alert; default: so that the last is now
-  std::uint32_t hosts = 50;
-  std::uint32_t attacks = 1;         ///< mixed: containers broken into
-  std::uint32_t findings = 50'000;   ///< wide: findings that the alerts touch in turn
-  double duplicates = 0;             ///< share of exact copies, 0..1
-  double garbage = 0;                ///< share of records that are no alerts, 0..1
-  std::optional<std::string> truth;  ///< file for the ground truth, JSON
+  std::optional<std::uint32_t> hosts;  ///< none: 50, for `wide` as many as its findings need
+  std::uint32_t attacks = 1;           ///< mixed: containers broken into
+  std::uint32_t findings = 50'000;     ///< wide: findings that the alerts touch in turn
+  double duplicates = 0;               ///< share of exact copies, 0..1
+  double garbage = 0;                  ///< share of records that are no alerts, 0..1
+  std::optional<std::string> truth;    ///< file for the ground truth, JSON
   bool to_kafka = false;  ///< into config.input.topic, unkeyed, round-robin; else NDJSON on stdout
 };
 int generate(const Config& config, const GenerateOptions& options);

@@ -205,6 +205,11 @@ void check_semantics(ConfigReader& reader, const Config& config,
     problem({"findings.keep_closed", "findings.gap", "findings.duplicate_horizon"},
             "findings.keep_closed and findings.gap together must be at least "
             "findings.duplicate_horizon: a copy is counted with the alert that it repeats");
+  if (findings.keep_closed + findings.gap < findings.incident_gap)
+    problem({"findings.incident_gap", "findings.keep_closed", "findings.gap"},
+            "findings.keep_closed and findings.gap together must be at least "
+            "findings.incident_gap: an incident counts the findings before it that it does not "
+            "list");
   at_least("findings.incident_max_age", findings.incident_max_age, "findings.incident_gap",
            findings.incident_gap);
   at_least("outbreaks.max_age", config.outbreaks.max_age, "outbreaks.quiet",

@@ -36,6 +36,8 @@ constexpr std::uint64_t kShareUnit = 1'000'000'000;
 constexpr std::uint64_t kProgressEvery = 100'000;
 constexpr std::size_t kBufferBytes = 1 << 20;
 
+constexpr std::uint32_t kMostHosts = 100'000;
+
 enum class Profile { kMixed, kFlood, kWide, kAttack, kRollout };
 
 Profile profile_of(const std::string& name) {
@@ -52,8 +54,26 @@ void require(bool fine, const char* what) {
   if (!fine) throw ConfigError(what);
 }
 
+Fleet fleet_of(const GenerateOptions& options, Profile profile) {
+  const auto of_hosts = [&](std::uint32_t hosts) {
+    return Fleet({.seed = options.seed,
+                  .hosts = hosts,
+                  .alerts = static_cast<std::uint64_t>(static_cast<double>(options.count) *
+                                                       (1 - options.duplicates - options.garbage)),
+                  .attacks = profile == Profile::kMixed ? options.attacks : 1,
+                  .findings = options.findings});
+  };
+  if (options.hosts) return of_hosts(*options.hosts);
+  std::uint32_t hosts = 50;
+  while (profile == Profile::kWide && hosts < kMostHosts &&
+         of_hosts(hosts).pairs() < options.findings)
+    hosts = std::min(2 * hosts, kMostHosts);
+  return of_hosts(hosts);
+}
+
 void validate(const GenerateOptions& options) {
-  require(options.hosts > 0 && options.hosts <= 100'000, "hosts must be from 1 to 100000");
+  require(!options.hosts || (*options.hosts > 0 && *options.hosts <= kMostHosts),
+          "hosts must be from 1 to 100000");
   require(options.attacks > 0, "attacks must be 1 or more");
   require(options.findings > 0, "findings must be 1 or more");
   require(std::isfinite(options.rate) && options.rate >= 0, "rate must be 0 or more");
@@ -83,18 +103,13 @@ class Records {
         jitter_(jitter),
         reach_(static_cast<std::uint64_t>(
             std::min<double>(kCopyWithin, std::floor(kCopySeconds * per_second)))),
-        fleet_({.seed = options.seed,
-                .hosts = options.hosts,
-                .alerts = static_cast<std::uint64_t>(static_cast<double>(options.count) *
-                                                     (1 - options.duplicates - options.garbage)),
-                .attacks = profile_ == Profile::kMixed ? options.attacks : 1,
-                .findings = options.findings}),
+        fleet_(fleet_of(options, profile_)),
         dice_(options.seed + 1) {
     if (profile_ == Profile::kWide && fleet_.pairs() < options.findings) {
       throw ConfigError(
           fmt::format("{} findings need more than the {} pairs of container and "
-                      "phenomenon of {} hosts: raise --hosts",
-                      options.findings, fleet_.pairs(), options.hosts));
+                      "phenomenon of so many hosts: raise --hosts or lower --findings",
+                      options.findings, fleet_.pairs()));
     }
   }
 

@@ -115,7 +115,10 @@ void add_generate(CLI::App& app, Options& options) {
   number("--event-rate", generate.event_rate, "Alerts a second of event time")
       ->check(CLI::Range(1e-6, 1e9));
   add_time(sub, "--start", generate.start, "Time of the first event; default: the last is now");
-  number("--hosts", generate.hosts, "Machines of the fleet")->check(CLI::Range(1, 100'000));
+  sub->add_option("--hosts", generate.hosts,
+                  "Machines of the fleet; default: 50, for wide as many as its findings need")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000));
   number("--attacks", generate.attacks, "mixed: containers broken into")
       ->check(CLI::Range(1, 10'000));
   number("--findings", generate.findings, "wide: findings that the alerts touch in turn")

@@ -136,6 +136,7 @@ class Replay {
     print_before(kEndOfTime);
     finish_printing();
     tell_of_dead_letters();
+    if (lines_ == 0) std::cerr << "gyre: the input holds no alert, nor anything else\n";
     if (options_.stats) print_stats(intake_tasks->counters(), container_tasks->counters());
     return 0;
   }

@@ -10,16 +10,21 @@ namespace gyre::stages {
 
 namespace {
 
+struct CardField {
+  std::string_view name;
+  bool seen;  // in every report of the container
+};
+
 // Sorted, as the card is. k8s.* are the fields of Falco's own enrichment.
-constexpr std::string_view kCardFields[] = {"container.image.digest",
-                                            "container.image.repository",
-                                            "container.image.tag",
-                                            "container.name",
-                                            "container.start_ts",
-                                            "k8s.deployment.name",
-                                            "k8s.ns.name",
-                                            "k8s.pod.name",
-                                            "k8s.rs.name"};
+constexpr CardField kCardFields[] = {{"container.image.digest", true},
+                                     {"container.image.repository", true},
+                                     {"container.image.tag", true},
+                                     {"container.name", true},
+                                     {"container.start_ts", false},
+                                     {"k8s.deployment.name", false},
+                                     {"k8s.ns.name", true},
+                                     {"k8s.pod.name", true},
+                                     {"k8s.rs.name", false}};
 
 records::Values& entry(records::EntityState& entity, std::string_view field) {
   auto& card = *entity.mutable_card();
@@ -35,10 +40,10 @@ records::Values& entry(records::EntityState& entity, std::string_view field) {
 
 }  // namespace
 
-bool learn_card(const records::Sighting& sighting, records::EntityState& entity) {
-  if (sighting.entity().kind() != records::Entity::CONTAINER) return false;
-  bool changed = false;
-  for (const std::string_view field : kCardFields) {
+Learned learn_card(const records::Sighting& sighting, records::EntityState& entity) {
+  if (sighting.entity().kind() != records::Entity::CONTAINER) return Learned::kNothing;
+  Learned learned = Learned::kNothing;
+  for (const auto& [field, seen] : kCardFields) {
     const records::Values* values = schemas::find_field(sighting.summary(), field);
     if (values == nullptr) continue;
     records::Values& known = entry(entity, field);
@@ -47,9 +52,10 @@ bool learn_card(const records::Sighting& sighting, records::EntityState& entity)
     const bool same =
         before.capped() == known.capped() && before.values_size() == known.values_size() &&
         std::equal(before.values().begin(), before.values().end(), known.values().begin());
-    changed = changed || !same;
+    const bool told = seen || before.capped() != known.capped();  // a cap is named
+    if (!same) learned = std::max(learned, told ? Learned::kSeen : Learned::kUnseen);
   }
-  return changed;
+  return learned;
 }
 
 }  // namespace gyre::stages

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "schemas/sighting.h"
 
 namespace gyre::stages {
@@ -82,6 +83,30 @@ int swallow_neighbours(const FindingConfig& config, records::Series& series) {
   return swallowed;
 }
 
+// `again`: how many of that unit there are already.
+std::string id_of(std::string_view key, const records::Episode& episode, Second now,
+                  const FindingConfig& config, const records::Series& series, std::int64_t again) {
+  IdHasher hasher;
+  hasher.add("finding").add(key).add(second_of(episode.summary().first()) / config.gap);
+  // An episode born late may lie in the same unit of time as one that was forgotten (ruling 20).
+  if (episode.born_late()) hasher.add((now - config.lateness) / config.gap);
+  // So may one that ended another for its newer normaliser (ruling 32).
+  const auto& all = series.episodes();
+  if (std::any_of(all.begin(), all.end(), [&](const records::Episode& other) {
+        return other.shape_version() < episode.shape_version();
+      }))
+    hasher.add(static_cast<std::int64_t>(episode.shape_version()));
+  if (again > 0) hasher.add("again").add(again);
+  return to_hex(view(hasher.finish()));
+}
+
+bool has_id(const records::Series& series, const std::string& id) {
+  const auto& all = series.episodes();
+  return series.last_id() == id ||
+         std::any_of(all.begin(), all.end(),
+                     [&](const records::Episode& other) { return other.id() == id; });
+}
+
 }  // namespace
 
 Joined join(const records::Sighting& sighting, Second now, const FindingConfig& config,
@@ -121,6 +146,26 @@ Joined join(const records::Sighting& sighting, Second now, const FindingConfig& 
   });
   joined.opened -= swallow_neighbours(config, series);
   return joined;
+}
+
+void name(std::string_view key, Second now, const FindingConfig& config, records::Series& series,
+          records::Episode& episode) {
+  std::string id = id_of(key, episode, now, config, series, 0);
+  // Late alerts stretch an episode down, past the beginning that named it.
+  for (std::int64_t again = 1; has_id(series, id); ++again)
+    id = id_of(key, episode, now, config, series, again);
+  episode.set_id(id);
+  const Nanos first = episode.summary().first();
+  const bool newest = series.last_id().empty() || series.last_first() < first;
+  if (newest && !series.last_id().empty())
+    episode.set_previous_id(series.last_id());
+  else
+    for (const records::Episode& other : series.episodes())
+      if (other.revision() > 0 && other.summary().first() < first)
+        episode.set_previous_id(other.id());
+  if (!newest) return;
+  series.set_last_id(episode.id());
+  series.set_last_first(first);
 }
 
 int one_too_many(const records::Series& series) {

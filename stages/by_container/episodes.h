@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string_view>
 #include "base/time.h"
+
 #include "schemas/records.pb.h"
 #include "stages/by_container/stage.h"
 
@@ -27,6 +29,11 @@ struct Joined {
 /// one.
 Joined join(const records::Sighting& sighting, Second now, const FindingConfig& config,
             records::Series& series);
+
+/// Names an episode of `series` that is published for the first time, for ever, and the one before
+/// it in time.
+void name(std::string_view key, Second now, const FindingConfig& config, records::Series& series,
+          records::Episode& episode);
 
 /// The oldest closed episode of more than kEpisodes, -1 if there is none to be forgotten. Those
 /// born late stay: their ids could come again.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/hash.h"
 #include "schemas/sighting.h"
 #include "stages/by_container/asking.h"
 #include "stages/by_container/blind_spots.h"
@@ -40,10 +39,10 @@ Second settling(std::uint32_t priority, const FindingConfig& config) {
   }
 }
 
-Second backoff(const records::Episode& episode, const FindingConfig& config) {
-  const bool record = episode.published().attention() == number(Attention::kRecord);
-  const auto& steps = record ? config.backoff_record : config.backoff_attention;
-  return steps[std::min<std::size_t>(episode.backoff_step(), steps.size() - 1)];
+// No revision has said it, and it would have had a finding of its own but for the limits.
+bool keeps_urgent(const records::Series& series, const records::Episode& episode) {
+  return series.overflow() && episode.has_unsaid() &&
+         episode.unsaid().priority() <= number(schemas::Priority::kCritical);
 }
 
 // Nothing came for the gap, and the watermark says that nothing can come any more.
@@ -53,6 +52,14 @@ Second quiet_at(const records::Episode& episode, const FindingConfig& config) {
 
 Second max_age_at(const records::Episode& episode, const FindingConfig& config) {
   return second_of(episode.summary().first()) + config.max_age + config.lateness + 1;
+}
+
+Second backoff(const records::Series& series, const records::Episode& episode,
+               const FindingConfig& config) {
+  if (keeps_urgent(series, episode)) return config.backoff_attention.front();
+  const bool record = episode.published().attention() == number(Attention::kRecord);
+  const auto& steps = record ? config.backoff_record : config.backoff_attention;
+  return steps[std::min<std::size_t>(episode.backoff_step(), steps.size() - 1)];
 }
 
 // Lower than what the last revision said: ruling 31 lets it be said only as a change of verdict.
@@ -95,7 +102,7 @@ class KeyDecision {
 
   // Returns when to look again.
   Second decide(records::Episode& episode) {
-    if (!episode.closed() && episode.revision() > 0 && context_.card_changed) {
+    if (!episode.closed() && episode.revision() > 0 && context_.learned == Learned::kSeen) {
       episode.set_card_changed(true);
       episode.set_said_ahead(false);
     }
@@ -137,47 +144,20 @@ class KeyDecision {
     return seconds;
   }
 
-  std::string id_of(const records::Episode& episode) const {
-    IdHasher hasher;
-    hasher.add("finding").add(key_).add(second_of(episode.summary().first()) / config().gap);
-    // An episode born late may lie in the same unit of time as one that was forgotten (ruling 20).
-    if (episode.born_late()) hasher.add((context_.now - config().lateness) / config().gap);
-    // So may one that ended another for its newer normaliser (ruling 32).
-    const auto& all = series_.episodes();
-    if (std::any_of(all.begin(), all.end(), [&](const records::Episode& other) {
-          return other.shape_version() < episode.shape_version();
-        }))
-      hasher.add(static_cast<std::int64_t>(episode.shape_version()));
-    return to_hex(view(hasher.finish()));
-  }
-
   // The flash was its first revision, and is still to be settled.
   bool is_flashed(const records::Episode& episode) const {
     return context_.flash != nullptr && episode.id() == context_.flash->id();
   }
 
-  // Names the episode, for ever, and the one before it in time.
-  void name(records::Episode& episode) {
-    episode.set_id(id_of(episode));
-    if (is_flashed(episode)) {
-      episode.set_revision(1);
-      *episode.mutable_said() = context_.flash->said();
-    }
-    const Nanos first = episode.summary().first();
-    if (!series_.last_id().empty() && series_.last_first() < first)
-      episode.set_previous_id(series_.last_id());
-    else
-      for (const records::Episode& other : series_.episodes())
-        if (other.revision() > 0 && other.summary().first() < first)
-          episode.set_previous_id(other.id());
-    if (series_.last_id().empty() || series_.last_first() < first) {
-      series_.set_last_id(episode.id());
-      series_.set_last_first(first);
-    }
+  void begin(records::Episode& episode) {
+    name(key_, context_.now, config(), series_, episode);
+    if (!is_flashed(episode)) return;
+    episode.set_revision(1);
+    *episode.mutable_said() = context_.flash->said();
   }
 
   void publish(records::Episode& episode, const Judgement& judgement, std::string_view reason) {
-    if (episode.revision() == 0) name(episode);
+    if (episode.revision() == 0) begin(episode);
     decided(episode, judgement);
     // What the flash said stands until its second is decided; everything else goes its way.
     if (!is_flashed(episode)) write(episode, judgement, reason);
@@ -191,6 +171,7 @@ class KeyDecision {
     episode.set_card_changed(false);
     episode.set_incident_changed(false);
     episode.set_said_ahead(false);
+    if (series_.overflow()) episode.clear_unsaid();  // by_rule is never told of it
     records::Published& said = *episode.mutable_published();
     said.set_alerts(episode.counts().alerts());
     said.set_blocked(episode.counts().outcome().blocked());
@@ -282,7 +263,7 @@ class KeyDecision {
           episode.opened_second() + settling(episode.summary().priority(), config());
       if (now < settled && now < closes) return std::min(settled, closes);
       open(episode);
-    } else if (episode.dirty() || episode.card_changed()) {
+    } else if (waits(episode) || context_.learned != Learned::kNothing) {
       update(episode);
     }
     if (settles_ && is_flashed(episode)) settle(episode);
@@ -290,16 +271,22 @@ class KeyDecision {
       close(episode);
       return now + config().keep_closed;
     }
-    const bool waits = episode.dirty() || episode.card_changed();
-    return waits ? std::min(episode.published_second() + backoff(episode, config()), closes)
-                 : closes;
+    return waits(episode)
+               ? std::min(episode.published_second() + backoff(series_, episode, config()), closes)
+               : closes;
+  }
+
+  // For its back-off, with something to say.
+  static bool waits(const records::Episode& episode) {
+    return episode.dirty() || episode.card_changed();
   }
 
   void update(records::Episode& episode) {
     const Judgement judgement = judged(episode);
     if (const auto reason = break_through(episode, judgement); !reason.empty()) {
       say(episode, judgement, reason);
-    } else if (context_.now >= episode.published_second() + backoff(episode, config())) {
+    } else if (waits(episode) &&
+               context_.now >= episode.published_second() + backoff(series_, episode, config())) {
       episode.set_backoff_step(episode.backoff_step() + 1);
       if (episode.said_ahead())
         decided(episode, judgement);
@@ -315,10 +302,11 @@ class KeyDecision {
 
   Second decide_closed(records::Episode& episode) {
     const Second drop = episode.closed_second() + config().keep_closed;
-    const Second due = episode.dirty()
-                           ? std::min(drop, episode.published_second() +
-                                                std::max(kLateBackoff, backoff(episode, config())))
-                           : drop;
+    const Second due =
+        episode.dirty()
+            ? std::min(drop, episode.published_second() +
+                                 std::max(kLateBackoff, backoff(series_, episode, config())))
+            : drop;
     if (!has_rest(episode) || context_.now < due) return due;
     if (episode.dirty()) episode.set_backoff_step(episode.backoff_step() + 1);
     say(episode, judged(episode), "late_data");

@@ -9,6 +9,7 @@
 
 #include "schemas/records.pb.h"
 #include "schemas/report.h"
+#include "stages/by_container/card.h"
 #include "stages/by_container/stage.h"
 #include "stages/report/judge.h"
 
@@ -39,7 +40,7 @@ struct FindingContext {
   const records::EntityState& entity;
   const records::EntityState* sensor;  ///< of the host whose sensor saw it; null: none
   const records::Flash* flash;         ///< of this key, not settled yet; null: none
-  bool card_changed;                   ///< the entity's card, at this second
+  Learned learned;                     ///< of the entity's card, at this second
   const FindingConfig& incidents;      ///< what holds for the entity's incidents
   std::size_t told = 0;                ///< findings of the entity published this second already
 };

@@ -101,7 +101,7 @@ void flash(const records::Sighting& sighting, std::string_view entity_hash, Seco
                  .entity = card,
                  .sensor = sensor ? &*sensor : nullptr,
                  .flash = nullptr,
-                 .card_changed = false,
+                 .learned = Learned::kNothing,
                  .incidents = basis.config.of(tenant)},
                 reports);
 

@@ -59,6 +59,20 @@ class IncidentDecision {
         state_(state),
         reports_(reports) {}
 
+  // Who is too old to open an incident takes no place from who is told.
+  void forget_old() {
+    if (open()) return;
+    Members& members = *entity_.mutable_members();
+    const Nanos oldest = oldest_at(now_, config_);
+    for (int i = 0; i < members.size();) {
+      const bool old = members[i].last() < oldest && newest_of(members[i], state_) < oldest;
+      if (old)
+        members.erase(members.begin() + i);
+      else
+        ++i;
+    }
+  }
+
   void note(const Told& told) {
     if (!told.incident_id.empty()) {
       // Of an incident that has ended: nothing more is said of it.
@@ -192,18 +206,6 @@ class IncidentDecision {
     });
   }
 
-  void forget_old() {
-    Members& members = *entity_.mutable_members();
-    const Nanos oldest = oldest_at(now_, config_);
-    for (int i = 0; i < members.size();) {
-      const bool old = members[i].last() < oldest && newest_of(members[i], state_) < oldest;
-      if (old)
-        members.erase(members.begin() + i);
-      else
-        ++i;
-    }
-  }
-
   void try_open() {
     if (entity_.members().empty()) return;
     forget_old();
@@ -316,6 +318,7 @@ void decide_incident(std::string_view entity_hash, records::EntityState& entity,
                      const std::vector<Told>& told, const IncidentContext& context,
                      state::Transaction& state, std::vector<schemas::Report>& reports) {
   IncidentDecision decision(entity_hash, entity, context, state, reports);
+  if (!told.empty()) decision.forget_old();
   for (const Told& finding : told) decision.note(finding);
   decision.decide();
 }

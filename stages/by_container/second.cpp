@@ -82,8 +82,9 @@ void SecondDecision::learn(const records::Sighting& sighting) {
     note_blind_spot(sighting.second(), sighting.summary().loss(), now_ - kept, entity);
     entity.set_blind_until(now_ + kept);
     known.changed = true;
-  } else if (learn_card(sighting, entity)) {
-    known.changed = known.card_changed = true;
+  } else if (const Learned learned = learn_card(sighting, entity); learned != Learned::kNothing) {
+    known.changed = true;
+    known.learned = std::max(known.learned, learned);
   }
 }
 
@@ -164,7 +165,7 @@ void SecondDecision::wake(const std::vector<state::Timer>& timers) {
     }
   }
   for (const auto& [hash, work] : entities_) {
-    if (!work.card_changed) continue;
+    if (work.learned == Learned::kNothing) continue;
     for (const records::Place& place : work.entity.places())
       findings_.try_emplace(place.finding_key());
   }
@@ -190,7 +191,7 @@ void SecondDecision::decide_key(const std::string& key,
                                .entity = of_entity.entity,
                                .sensor = host ? &work(*host).entity : nullptr,
                                .flash = find_flash(key, of_entity.entity),
-                               .card_changed = of_entity.card_changed,
+                               .learned = of_entity.learned,
                                .incidents = config_.of(series.entity().tenant()),
                                .told = of_entity.told.size()};
   const auto [told, dropped] = decide_finding(key, series, sightings, context, counters, reports_);

@@ -39,7 +39,7 @@ class SecondDecision {
     records::EntityState entity;
     std::vector<Told> told;
     bool changed = false;
-    bool card_changed = false;
+    Learned learned = Learned::kNothing;
     bool due = false;
   };
 

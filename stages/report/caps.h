@@ -45,7 +45,8 @@ inline constexpr auto kCaps = std::to_array<CapText>({
      "More late episodes than a finding keeps apart: late alerts further from each other than the "
      "gap between episodes are counted here, exactly."},
     {"members",
-     "More members than are kept: their numbers are lower bounds; the counts of alerts are exact."},
+     "More members than are kept: their numbers are lower bounds. The counts of alerts leave out "
+     "those of members that were forgotten before the outbreak opened; all others are exact."},
     {"findings", "More findings than are listed: the others are counted, exactly."},
     {"context", "More findings of the entity that are known as harmless than are listed."},
     {"entities", "More members than are listed: members.left_out says how many."},

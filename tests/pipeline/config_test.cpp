@@ -143,6 +143,7 @@ TEST(Config, WrongValuesAreRefused) {
                            "findings: {keep_closed: 0s}",
                            "findings: {keep_closed: 20m}",
                            "findings: {duplicate_horizon: 2h}",
+                           "findings: {incident_gap: 2h}",
                            "findings: {incident_risk: 101}",
                            "reports: {close: none}",
                            "reports: {close: true}",

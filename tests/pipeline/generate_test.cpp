@@ -234,6 +234,9 @@ TEST(Generate, TouchesAsManyFindingsInTurnAsAWideFleetIsAskedFor) {
   for (const auto& [pair, times] : touched) EXPECT_EQ(times, 2) << pair;
   made.findings = 1'000'000;
   EXPECT_THROW(generate(Config{}, made), ConfigError);
+  made.hosts = {};
+  made.findings = 50'000;
+  EXPECT_EQ(lines_of(made).size(), 2'000U) << "as many machines as they need";
 }
 
 TEST(Generate, StartsOneContainerOfTheNewVersionOnEveryMachine) {

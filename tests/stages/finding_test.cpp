@@ -246,6 +246,40 @@ TEST_F(FindingTest, WhatIsLearnedOfTheContainerUpdatesItsOtherFindings) {
   EXPECT_TRUE(told);
 }
 
+TEST_F(FindingTest, WhatNoReportSaysOfTheContainerIsNoNews) {
+  feed({{.at = 0, .id = 1, .fields = {{"proc.name", "sh"}}}}, 20);
+  feed({{.at = 70,
+         .id = 2,
+         .rule = "Rule B",
+         .fields = {{"container.start_ts", "1800000000000000000"},
+                    {"k8s.deployment.name", "web"},
+                    {"k8s.rs.name", "web-5d7f8c9b44"},
+                    {"proc.name", "sh"}}}},
+       200);
+  for (const schemas::Report& report : reports_)
+    if (value_of(report, "rule") == "Rule A") {
+      EXPECT_EQ(report.revision, 1U) << report.json;
+    }
+}
+
+// One every ten minutes, from its newest down, stretches a finding over more than its longest age.
+TEST_F(FindingTest, OneThatBeginsWithinAnotherHasAnIdOfItsOwn) {
+  const Second newest = 200'000;
+  feed({{.at = newest + 5000, .id = 1, .rule = "Rule B"}}, newest + 5000);
+  Second now = newest + 5000;
+  for (std::int64_t i = 0; i <= 150; ++i)
+    feed({{.at = newest - 600 * i, .id = 10 + i, .priority = Priority::kCritical}}, ++now);
+  feed({{.at = newest, .id = 1000, .priority = Priority::kCritical}}, ++now);
+  feed({}, now + 100'000);
+  std::set<std::string> ids;
+  for (const auto& [id, report] : last())
+    if (value_of(report, "rule") == "Rule A") {
+      ids.insert(id);
+      EXPECT_NE(value_of(report, "previous_id"), id);
+    }
+  EXPECT_EQ(ids.size(), 2U);
+}
+
 TEST_F(FindingTest, NamesThatDisagreeAreAllSaid) {
   feed({{.at = 0, .id = 1, .fields = {{"container.name", "web"}}},
         {.at = 1, .id = 2, .fields = {{"container.name", "shop"}}}},

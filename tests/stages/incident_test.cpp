@@ -347,6 +347,21 @@ TEST_F(IncidentTest, ATacticStaysWhenTheFindingThatShowedItIsListedNoMore) {
   EXPECT_THAT(newest().json, HasSubstr("\"tactic\":\"TA0003\""));
 }
 
+// They would be too old to open one, and still stand where a hundred are watched.
+TEST_F(IncidentTest, WhoIsTooOldToOpenItTakesNoPlaceFromWhoIsNew) {
+  feed(crowd(0, 120), 60);
+  Given again = crowd(3605, 1).front();
+  again.id = 999;
+  feed({again}, 3640);
+  // Seen while those may still open one, told when they may not.
+  Given execution = of(3705, 1000, "Rule C", "mitre_execution");
+  Given discovery = of(3900, 1001, "Rule D", "mitre_discovery");
+  execution.priority = discovery.priority = Priority::kNotice;
+  feed({execution}, 3740);
+  feed({discovery}, 3940);
+  EXPECT_EQ(incidents(), (Lines{"incident opened @3930"}));
+}
+
 TEST_F(IncidentTest, WhatIsOlderThanTheGapWhenItOpensIsNotCountedInIt) {
   feed(crowd(0, 120), 60);
   std::vector<Given> again = crowd(5000, 3);

@@ -91,6 +91,26 @@ TEST_F(PlacesTest, AnOverflowIsSettledByItsHighestPriority) {
   EXPECT_EQ(shapes_reported().count("*"), 1U);
 }
 
+// Its back-off is by then an hour.
+TEST_F(PlacesTest, ACriticalPatternBeyondTheLimitIsSaidWithinTheFirstBackOff) {
+  feed(shapes(65, schemas::Priority::kCritical), 2);
+  std::uint64_t alerts = 1;
+  const auto overflow = [this] {
+    for (const auto& [id, report] : last())
+      if (value_of(report, "shape") == "*") return number_of(report, "alerts");
+    return std::uint64_t{0};
+  };
+  for (Second at = 100; at < 4000; at += 300) {
+    const std::string shape = "later" + std::to_string(at);
+    feed({{.at = at, .id = at, .priority = schemas::Priority::kCritical, .shape = shape}}, at + 60);
+    EXPECT_EQ(overflow(), ++alerts) << at;
+  }
+  const std::size_t revisions = reports_.size();
+  for (Second at = 4000; at < 4600; ++at)
+    feed({{.at = at, .id = at, .priority = schemas::Priority::kCritical, .shape = "flood"}}, at);
+  EXPECT_LE(reports_.size() - revisions, 12U);
+}
+
 TEST_F(PlacesTest, ManyRulesOfOneEntityOverflowByRuleAndAtLastTogether) {
   std::vector<Given> given;
   for (int i = 0; i < 1000; ++i)

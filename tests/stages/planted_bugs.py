@@ -103,12 +103,12 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
     ("time: what comes late joins an incident, however old",
      (INCIDENT, "    if (open() && told.member.last() < oldest_in(incident(), config_)) return;\n", "")),
     ("ids: an id is that of the second of its publication",
-     (FINDING, 'hasher.add("finding").add(key_).add(second_of(episode.summary().first()) / config().gap);',
-      'hasher.add("finding").add(key_).add(context_.now / config().gap);')),
+     (EPISODES, 'hasher.add("finding").add(key).add(second_of(episode.summary().first()) / config.gap);',
+      'hasher.add("finding").add(key).add(now / config.gap);')),
     ("ids: an episode born late has the id of one in time",
-     (FINDING, "    if (episode.born_late()) hasher.add((context_.now - config().lateness) / config().gap);\n", "")),
+     (EPISODES, "  if (episode.born_late()) hasher.add((now - config.lateness) / config.gap);\n", "")),
     ("ids: the predecessor is the newest episode, be it later in time",
-     (FINDING, "if (!series_.last_id().empty() && series_.last_first() < first)", "if (!series_.last_id().empty())")),
+     (EPISODES, "if (newest && !series.last_id().empty())", "if (!series.last_id().empty())")),
     ("ids: a forgotten series leaves its last id behind",
      (SECOND, "  if (series.episodes().empty()) {\n    state_.erase_series(key);",
       "  if (series.episodes().empty()) {\n    state_.put(key, series);")),
@@ -123,7 +123,7 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
      (FINDING, "    episode.set_dirty(false);\n    episode.set_card_changed(false);\n",
       "    episode.set_card_changed(false);\n")),
     ("card: what is learned wakes nobody",
-     (CARD, "    changed = changed || !same;\n", "    changed = changed && !same;\n")),
+     (CARD, "told ? Learned::kSeen : Learned::kUnseen", "told ? Learned::kNothing : Learned::kUnseen")),
 )
 
 
