@@ -85,9 +85,13 @@ int check(const std::string& config_path, const CheckOptions& options) {
   const auto own = std::ranges::count_if(playbooks.all(), [&](const auto& entry) {
     return !directory.empty() && entry.first.starts_with(directory);
   });
-  std::cout << fmt::format("playbooks: ok ({} built in{})\n",
-                           playbooks.size() - static_cast<std::size_t>(own),
-                           directory.empty() ? "" : fmt::format(", {} of {}", own, directory));
+  const std::size_t sources =
+      directory.empty() ? 0 : playbooks.sources().size() - stages::Playbooks().sources().size();
+  std::cout << fmt::format(
+      "playbooks: ok ({} built in{})\n", playbooks.size() - static_cast<std::size_t>(own),
+      directory.empty()
+          ? ""
+          : fmt::format(", {} more of {}, and {} more known sources", own, directory, sources));
   std::cout.flush();
   if (options.connect) check_connection(config);
   return 0;
