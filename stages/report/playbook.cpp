@@ -144,6 +144,12 @@ struct Playbooks::Impl {
       mirrors.insert(mirrors.end(), content.mirrors().begin(), content.mirrors().end());
     }
     for (const auto& [file, content] : set)
+      for (const playbook::Window& window : content.test_windows())
+        for (const std::string& id : window.sources())
+          if (!sources_by_id.contains(id))
+            problems.push_back(fmt::format("{}: test window `{}` names `{}`, which is no source",
+                                           file, window.name(), id));
+    for (const auto& [file, content] : set)
       for (const Playbook& book : content.playbooks()) add(file, book, seen, problems);
   }
 

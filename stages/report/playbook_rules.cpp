@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "schemas/identity.h"
 #include "stages/report/attack.h"
 #include "stages/report/fill.h"
 #include "stages/report/lint.h"
@@ -40,6 +41,11 @@ constexpr std::array<Mention, 4> kMentions = {{
 constexpr std::array<std::string_view, 7> kAddresses = {
     "public", "private", "loopback", "link_local", "multicast", "metadata", "unspecified"};
 
+constexpr auto kFamilies = std::to_array<std::string_view>(
+    {"shell_exec", "dropped_code", "file_tampering", "credential_access", "network_c2",
+     "privilege_escape", "k8s_control_plane", "discovery", "defense_evasion", "persistence",
+     "impact", "cloud_audit", "other"});
+
 class Checker {
  public:
   explicit Checker(const OnProblem& report) : report_(report) {}
@@ -56,7 +62,9 @@ class Checker {
     each(file.test_windows(), "test_windows", [&](const playbook::Window& item) { window(item); });
     each(file.signs(), "signs", [&](const playbook::Sign& item) { sign(item); });
     each(file.mirrors(), "mirrors", [&](const std::string& mirror) {
-      if (mirror.find('/') == std::string::npos && mirror.find('.') == std::string::npos)
+      const bool named =
+          mirror.find('/') != std::string::npos || mirror.find('.') != std::string::npos;
+      if (!named || mirror.find("://") != std::string::npos || mirror.ends_with('/'))
         problem("a mirror is a registry, with or without a path: registry.example.com/hub");
     });
   }
@@ -127,6 +135,9 @@ class Checker {
   void playbook(const Playbook& book) {
     demand(!book.id().empty(), "id");
     demand(!book.family().empty(), "family");
+    if (!book.family().empty() &&
+        std::find(kFamilies.begin(), kFamilies.end(), book.family()) == kFamilies.end())
+      problem("family", fmt::format("`family` is one of: {}", fmt::join(kFamilies, ", ")));
     demand(!book.meaning().empty(), "meaning");
     demand(!book.succeeded().empty(), "succeeded");
     if (book.rules().empty() != book.has_fallback())
@@ -341,6 +352,14 @@ class Checker {
       } else if (!RE2::FullMatch(names.example(), pattern)) {
         problem("`example` must be there and match `pattern`");
       }
+    });
+    each(source.images(), "images", [&](const std::string& image) {
+      if (schemas::split_image(image).repository != image)
+        problem("an image is named without tag and digest; see `digests`");
+    });
+    each(source.digests(), "digests", [&](const std::string& digest) {
+      if (!RE2::FullMatch(digest, "sha256:[0-9a-f]{64}"))
+        problem("a digest is `sha256:` and 64 hexadecimal digits");
     });
     if (source.images_required()) demand(!source.images().empty(), "images");
   }

@@ -143,6 +143,41 @@ TEST_F(PlaybookDirectory, NamesEveryProblemWithFileLineAndColumn) {
   EXPECT_THAT(text, HasSubstr("b.yaml:2:5: a playbook has either `rules` or `fallback`"));
 }
 
+TEST_F(PlaybookDirectory, RefusesWhatCouldNeverBeRecognised) {
+  std::string other = kSmall;
+  other.replace(other.find("shell_exec"), 10, "shell");
+  write("a.yaml", other);
+  write("b.yaml",
+        "sources:\n"
+        "  - {id: n, name: n, verdict: test, confirm: c, names: [{field: f, pattern: a, example: "
+        "a}],\n"
+        "     images: ['example.com/a:1', 'example.com:5000/a'],\n"
+        "     digests: [abc, sha256:" +
+            std::string(64, 'a') +
+            "]}\n"
+            "mirrors: ['https://example.com', example.com/, example.com/a]\n"
+            "test_windows:\n"
+            "  - {name: w, from: '2026-03-02T09:00:00Z', to: '2026-03-02T10:00:00Z', hosts: [h],\n"
+            "     sources: [n, m]}\n");
+  EXPECT_THAT(problems(), HasSubstr("a.yaml:3:13: `family` is one of: shell_exec, "));
+  EXPECT_THAT(problems(), HasSubstr("b.yaml:3:15: an image is named without tag"));
+  EXPECT_THAT(problems(), testing::Not(HasSubstr("b.yaml:3:34")));
+  EXPECT_THAT(problems(), HasSubstr("b.yaml:4:16: a digest is `sha256:`"));
+  EXPECT_THAT(problems(), testing::Not(HasSubstr("b.yaml:4:21")));
+  EXPECT_THAT(problems(), HasSubstr("b.yaml:5:11: a mirror is"));
+  EXPECT_THAT(problems(), HasSubstr("b.yaml:5:34: a mirror is"));
+  EXPECT_THAT(problems(), testing::Not(HasSubstr("b.yaml:5:48")));
+}
+
+TEST_F(PlaybookDirectory, RefusesATestWindowOfNoSource) {
+  write("a.yaml",
+        "test_windows:\n"
+        "  - {name: w, from: '2026-03-02T09:00:00Z', to: '2026-03-02T10:00:00Z', hosts: [h],\n"
+        "     sources: [event_generator_command, m]}\n");
+  EXPECT_THAT(problems(), HasSubstr("a.yaml: test window `w` names `m`, which is no source"));
+  EXPECT_THAT(problems(), testing::Not(HasSubstr("event_generator_command")));
+}
+
 TEST_F(PlaybookDirectory, RefusesWhatIsNoYaml) {
   write("a.yaml", "id: [open\n");
   EXPECT_THAT(problems(), HasSubstr("a.yaml:"));
