@@ -379,16 +379,16 @@ TEST_F(IncidentTest, AFindingThatItDoesNotListKeepsItOpenLikeOneThatItLists) {
   const Given unlisted = crowd(10, 110).back();
   ASSERT_THAT(newest().json, Not(HasSubstr("\"closed\"")));
   std::vector<Given> more;
-  for (std::int64_t i = 1; i <= 20; ++i) {
+  for (std::int64_t i = 1; i <= 60; ++i) {  // so many that its next revision is six hours away
     more.push_back(unlisted);
     more.back().at = 300 * i;
     more.back().id = 2000 + i;
   }
-  feed(more, 6000 + 3600);
+  feed(more, 18'000 + 3600);
   EXPECT_EQ(value_of(newest(), "state"), "open");
-  feed({}, 6000 + 3600 + 121);
-  EXPECT_EQ(incidents().back(), "incident closed @9721");
-  EXPECT_EQ(number_of(newest(), "alerts"), 131U);
+  feed({}, 18'000 + 3600 + 121);
+  EXPECT_EQ(incidents().back(), "incident closed @21721");
+  EXPECT_EQ(number_of(newest(), "alerts"), 171U);
   EXPECT_EQ(number_of(newest(), "findings_left_out"), 11U);
 }
 
