@@ -100,6 +100,14 @@ std::string_view compared(std::string_view value, bool system_call) {
   return value.substr(0, size);
 }
 
+const NativeId* native_id(const Alert& alert) {
+  const auto* found =
+      std::find_if(kNativeIds.begin(), kNativeIds.end(), [&](const NativeId& native) {
+        return native.source == alert.source && !alert.field(native.id).empty();
+      });
+  return found == kNativeIds.end() ? nullptr : found;
+}
+
 // Hands each part of the identity to `part(number, name, value)`, in the order of hashing; the
 // number is 0 where the name is none of a known field.
 template <typename Part>
@@ -108,11 +116,8 @@ void for_each_part(const Alert& alert, const Part& part) {
       decided_by_number([](std::string_view name) { return IdentityFields(true).contain(name); });
   part(0, "source", std::string_view(alert.source));
   part(0, "rule", std::string_view(alert.rule));
-  for (const NativeId& native : kNativeIds) {
-    if (native.source != alert.source) continue;
-    const std::string_view id = alert.field(native.id);
-    if (id.empty()) continue;
-    part(0, native.id, id);
+  if (const NativeId* native = native_id(alert); native != nullptr) {
+    part(0, native->id, alert.field(native->id));
     return;
   }
   const bool system_call = alert.source == "syscall";
@@ -156,6 +161,8 @@ Id128 duplicate_id(const Alert& alert, IdHasher& hasher) {
   });
   return hasher.finish();
 }
+
+bool has_native_id(const Alert& alert) { return native_id(alert) != nullptr; }
 
 std::vector<IdentityPart> duplicate_id_parts(const Alert& alert) {
   std::vector<IdentityPart> parts;

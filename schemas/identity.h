@@ -57,6 +57,8 @@ std::uint32_t entity_partition(const records::Entity& entity, std::uint32_t part
 /// that the event's own system made, that id; else time, hostname (system calls) and the fields of
 /// the classes that Falco and its plugins know.
 Id128 duplicate_id(const Alert& alert, IdHasher& hasher);
+/// Whether that id is the one that the event's own system made: copies may then differ in time.
+bool has_native_id(const Alert& alert);
 
 /// What `duplicate_id` is made of, in its order, for people.
 struct IdentityPart {

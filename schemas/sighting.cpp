@@ -2,6 +2,7 @@
 #include "schemas/sighting.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -16,6 +17,7 @@ namespace gyre::schemas {
 namespace {
 
 constexpr std::size_t kIdBytes = 16;
+constexpr unsigned kNativeId = 0x80;
 
 // Chosen by hash, not by time or order of arrival: the same set gives the same choice, whoever
 // merged it.
@@ -106,6 +108,8 @@ void add_sample(records::Summary& summary, const records::Sample& sample) {
       at->set_uuid(sample.uuid());
     if (!sample.output().empty() && (at->output().empty() || sample.output() < at->output()))
       at->set_output(sample.output());
+    at->set_time(std::min(at->time(), sample.time()));
+    at->set_outcome(std::max(at->outcome(), sample.outcome()));
     return;
   }
   insert_at(samples, at - samples.begin()) = sample;
@@ -146,9 +150,11 @@ AlertEntry alert_entry(std::string_view alerts, std::size_t index) {
   std::uint64_t time = 0;
   for (std::size_t i = 0; i < 8; ++i)
     time = (time << 8) | static_cast<unsigned char>(entry[kIdBytes + i]);
+  const auto last = static_cast<unsigned char>(entry[kIdBytes + 8]);
   return {.id = entry.substr(0, kIdBytes),
           .time = static_cast<Nanos>(time),
-          .outcome = static_cast<Outcome>(entry[kIdBytes + 8])};
+          .outcome = static_cast<Outcome>(last & ~kNativeId),
+          .native_id = (last & kNativeId) != 0};
 }
 
 std::array<char, kAlertEntryBytes> encoded_alert_entry(const AlertEntry& entry) {
@@ -157,13 +163,28 @@ std::array<char, kAlertEntryBytes> encoded_alert_entry(const AlertEntry& entry) 
   char* to = std::copy_n(entry.id.data(), kIdBytes, bytes.data());
   for (int shift = 56; shift >= 0; shift -= 8)
     *to++ = static_cast<char>(static_cast<std::uint64_t>(entry.time) >> shift);
-  *to = static_cast<char>(entry.outcome);
+  *to = static_cast<char>(static_cast<unsigned>(entry.outcome) | (entry.native_id ? kNativeId : 0));
   return bytes;
 }
 
 void append_alert_entry(std::string& alerts, const AlertEntry& entry) {
   const auto bytes = encoded_alert_entry(entry);
   alerts.append(bytes.data(), bytes.size());
+}
+
+std::vector<std::string_view> split_alert_entries(std::string_view alerts) {
+  std::vector<std::string_view> entries;
+  entries.reserve(alerts.size() / kAlertEntryBytes);
+  for (std::size_t at = 0; at < alerts.size(); at += kAlertEntryBytes)
+    entries.push_back(alerts.substr(at, kAlertEntryBytes));
+  return entries;
+}
+
+void leave_one_an_id(std::vector<std::string_view>& entries) {
+  const auto same_id = [](std::string_view a, std::string_view b) {
+    return a.substr(0, kIdBytes) == b.substr(0, kIdBytes);
+  };
+  entries.erase(std::unique(entries.begin(), entries.end(), same_id), entries.end());
 }
 
 void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,
@@ -309,27 +330,16 @@ void merge(records::Sighting& into, const records::Sighting& from) {
   into.set_own_second(std::max(into.own_second(), from.own_second()));
   into.set_shape_version(std::max(into.shape_version(), from.shape_version()));
 
-  // Union of two sorted lists by id.
-  std::string both;
-  const std::size_t left_size = into.alerts().size() / kAlertEntryBytes;
-  const std::size_t right_size = from.alerts().size() / kAlertEntryBytes;
-  both.reserve(into.alerts().size() + from.alerts().size());
-  std::size_t left = 0;
-  std::size_t right = 0;
-  while (left < left_size || right < right_size) {
-    const bool have_left = left < left_size;
-    const bool have_right = right < right_size;
-    const int order =
-        !have_left ? 1
-        : !have_right
-            ? -1
-            : alert_entry(into.alerts(), left).id.compare(alert_entry(from.alerts(), right).id);
-    append_alert_entry(
-        both, order <= 0 ? alert_entry(into.alerts(), left) : alert_entry(from.alerts(), right));
-    if (order <= 0) ++left;
-    if (order >= 0) ++right;
-  }
-  into.set_alerts(std::move(both));
+  const std::vector<std::string_view> left = split_alert_entries(into.alerts());
+  const std::vector<std::string_view> right = split_alert_entries(from.alerts());
+  std::vector<std::string_view> both;
+  both.reserve(left.size() + right.size());
+  std::merge(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(both));
+  leave_one_an_id(both);
+  std::string alerts;
+  alerts.reserve(both.size() * kAlertEntryBytes);
+  for (const std::string_view entry : both) alerts += entry;
+  into.set_alerts(std::move(alerts));
 }
 
 const records::Values* find_field(const records::Summary& summary, std::string_view field) {

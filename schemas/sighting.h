@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/time.h"
@@ -19,7 +21,7 @@ inline constexpr std::size_t kTags = 32;
 inline constexpr std::size_t kValueBytes = 256;
 inline constexpr std::size_t kSampleUuidBytes = 64;
 inline constexpr std::size_t kSampleOutputBytes = 1024;
-/// Bytes of one entry of Sighting.alerts: id, time, outcome.
+/// Bytes of one entry of Sighting.alerts: id, time, outcome and whether the id is a native one.
 inline constexpr std::size_t kAlertEntryBytes = 16 + 8 + 1;
 
 /// One entry of Sighting.alerts.
@@ -27,10 +29,16 @@ struct AlertEntry {
   std::string_view id;  ///< 16 bytes
   Nanos time;           ///< the alert's own, unclamped
   Outcome outcome;
+  bool native_id = false;  ///< has_native_id (schemas/identity.h)
 };
 AlertEntry alert_entry(std::string_view alerts, std::size_t index);
 std::array<char, kAlertEntryBytes> encoded_alert_entry(const AlertEntry& entry);
 void append_alert_entry(std::string& alerts, const AlertEntry& entry);
+/// The entries' bytes, in their order.
+std::vector<std::string_view> split_alert_entries(std::string_view alerts);
+/// Leaves of each id the smallest entry; `entries` are sorted. Copies by native id may differ in
+/// time: which one stays must not depend on who came first.
+void leave_one_an_id(std::vector<std::string_view>& entries);
 
 /// Adds one alert to the summary; `time` is the clamped event time.
 void summarise(const Alert& alert, Nanos time, const Id128& id, Outcome outcome,

@@ -73,7 +73,7 @@ void write_alert(const SightedAlert& of, wire::Writer& to) {
     summarise(of.alert, of.time, of.id, of.outcome, chosen);
     to.message(Sighting::kSummaryFieldNumber, chosen);
   }
-  const auto entry = encoded_alert_entry({view(of.id), of.alert.time, of.outcome});
+  const auto entry = encoded_alert_entry({view(of.id), of.alert.time, of.outcome, of.native_id});
   to.text(Sighting::kAlertsFieldNumber, {entry.data(), entry.size()});
   to.number(Sighting::kArrivalsFieldNumber, 1);
 }

@@ -29,6 +29,7 @@ struct SightedAlert {
   const Alert& alert;
   Nanos time = 0;
   const Id128& id;
+  bool native_id = false;  ///< has_native_id
   Outcome outcome = Outcome::kUnknown;
 };
 

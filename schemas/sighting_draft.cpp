@@ -141,7 +141,8 @@ bool SightingDraft::read_plain(std::string_view bytes) {
         wire::Reader of(summary.text());
         while (const int part = of.next()) {
           if (part == records::Sample::kIdFieldNumber) plain_.sample.id = of.text();
-          if (part == records::Sample::kTimeFieldNumber) plain_.sample.time = of.number();
+          if (part == records::Sample::kTimeFieldNumber)
+            plain_.sample.time = static_cast<Nanos>(of.number());
           if (part == records::Sample::kUuidFieldNumber) plain_.sample.uuid = of.text();
           if (part == records::Sample::kOutputFieldNumber) plain_.sample.output = of.text();
           if (part == records::Sample::kOutcomeFieldNumber) plain_.sample.outcome = of.number();
@@ -261,6 +262,8 @@ void SightingDraft::add_sample(const Sample& sample) {
     };
     lower(place->uuid, sample.uuid);
     lower(place->output, sample.output);
+    place->time = std::min(place->time, sample.time);
+    place->outcome = std::max(place->outcome, sample.outcome);
     return;
   }
   if (samples_.size() == kSamples && place == samples_.end()) return;
@@ -290,7 +293,7 @@ void SightingDraft::write_summary(wire::Writer& to) const {
   for (const Sample& one : samples_) {
     const std::size_t sample = to.open(Summary::kSamplesFieldNumber);
     to.text(records::Sample::kIdFieldNumber, one.id);
-    to.number(records::Sample::kTimeFieldNumber, one.time);
+    to.number(records::Sample::kTimeFieldNumber, static_cast<std::uint64_t>(one.time));
     to.text(records::Sample::kUuidFieldNumber, one.uuid);
     to.text(records::Sample::kOutputFieldNumber, one.output);
     to.number(records::Sample::kOutcomeFieldNumber, one.outcome);
@@ -300,19 +303,10 @@ void SightingDraft::write_summary(wire::Writer& to) const {
   to.number(Summary::kFlagsFieldNumber, flags_);
 }
 
-// Sorted by id, one an id: the first that came.
 void SightingDraft::write_alerts(wire::Writer& to) const {
-  std::vector<std::string_view> entries;
-  for (std::size_t at = 0; at < alerts_.size(); at += kAlertEntryBytes)
-    entries.push_back(std::string_view(alerts_).substr(at, kAlertEntryBytes));
-  const auto id_of = [](std::string_view entry) { return entry.substr(0, sizeof(Id128)); };
-  std::sort(entries.begin(), entries.end(), [&](std::string_view a, std::string_view b) {
-    const int order = id_of(a).compare(id_of(b));
-    return order != 0 ? order < 0 : a.data() < b.data();
-  });
-  entries.erase(std::unique(entries.begin(), entries.end(),
-                            [&](auto a, auto b) { return id_of(a) == id_of(b); }),
-                entries.end());
+  std::vector<std::string_view> entries = split_alert_entries(alerts_);
+  std::sort(entries.begin(), entries.end());
+  leave_one_an_id(entries);
   to.begin(Sighting::kAlertsFieldNumber, entries.size() * kAlertEntryBytes);
   for (const std::string_view entry : entries) to.raw(entry);
 }

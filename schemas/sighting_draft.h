@@ -43,7 +43,7 @@ class SightingDraft {
   };
   struct Sample {
     std::string_view id;
-    std::uint64_t time = 0;
+    Nanos time = 0;
     std::string_view uuid;
     std::string_view output;
     std::uint64_t outcome = 0;

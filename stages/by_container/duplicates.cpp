@@ -22,6 +22,9 @@ std::int64_t minute_of(Nanos time) {
   return second_of(time) / 60 - (second_of(time) % 60 < 0 ? 1 : 0);
 }
 
+// The minute that stands for its hour: the last one, so what is forgotten with it is old enough.
+std::int64_t last_of_hour(std::int64_t minute) { return minute - ((minute % 60) + 60) % 60 + 59; }
+
 char nibble(std::string_view id, std::size_t depth) {
   const auto byte = static_cast<unsigned char>(id[depth / 2]);
   return static_cast<char>(depth % 2 == 0 ? byte >> 4 : byte & 15);
@@ -48,19 +51,16 @@ class Blocks {
  public:
   Blocks(std::string_view entity, state::Transaction& state) : entity_(entity), state_(state) {}
 
-  // Remembers the id; false if it was known.
-  bool insert(Nanos time, std::string_view id) {
-    const std::int64_t minute = minute_of(time);
-    std::string path;
-    while (load(minute, path).block.split()) path += nibble(id, path.size());
-    Loaded& leaf = load(minute, path);
-    std::string& ids = *leaf.block.mutable_ids();
-    const auto [position, known] = find_id(ids, id);
-    if (known) return false;
-    ids.insert(position * kIdBytes, id);
-    leaf.changed = true;
-    if (ids.size() > kBlockIds * kIdBytes) split(minute, path);
-    return true;
+  // Remembers the id; false if it was known. Whoever made the id stamped all copies alike, but for
+  // a native one: its copies have their readers' times.
+  bool insert(const schemas::AlertEntry& alert, Second horizon) {
+    const std::int64_t minute = minute_of(alert.time);
+    if (!alert.native_id) return insert_at(minute, alert.id);
+    const std::int64_t around = horizon / 60 + 1;
+    for (std::int64_t hour = last_of_hour(minute - around); hour <= last_of_hour(minute + around);
+         hour += 60)
+      if (leaf_of(hour, alert.id).known) return false;
+    return insert_at(last_of_hour(minute), alert.id);
   }
 
   void write() {
@@ -73,6 +73,34 @@ class Blocks {
     records::IdBlock block;
     bool changed = false;
   };
+
+  // Where the id is, or belongs, in the blocks of the minute.
+  struct Leaf {
+    std::string path;
+    Loaded& at;
+    std::size_t position;
+    bool known;
+  };
+  Leaf leaf_of(std::int64_t minute, std::string_view id) {
+    std::string path;
+    Loaded* at = &load(minute, path);
+    while (at->block.split()) {
+      path += nibble(id, path.size());
+      at = &load(minute, path);
+    }
+    const auto [position, known] = find_id(at->block.ids(), id);
+    return {std::move(path), *at, position, known};
+  }
+
+  bool insert_at(std::int64_t minute, std::string_view id) {
+    const Leaf leaf = leaf_of(minute, id);
+    if (leaf.known) return false;
+    std::string& ids = *leaf.at.block.mutable_ids();
+    ids.insert(leaf.position * kIdBytes, id);
+    leaf.at.changed = true;
+    if (ids.size() > kBlockIds * kIdBytes) split(minute, leaf.path);
+    return true;
+  }
 
   Loaded& load(std::int64_t minute, const std::string& path) {
     const auto [at, added] = loaded_.try_emplace({minute, path});
@@ -116,7 +144,7 @@ bool count_distinct(const records::Sighting& sighting, std::string_view entity_h
         entry.time > kFarAhead && second_of(entry.time - kFarAhead) > sighting.second();
     const bool beyond = behind || ahead;
     if (beyond) may_repeat = true;
-    if (!beyond && !blocks.insert(entry.time, entry.id)) continue;
+    if (!beyond && !blocks.insert(entry, horizon)) continue;
     counted.set_alerts(counted.alerts() + 1);
     schemas::count_outcome(entry.outcome, outcome);
   }

@@ -93,10 +93,10 @@ bool SecondDecision::lacks_finding(const records::Sighting& sighting) {
 }
 
 // Copies whose finding is not there. Either it is still to come (their record was stamped before
-// the alert's own time, that of the first copy after it), so they wait for as long as anything may
-// be late and until the alert's own time is decided, which no stamp moves forward; they look every
-// while, so that it can't come and go unseen. Or it is forgotten: then they are an alert that may
-// repeat (ruling 6). True: they wait.
+// the alert's own time, that of the first copy after it; or the alert's time is another reader's),
+// so they wait for as long as anything may be late and until the alert's own time is decided, which
+// no stamp moves forward; they look every while, so that it can't come and go unseen. Or it is
+// forgotten: then they are an alert that may repeat (ruling 6). True: they wait.
 bool SecondDecision::await_finding(records::Sighting& copies, records::Counters& counters) {
   const Second until = std::max(copies.second() + config_.lateness, copies.own_second() + 1);
   if (now_ < until) {

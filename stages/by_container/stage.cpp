@@ -24,12 +24,15 @@ Nanos watermark(const records::Checkpoint& checkpoint, const FindingConfig& conf
   return stream == kNoTime ? kNoTime : stream - config.lateness * kNanosPerSecond;
 }
 
-// By the alerts' own clocks, whatever their records' stamps say.
-Second newest_second(const records::Sighting& sighting) {
+// Of the alerts, or of what they repeat. By the alerts' own clocks, whatever their records' stamps
+// say.
+Second newest_second(const records::Sighting& sighting, Second horizon) {
   Second newest = sighting.second();
   const std::size_t alerts = sighting.alerts().size() / schemas::kAlertEntryBytes;
-  for (std::size_t i = 0; i < alerts; ++i)
-    newest = std::max(newest, second_of(schemas::alert_entry(sighting.alerts(), i).time));
+  for (std::size_t i = 0; i < alerts; ++i) {
+    const schemas::AlertEntry entry = schemas::alert_entry(sighting.alerts(), i);
+    newest = std::max(newest, second_of(entry.time) + (entry.native_id ? horizon : 0));
+  }
   return newest;
 }
 
@@ -125,7 +128,8 @@ void ByContainer::fold(const records::Sighting& sighting, Nanos watermark, Secon
     counters.set_duplicate(counters.duplicate() + counts.duplicates());
     return;
   }
-  if (counts.alerts() == 0) folded.set_own_second(newest_second(sighting));
+  if (counts.alerts() == 0)
+    folded.set_own_second(newest_second(sighting, basis_.config.duplicate_horizon));
   folded.clear_alerts();
   folded.clear_arrivals();
   Second decision = std::max(sighting.second(), first_open);

@@ -22,7 +22,11 @@ constexpr std::size_t kFewestSlots = 1024;
 constexpr std::uint32_t kSightingAlerts = 8192;
 
 schemas::SightedAlert sighted(const schemas::Alert& alert, const Understanding& is) {
-  return {.alert = alert, .time = is.time, .id = is.duplicate_id, .outcome = is.outcome.outcome};
+  return {.alert = alert,
+          .time = is.time,
+          .id = is.duplicate_id,
+          .native_id = is.native_id,
+          .outcome = is.outcome.outcome};
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ void understand(schemas::Alert& alert, Nanos record_time, const schemas::Origin&
   is.time = clamp(alert, record_time);
   is.basis = schemas::entity_of(alert, origin, is.entity);
   is.duplicate_id = schemas::duplicate_id(alert, hasher);
+  is.native_id = schemas::has_native_id(alert);
   is.outcome = schemas::outcome_of(alert);
   is.heartbeat = schemas::is_heartbeat(alert);
   schemas::redact(alert);

@@ -16,6 +16,7 @@ struct Understanding {
   records::Entity entity;
   schemas::EntityBasis basis;  ///< what decided each part of the entity
   Id128 duplicate_id;
+  bool native_id = false;  ///< schemas::has_native_id
   schemas::OutcomeBasis outcome;
   std::string rule;    ///< of all alerts in which a sensor speaks of itself the same (ruling 2)
   std::string source;  ///< `internal` for these

@@ -129,6 +129,29 @@ TEST_F(ReplayTest, ThreeAlertsOfOneTestAreOneFindingThatSaysSo) {
   EXPECT_EQ(text(last["verdict"]["confidence"]), "low") << "names alone prove nothing";
 }
 
+// GitLab's plugin stamps an event when it reads it.
+TEST_F(ReplayTest, TwoReadersOfOneEventWithAnIdOfItsOwnAreOneAlert) {
+  const auto read_at = [](const std::string& time, const std::string& reader) {
+    return fmt::format(
+        R"({{"output":"an outsider joined","priority":"Notice","rule":"GitLab member added","time":"2026-01-02T{}Z",)"
+        R"("output_fields":{{"gitlab.event_id":"884422","gitlab.event_name":"member_added","gitlab.group":"forge","gitlab.user":"lena"}},)"
+        R"("source":"gitlab","hostname":"{}"}})"
+        "\n",
+        time, reader);
+  };
+  const std::string early = read_at("03:04:59", "reader-a");
+  const std::string late = read_at("03:31:02", "reader-b");
+  for (const std::string& file : {early + late, late + early}) {
+    simdjson::dom::parser parser;
+    for (const std::string& line :
+         lines(reports({.files = {write("a", file)}, .stats = path("stats")})))
+      EXPECT_EQ(parser.parse(line)["counts"]["alerts"].get_uint64().value(), 1U) << line;
+    const simdjson::dom::element stats = parser.load(path("stats"));
+    EXPECT_EQ(stats["folded"].get_uint64().value(), 1U);
+    EXPECT_EQ(stats["duplicate"].get_uint64().value(), 1U);
+  }
+}
+
 TEST_F(ReplayTest, TheDriverLoaderIsBenignOnlyWhenImageAndParentProveIt) {
   const auto verdict = [&](const std::string& more) {
     const auto out = lines(reports({.files = {write("a", loader_alert(more))}}));

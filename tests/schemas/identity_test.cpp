@@ -248,6 +248,9 @@ TEST(DuplicateId, OfAnEventWithItsOwnIdIsThatIdWhoeverReadItAndWhen) {
     EXPECT_EQ(id(1, {{field, "e1"}}, source), id(2, {{field, "e1"}}, source)) << source;
     EXPECT_NE(id(1, {{field, "e1"}}, source), id(1, {{field, "e2"}}, source)) << source;
     EXPECT_NE(id(1, {{field, "e1"}}, "syscall"), id(2, {{field, "e1"}}, "syscall")) << source;
+    EXPECT_TRUE(has_native_id(alert_with({{field, "e1"}}, source))) << source;
+    EXPECT_FALSE(has_native_id(alert_with({{field, "e1"}}, "syscall"))) << source;
+    EXPECT_FALSE(has_native_id(alert_with({{"evt.type", "e1"}}, source))) << source;
   }
 }
 

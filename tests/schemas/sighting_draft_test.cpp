@@ -88,12 +88,18 @@ TEST(SightingDraft, IsTheBytesOfWhatSummariseMakes) {
     for (std::size_t i = 0; i < count; ++i) {
       const Alert alert = alerts.make(sensor, fields);
       const Id128 id = IdHasher().add(static_cast<std::int64_t>(alerts.below(20))).finish();
-      const auto outcome = static_cast<Outcome>(id[0] & 1);
-      const SightedAlert of{.alert = alert, .time = alert.time - 1, .id = id, .outcome = outcome};
+      const bool native = id[1] % 2 == 0;
+      const auto outcome = static_cast<Outcome>(native ? alerts.below(3) : id[0] & 1);
+      const SightedAlert of{.alert = alert,
+                            .time = alert.time - 1,
+                            .id = id,
+                            .native_id = native,
+                            .outcome = outcome};
       summarise(alert, of.time, id, outcome, *sighting.mutable_summary());
       std::string entry;
-      append_alert_entry(entry, {view(id), alert.time, outcome});
-      entries.emplace(std::string(view(id)), entry);
+      append_alert_entry(entry, {view(id), alert.time, outcome, native});
+      std::string& kept = entries.try_emplace(std::string(view(id)), entry).first->second;
+      kept = std::min(kept, entry);
       wire::Writer bytes;
       if (i == 0)
         write_sighting(head_of(sighting, key), of, bytes);

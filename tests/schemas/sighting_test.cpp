@@ -30,7 +30,9 @@ records::Sighting sighting_of(std::uint64_t alert, std::mt19937_64& random) {
   std::mt19937_64 own(alert);
   Alert content;
   content.rule = "Rule";
-  content.time = static_cast<Nanos>(own() % kNanosPerSecond);
+  // Only the readers of events with ids of their own may stamp one differently.
+  const bool native = alert % 4 == 0;
+  content.time = static_cast<Nanos>((native ? random() : own()) % kNanosPerSecond);
   content.priority = static_cast<Priority>(random() % 8);
   content.uuid = "uuid-" + std::to_string(random() % 5);
   content.output = "output of " + std::to_string(alert);
@@ -38,12 +40,12 @@ records::Sighting sighting_of(std::uint64_t alert, std::mt19937_64& random) {
     if (own() % 3 == 0)
       content.fields.set("field." + std::to_string(10 + i), "value " + std::to_string(own() % 12));
   content.tags = {"tag" + std::to_string(random() % 40)};
-  const auto outcome = static_cast<Outcome>(own() % 3);
+  const auto outcome = static_cast<Outcome>((native ? random() : own()) % 3);
   const Id128 id = IdHasher().add(static_cast<std::int64_t>(alert)).finish();
   records::Sighting sighting;
   sighting.set_finding_key("0123456789abcdef");
   summarise(content, content.time, id, outcome, *sighting.mutable_summary());
-  append_alert_entry(*sighting.mutable_alerts(), {view(id), content.time, outcome});
+  append_alert_entry(*sighting.mutable_alerts(), {view(id), content.time, outcome, native});
   sighting.set_arrivals(1);
   return sighting;
 }

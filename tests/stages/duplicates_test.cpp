@@ -24,6 +24,7 @@ class DuplicatesTest : public testing::Test {
   struct Given {
     std::string id;
     Nanos time;
+    bool native = false;
   };
   struct Result {
     std::uint64_t alerts;
@@ -42,7 +43,7 @@ class DuplicatesTest : public testing::Test {
     sighting.set_second(second_of(stamp));
     for (const Given& one : given)
       schemas::append_alert_entry(*sighting.mutable_alerts(),
-                                  {one.id, one.time, schemas::Outcome::kUnknown});
+                                  {one.id, one.time, schemas::Outcome::kUnknown, one.native});
     sighting.set_arrivals(given.size());
     records::Counts counted;
     const bool may_repeat = count_distinct(sighting, entity, watermark, kHorizon, state_, counted);
@@ -91,6 +92,27 @@ TEST_F(DuplicatesTest, ACopyAfterALongSilenceIsOneHoweverTheBatchesAreCut) {
   const std::string entity(16, 'e');
   EXPECT_EQ(count({{id(1), later}}, kNow, entity, later), (Result{1, 0, false}));
   EXPECT_EQ(count({{id(1), later}}, later, entity, later), (Result{0, 1, false}));
+}
+
+TEST_F(DuplicatesTest, CopiesByNativeIdAreKnownWithinTheHorizonWhateverTheirReadersClocksSaid) {
+  const Nanos minute = 60 * kNanosPerSecond;
+  for (const Nanos apart : {-kHour, -45 * minute, -minute, Nanos{0}, minute, 20 * minute, kHour}) {
+    const std::string one = id(apart);
+    EXPECT_EQ(count({{one, kNow, true}}, kNow), (Result{1, 0, false})) << apart;
+    EXPECT_EQ(count({{one, kNow + apart, true}}, kNow), (Result{0, 1, false})) << apart;
+  }
+  EXPECT_EQ(count({{id(1), kNow}, {id(1), kNow + minute}}, kNow), (Result{2, 0, false}));
+}
+
+TEST_F(DuplicatesTest, ANativeIdIsKnownUntilTheWatermarkHasPassedTheHorizon) {
+  count({{id(1), kNow, true}}, kNow);
+  forget_expired(kNow + kHour, kHorizon, state_);
+  commit();
+  EXPECT_EQ(count({{id(1), kNow + kHour, true}}, kNow + kHour), (Result{0, 1, false}));
+  forget_expired(kNow + 2 * kHour, kHorizon, state_);
+  commit();
+  EXPECT_TRUE(state_.ids().empty());
+  EXPECT_EQ(count({{id(1), kNow + 2 * kHour, true}}, kNow + 2 * kHour), (Result{1, 0, false}));
 }
 
 TEST_F(DuplicatesTest, EntitiesDontShareIds) {

@@ -40,7 +40,7 @@ BUGS = (   # what is wrong, and the edits that make it so: file, text, replaceme
      (EPISODES, "    fold(right.summary(), right.counts(), left);\n",
       "    fold(right.summary(), records::Counts(), left);\n")),
     ("merge: what copies are of is forgotten when their block is written",
-     (DUPLICATES, "    leaf.changed = true;\n    if", "    leaf.changed = ids.size() > 2 * kIdBytes;\n    if")),
+     (DUPLICATES, "    leaf.at.changed = true;\n    if", "    leaf.at.changed = ids.size() > 2 * kIdBytes;\n    if")),
     ("timers: the gap ends one second early",
      (FINDING, "  return second_of(episode.summary().last()) + config.gap + config.lateness + 1;",
       "  return second_of(episode.summary().last()) + config.gap + config.lateness;")),
