@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kError = "gyre-error";
 constexpr std::string_view kDetail = "gyre-detail";
+constexpr std::string_view kName = "gyre-name";
 constexpr std::string_view kTopic = "gyre-source-topic";
 constexpr std::string_view kPartition = "gyre-source-partition";
 constexpr std::string_view kOffset = "gyre-source-offset";
@@ -26,8 +27,9 @@ constexpr std::string_view kTruncated = "gyre-truncated";
 constexpr std::string_view kSha256 = "gyre-sha256";
 constexpr std::string_view kElement = stages::kElementHeader;
 constexpr std::string_view kRedelivered = "gyre-redelivered";
-constexpr auto kOurs = std::to_array<std::string_view>(
-    {kError, kDetail, kTopic, kPartition, kOffset, kTime, kKey, kTruncated, kSha256, kElement});
+constexpr auto kOurs =
+    std::to_array<std::string_view>({kError, kDetail, kName, kTopic, kPartition, kOffset, kTime,
+                                     kKey, kTruncated, kSha256, kElement});
 
 // The rest is room for key and headers.
 constexpr std::size_t kLargestValue = kLargestDeadLetter - (256 << 10);
@@ -64,9 +66,8 @@ std::uint32_t times_redelivered(const Record& letter) {
 
 }  // namespace
 
-OutRecord to_dead_letter(const std::string& topic, const std::string& source_topic,
-                         stages::DeadLetter letter) {
-  OutRecord record{.topic = topic,
+OutRecord to_dead_letter(const Config& config, stages::DeadLetter letter) {
+  OutRecord record{.topic = config.input.dead_letter_topic,
                    .partition = -1,
                    .key = fmt::format("{}-{}", letter.partition, letter.offset),
                    .value = std::move(letter.value),
@@ -76,7 +77,8 @@ OutRecord to_dead_letter(const std::string& topic, const std::string& source_top
   };
   add(kError, std::move(letter.error));
   add(kDetail, std::move(letter.detail));
-  add(kTopic, source_topic);
+  add(kName, config.name);
+  add(kTopic, config.input.topic);
   add(kPartition, std::to_string(letter.partition));
   add(kOffset, std::to_string(letter.offset));
   if (letter.record_time != kNoTime) add(kTime, format_rfc3339(letter.record_time));
@@ -99,9 +101,9 @@ OutRecord to_dead_letter(const std::string& topic, const std::string& source_top
   return record;
 }
 
-Redelivery redelivery_of(const Record& letter, const std::string& input_topic,
-                         std::string_view error) {
-  const bool ours = letter.value && header(letter, kTopic) == input_topic &&
+Redelivery redelivery_of(const Record& letter, const Config& config, std::string_view error) {
+  const bool ours = letter.value && header(letter, kName) == config.name &&
+                    header(letter, kTopic) == config.input.topic &&
                     number<std::int32_t>(header(letter, kPartition)).value_or(-1) >= 0;
   if (!ours || header(letter, kError) != error) return Redelivery::kNotAsked;
   if (times_redelivered(letter) >= kMostRedeliveries) return Redelivery::kGivenUp;

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "pipeline/clock.h"
 #include "pipeline/commands.h"
 #include "pipeline/fleet.h"
 #include "pipeline/kafka_broker.h"
@@ -280,12 +281,6 @@ class Progress {
   std::uint64_t count_;
   bool shown_;
 };
-
-Nanos wall_clock() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 /// Places of the records in time, `per_second` of them a second. Kept apart in seconds and rest: a
 /// double of nanoseconds since the epoch could not tell them apart.

@@ -346,8 +346,7 @@ class IntakeTasks : public StageTasks {
     }
     for (stages::DeadLetter& dead : output.dead_letters) {
       ++dead_[dead.error];
-      outbox.records.push_back(
-          to_dead_letter(config_.input.dead_letter_topic, config_.input.topic, std::move(dead)));
+      outbox.records.push_back(to_dead_letter(config_, std::move(dead)));
     }
     for (auto& [partition, source] : batch) {
       const Task& task = *tasks_.at(partition);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -79,7 +80,7 @@ class KafkaBroker final : public Broker {
 
   static void on_rebalance(rd_kafka_t* consumer, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* partitions, void* self) noexcept;
-  static void on_error(rd_kafka_t*, int code, const char* reason, void* self) noexcept;
+  static int on_close(int socket, void* self) noexcept;
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept;
   static int on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) noexcept;
 
@@ -140,7 +141,7 @@ class KafkaBroker final : public Broker {
   std::size_t queue_bytes_ = 0;  // that a source's queue may hold
 
   bool in_transaction_ = false;
-  bool ending_ = false;  // an EndTxn may be under way
+  std::atomic<std::uint64_t> closed_ = 0;  // connections of producers
   bool replace_producer_ = false;
   bool fenced_ = false;
   bool asked_twice_ = false;     // for the id, by two handles

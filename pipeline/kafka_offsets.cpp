@@ -244,8 +244,9 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
   }
 }
 
-// Not through the consumer: its connection answers in order, and a waiting fetch holds half a
-// second. Nor for long: a partition whose broker is gone must not stop the others.
+// The end of all that lies there: what is not decided yet is unread, too. Not through the consumer:
+// its connection answers in order, and a waiting fetch holds half a second. Nor for long: a
+// partition whose broker is gone must not stop the others.
 std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
   const auto silent = silent_until_.find(partition);
   if (silent != silent_until_.end() && Clock::now() < silent->second) return std::nullopt;
@@ -253,8 +254,8 @@ std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
   std::int64_t low = 0;
   std::int64_t high = 0;
   const auto code =
-      rd_kafka_query_watermark_offsets(committed_reader(), stage_.input_topic.c_str(), partition,
-                                       &low, &high, static_cast<int>(kEndWithin.count()));
+      rd_kafka_query_watermark_offsets(uncommitted(), stage_.input_topic.c_str(), partition, &low,
+                                       &high, static_cast<int>(kEndWithin.count()));
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return high;
   silent_until_[partition] = Clock::now() + kSilent;
   return std::nullopt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <syslog.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -24,12 +24,12 @@ constexpr std::chrono::milliseconds kLongestLook{500};
 
 }  // namespace
 
-// The library sends an EndTxn again when its connection breaks, and tells nobody that there are two
-// of them: the first could arrive within the next transaction (rule T4).
-void KafkaBroker::on_error(rd_kafka_t* producer, int, const char* reason, void* self) noexcept {
-  auto& broker = *static_cast<KafkaBroker*>(self);
-  if (broker.ending_) broker.replace_producer_ = true;
-  kafka::log(producer, LOG_ERR, "ERROR", reason);  // as the library does where nobody listens
+// On a thread of the library's. It sends an EndTxn again when its connection breaks, and tells
+// nobody that there are two of them: the first could arrive within the next transaction (rule T4).
+// Errors don't tell of each break: of equal ones within 30 s only the first is handed out.
+int KafkaBroker::on_close(int socket, void* self) noexcept {
+  ++static_cast<KafkaBroker*>(self)->closed_;
+  return close(socket);
 }
 
 void KafkaBroker::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self) noexcept {
@@ -74,7 +74,7 @@ void KafkaBroker::create_producer() {
   defaults.insert({"retry.backoff.ms", "10"});
   kafka::Conf conf = observed_conf(std::move(defaults), kafka::producer_properties(stage_));
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
-  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  rd_kafka_conf_set_closesocket_cb(conf.get(), on_close);
   producer_ = kafka::make_handle(RD_KAFKA_PRODUCER, std::move(conf));
 }
 
@@ -107,7 +107,6 @@ void KafkaBroker::start_producer() {
   producer_made_ = Clock::now();
   replace_producer_ = false;
   fenced_ = false;
-  ending_ = false;
 }
 
 void KafkaBroker::warm_outputs() {
@@ -232,8 +231,7 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   for (const bool offsets : {true, false}) {
     GYRE_CRASH_POINT(offsets ? "sent" : "offsets_sent");
     const std::string doing = offsets ? "send_offsets_to_transaction" : "commit_transaction";
-    rd_kafka_poll(producer_.get(), 0);  // errors of before are none of this request
-    ending_ = !offsets;
+    const std::uint64_t closed_before = closed_;
     for (;;) {
       const Waiting waiting(stage_);
       const kafka::Error error(offsets ? rd_kafka_send_offsets_to_transaction(
@@ -246,9 +244,9 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
       if (left(until) == 0) fail(doing, error);
       rd_kafka_poll(producer_.get(), 50);
     }
+    if (closed_ != closed_before) replace_producer_ = true;
   }
   rd_kafka_poll(producer_.get(), 0);
-  ending_ = false;
   in_transaction_ = false;
   std::map<TopicPartition, std::int64_t> result;
   for (const auto& [where, offset] : delivered_) {
@@ -280,7 +278,7 @@ bool KafkaBroker::producer_is_fenced() {
 
 void KafkaBroker::recover() {
   if (in_transaction_) {
-    ending_ = true;
+    const std::uint64_t closed_before = closed_;
     const auto until = Clock::now() + kafka::kReachable;
     for (;;) {
       const Waiting waiting(stage_);
@@ -291,8 +289,7 @@ void KafkaBroker::recover() {
       if (rd_kafka_error_is_retriable(error.get()) == 0 || left(until) == 0) break;
       rd_kafka_poll(producer_.get(), 50);
     }
-    rd_kafka_poll(producer_.get(), 0);
-    ending_ = false;
+    if (closed_ != closed_before) replace_producer_ = true;
     in_transaction_ = false;
   }
   // A twin that took the id is in the group, too, and the next heartbeats tell; a new producer

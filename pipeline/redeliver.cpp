@@ -5,9 +5,11 @@
 
 #include <iostream>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "base/error.h"
+#include "pipeline/clock.h"
 #include "pipeline/commands.h"
 #include "pipeline/dead_letter.h"
 #include "pipeline/kafka_broker.h"
@@ -20,8 +22,8 @@ namespace {
 // One run over the letters of one error, up to where the topic ended when it was assigned.
 class Run {
  public:
-  Run(Broker& broker, const Config& config, std::string_view error, bool dry_run)
-      : broker_(broker), config_(config), error_(error), dry_run_(dry_run) {}
+  Run(Broker& broker, const Config& config, std::string_view error, Nanos now, bool dry_run)
+      : broker_(broker), config_(config), error_(error), now_(now), dry_run_(dry_run) {}
 
   RedeliveryCounts run() {
     const BatchLimits limits{.linger = config_.batch.linger,
@@ -46,10 +48,12 @@ class Run {
     const std::string& topic = config_.input.dead_letter_topic;
     std::vector<PartitionOffset> from;
     ends_.clear();
+    without_offset_.clear();
     const auto committed = broker_.committed(assignment.partitions);
     for (const std::int32_t partition : assignment.partitions) {
       const LogRange log = broker_.range(topic, partition);
       const auto seen = committed.find(partition);
+      if (seen == committed.end()) without_offset_.insert(partition);
       from.push_back(
           {partition, seen == committed.end() ? log.low : std::max(seen->second, log.low)});
       ends_[partition] = log.high;
@@ -70,8 +74,9 @@ class Run {
         continue;
       }
       next[letter.partition] = letter.offset + 1;
-      switch (redelivery_of(letter, config_.input.topic, error_)) {
+      switch (redelivery_of(letter, config_, error_)) {
         case Redelivery::kRedeliver:
+          refuse_what_may_be_forgotten(letter);
           ++counts.redelivered;
           records.push_back(to_redelivered(letter, config_.input.topic));
           break;
@@ -89,6 +94,23 @@ class Run {
     counts_ = counts;
   }
 
+  // A group without members loses its offsets after a week (offsets.retention.minutes).
+  void refuse_what_may_be_forgotten(const Record& letter) const {
+    constexpr Nanos kRemembered = Nanos{6} * 24 * 3600 * kNanosPerSecond;
+    if (dry_run_ || !without_offset_.contains(letter.partition)) return;
+    if (letter.timestamp == kNoTime || now_ - letter.timestamp < kRemembered) return;
+    throw Refusal(fmt::format(
+        "{} [{}], offset {}: the letter is from {}, and the group {} knows no offset here: Kafka "
+        "forgets it after a week without members, so the letter may have been fed back before, and "
+        "would be counted twice. If it was not: kafka-consumer-groups --bootstrap-server {} "
+        "--group {} --topic {}:{} --reset-offsets --to-offset {} --execute. To leave what is old: "
+        "the same with --to-datetime",
+        config_.input.dead_letter_topic, letter.partition, letter.offset,
+        format_rfc3339(letter.timestamp), redelivery_group(config_, error_), config_.kafka.brokers,
+        redelivery_group(config_, error_), config_.input.dead_letter_topic, letter.partition,
+        letter.offset));
+  }
+
   void commit(std::vector<OutRecord> records, const std::map<std::int32_t, std::int64_t>& next) {
     std::vector<PartitionOffset> offsets;
     for (const auto& [partition, offset] : next) offsets.push_back({partition, offset});
@@ -100,17 +122,19 @@ class Run {
   Broker& broker_;
   const Config& config_;
   std::string_view error_;
+  Nanos now_;
   bool dry_run_;
   bool assigned_ = false;
   std::map<std::int32_t, std::int64_t> ends_;  ///< of the partitions not yet read up to there
+  std::set<std::int32_t> without_offset_;
   RedeliveryCounts counts_;
 };
 
 }  // namespace
 
 RedeliveryCounts redeliver_letters(Broker& broker, const Config& config, std::string_view error,
-                                   bool dry_run) {
-  return Run(broker, config, error, dry_run).run();
+                                   Nanos now, bool dry_run) {
+  return Run(broker, config, error, now, dry_run).run();
 }
 
 std::string redelivery_group(const Config& config, std::string_view error) {
@@ -127,7 +151,8 @@ int redeliver(const Config& config, const RedeliverOptions& options) {
                                .group = redelivery_group(config, error),
                                .id = config.name + "-redeliver",
                                .output_topics = {{config.input.topic, kLargestDeadLetter}}});
-    const RedeliveryCounts counts = redeliver_letters(*broker, config, error, options.dry_run);
+    const RedeliveryCounts counts =
+        redeliver_letters(*broker, config, error, wall_clock(), options.dry_run);
     std::cout << fmt::format("{}: {} {}", error, counts.redelivered,
                              options.dry_run ? "would be redelivered" : "redelivered");
     if (counts.given_up > 0)

@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "pipeline/clock.h"
 #include "pipeline/commands.h"
 #include "pipeline/crash_point.h"
 #include "pipeline/http.h"
@@ -58,12 +59,6 @@ class DirectoryLock {
  private:
   int file_ = -1;
 };
-
-Nanos wall_clock() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // A pod gets 30 s to end; a broker that does not answer may hold a loop for longer.
 constexpr std::chrono::seconds kEndWithin{15};
@@ -211,7 +206,8 @@ void run_stage(const Shared& shared, const std::string& stage, int worker, Turn 
   } catch (const Failure& failure) {  // before the loop began: no broker, no topic
     shared.stop.request(std::current_exception(), failure.what());
   } catch (const Refusal& refusal) {
-    shared.stop.request(std::current_exception(), refusal.what());
+    shared.stop.request(std::current_exception(),
+                        fmt::format("refused to go on: {}", refusal.what()));
   } catch (const ConfigError& error) {
     shared.stop.request(std::current_exception(), error.what());
   }
@@ -219,8 +215,10 @@ void run_stage(const Shared& shared, const std::string& stage, int worker, Turn 
 }
 
 // Waits for the first signal, or for a failed thread; a second signal ends the process at once,
-// which loses nothing.
-void wait_for_end(const sigset_t& signals, Stop& stop, Telemetry& telemetry) {
+// which loses nothing. So does the first, while the topics are looked at: nothing is held yet that
+// has to be let go, and Kafka may not answer for long.
+void wait_for_end(const sigset_t& signals, const std::shared_future<void>& topics, Stop& stop,
+                  Telemetry& telemetry) {
   ServiceManager manager;
   const timespec tick{.tv_sec = 0, .tv_nsec = 200'000'000};
   while (!stop.flag()) {
@@ -228,6 +226,7 @@ void wait_for_end(const sigset_t& signals, Stop& stop, Telemetry& telemetry) {
     manager.tell(telemetry.status());
     if (signal < 0) continue;
     telemetry.stopping(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    if (topics.wait_for(std::chrono::seconds(0)) != std::future_status::ready) std::_Exit(0);
     stop.request();
   }
   manager.stopping();
@@ -282,10 +281,12 @@ int run(const Config& config) {
       });
     }
   // Databases open meanwhile, and clients find their brokers.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // nothing is held yet that has to be let go
-  verify();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  wait_for_end(signals, stop, telemetry);
+  stop.begun();
+  threads.emplace_back([&] {
+    verify();
+    stop.ended();
+  });
+  wait_for_end(signals, shared.topics, stop, telemetry);
   join(threads, stop, telemetry);
   stop.rethrow();
   return 0;

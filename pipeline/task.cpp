@@ -55,7 +55,7 @@ class Restore {
       if (knows_more_than_the_log(task))
         wipe(task, "it knows more than its changelog holds");
       else if (was_away(task.followed, now_))
-        wipe(task, kAway);
+        wipe_away(task);
       task.state_id = state_id(task);
     }
     if (!read([](const Task&) { return true; })) return std::nullopt;
@@ -66,7 +66,7 @@ class Restore {
       if (!task.state_id.empty() && task.state_id != state_id(task))
         wipe(task, "it belongs to another changelog");
       else if (was_away(task.followed, task.newest))  // whatever our clock says
-        wipe(task, kAway);
+        wipe_away(task);
       else
         task.misled = false;
     }
@@ -81,8 +81,6 @@ class Restore {
   }
 
  private:
-  static constexpr std::string_view kAway = "it followed its changelog too long ago";
-
   struct Task {
     state::Store& store;
     const std::vector<Changelog>& changelogs;
@@ -120,9 +118,26 @@ class Restore {
     });
   }
 
+  // Compaction leaves the last value of every key, and the log begins where it always did.
+  void refuse_what_was_cut(const Changelog& changelog, std::int64_t known) const {
+    if (changelog.name != state::kChangelog || range(changelog).low <= known) return;
+    throw Refusal(
+        fmt::format("{} [{}]: the changelog begins at offset {}, and what stood before is not "
+                    "known here: records were deleted, and findings with them. Restore the topic, "
+                    "or start anew under another `name`",
+                    changelog.topic, changelog.partition, range(changelog).low));
+  }
+
   // Marked as followed: a restore that is broken off is gone on with another day.
   void wipe(Task& task, std::string_view why) {
     task.store.wipe();
+    begin_anew(task, why);
+  }
+  void wipe_away(Task& task) {
+    task.store.wipe_all_but_ids();
+    begin_anew(task, "it followed its changelog too long ago");
+  }
+  void begin_anew(Task& task, std::string_view why) {
     state::set_followed(task.store, cluster_, now_);
     task.restored.wiped = why;
   }
@@ -135,8 +150,9 @@ class Restore {
     for (Task& task : tasks_) {
       if (!which(task)) continue;
       for (const Changelog& changelog : task.changelogs) {
-        const std::int64_t from =
-            std::max(state::restored_offset(task.store, changelog.name), range(changelog).low);
+        const std::int64_t known = state::restored_offset(task.store, changelog.name);
+        refuse_what_was_cut(changelog, known);
+        const std::int64_t from = std::max(known, range(changelog).low);
         all += range(changelog).high - from;
         logs.push_back({task, changelog, from});
         parts.push_back({{changelog.topic, changelog.partition}, from, range(changelog).high});
@@ -289,8 +305,10 @@ std::optional<std::int64_t> resume_offset(const state::Transaction& state,
   if (committed && *committed != next)
     throw Refusal(
         fmt::format("{}: the group's committed offset is {} and the checkpoint says {}: the "
-                    "offsets were reset by hand, or two "
-                    "clusters share one state. Reset the group to {} to go on",
+                    "offsets were reset by hand, or two clusters share one state, or the changelog "
+                    "lost its end (power failed, or a replica that lagged became leader). If they "
+                    "were reset, reset the group to {} to go on; else restore the topic, or start "
+                    "anew under another `name`: read again, alerts would be reported twice",
                     task, *committed, next, next));
   if (range && next > range->high)
     throw Refusal(fmt::format(

@@ -26,18 +26,20 @@ static_assert(kBatchBytes > kLargestRecord && kDeadLetterBatchBytes > kLargestDe
 /// dozens of partitions would keep that much of what is read or overwritten, and a restore read it.
 constexpr const char* kSegmentBytes = "16777216";
 
-/// Ids are needed for the horizon of event time, but are kept by the broker's clock; four times
-/// leaves room for a standstill.
-std::string ids_retention(const Config& config) {
+/// Milliseconds. Ids are needed until the watermark, which is `lateness` behind, has passed them by
+/// the horizon of event time, but are kept by the broker's clock; four times leaves room for a
+/// standstill.
+std::int64_t ids_retention(const Config& config) {
   constexpr Second kLeast = 4 * 3600;
-  return std::to_string(std::max(kLeast, 4 * config.findings.duplicate_horizon) * 1000);
+  const auto& findings = config.findings;
+  return std::max(kLeast, 4 * (findings.duplicate_horizon + findings.lateness)) * 1000;
 }
 
 }  // namespace
 
 std::vector<TopicSpec> topic_specs(const Config& config) {
   const auto inner = [&](const std::string& name, Settings settings) {
-    settings.emplace("segment.bytes", kSegmentBytes);
+    settings.insert({{"segment.bytes", kSegmentBytes}, {"retention.bytes", "-1"}});
     return TopicSpec{.name = name,
                      .partitions = config.inner.partitions,
                      .exact = true,
@@ -71,15 +73,17 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
                    {"LogAppendTime",
                     "event times are clamped to the record's time, which its sender sets "
                     "now"}}}};
+  // What is older counts as new once more.
+  TopicSpec ids = inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
+                                                    {"message.timestamp.type", "LogAppendTime"}});
+  ids.at_least["retention.ms"] = ids_retention(config);
   std::vector<TopicSpec> specs = {
       input,
       // What is read is deleted by the engine; what is not read yet must never expire.
       inner(config.by_container_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
       changelog(config.intake_changelog(), {}),
       changelog(config.by_container_changelog(), {}),
-      inner(config.by_container_ids(), {{"cleanup.policy", "compact,delete"},
-                                        {"retention.ms", ids_retention(config)},
-                                        {"message.timestamp.type", "LogAppendTime"}}),
+      ids,
       inner(config.by_rule_topic(), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}),
       changelog(config.by_rule_changelog(), {}),
       output(config.input.dead_letter_topic, kDeadLetterBatchBytes),

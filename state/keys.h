@@ -6,7 +6,7 @@
 //
 // clang-format off
 //   prefix  then                                               value               where
-//   'c'                                                        Checkpoint          changelog, disk; also last on ids
+//   'c'                                                        Checkpoint          changelog, disk
 //   'd'     minute 8, entity hash 16, id prefix (nibbles) n    IdBlock             ids topic, disk
 //   'e'     entity hash 16                                     EntityState         changelog, disk
 //   'g'     rule key 16, of a workload its hash 16             Group               changelog, disk
@@ -60,6 +60,9 @@ std::string member_key(std::string_view rule_key, std::string_view finding_key);
 std::string contribution_key(Second decision, std::string_view finding_key,
                              std::string_view finding_id);
 std::string meta_key(std::string_view name);
+inline constexpr std::string_view kChangelog = "changelog";  ///< offset K of the changelog,
+inline constexpr std::string_view kIds = "ids";              ///< and of the ids topic
+inline constexpr std::string_view kFollowed = "followed";
 std::string pending_key(Second decision, std::uint64_t home, std::string_view finding_key,
                         Second event_second);
 std::string series_key(std::string_view finding_key);

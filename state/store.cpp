@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "state/keys.h"
 #include "state/recent.h"
 
 namespace gyre::state {
@@ -223,5 +224,21 @@ void Store::drop(std::string_view from, std::string_view to) {
 }
 
 void Store::wipe() { drop(std::string_view("\0", 1), "\xff\xff"); }
+
+void Store::wipe_all_but_ids() {
+  const std::string blocks(1, static_cast<char>(Kind::kIdBlock));
+  const std::string behind_blocks(1, static_cast<char>(Kind::kIdBlock) + 1);
+  const std::string offset = meta_key(kIds);
+  const std::string behind_offset = offset + '\0';
+  rocksdb::WriteBatch batch;
+  const auto drop = [&](std::string_view from, std::string_view to) {
+    impl_->check(batch.DeleteRange(slice(from), slice(to)), "building a batch");
+  };
+  drop(std::string_view("\0", 1), blocks);
+  drop(behind_blocks, offset);
+  drop(behind_offset, "\xff\xff");
+  impl_->recent = {};
+  impl_->check_write(impl_->db().Write(rocksdb::WriteOptions(), &batch), "dropping ranges");
+}
 
 }  // namespace gyre::state

@@ -68,8 +68,12 @@ class Store {
   void apply(std::span<const Change> changes);
   /// Drops every key in [from, to).
   void drop(std::string_view from, std::string_view to);
-  /// Drops everything: the state is to be restored from the start of its changelog.
+  /// Drops everything: the state is to be restored from the start of its changelogs.
   void wipe();
+  /// The same, but for the duplicate ids and how far they are restored. Nothing but its age ends an
+  /// id, so they stay right however long the state followed nothing; and their topic, which expires
+  /// by the broker's clock, may have lost them meanwhile.
+  void wipe_all_but_ids();
 
  private:
   struct Impl;

@@ -147,8 +147,4 @@ std::string cluster_of(const Store& store);
 /// The store equals its changelogs. What is not known is left as it was.
 void set_followed(Store& store, const std::string& cluster, Nanos now);
 
-inline constexpr std::string_view kChangelog = "changelog";
-inline constexpr std::string_view kIds = "ids";
-inline constexpr std::string_view kFollowed = "followed";
-
 }  // namespace gyre::state

@@ -25,8 +25,8 @@ import time
 
 import kafka_log
 import oracle
-from harness import Instance, Place, Problems, everything_is_read, free_port, prepare, say, wait_for
-from node import Node
+from harness import Instance, Place, Problems, everything_is_read, prepare, say, wait_for
+from node import ProxiedNode
 
 SESSION = 6                  # seconds, the least that a broker takes
 INPUT_PARTITIONS, INNER_PARTITIONS = 6, 6
@@ -45,29 +45,6 @@ SETTINGS = {
     "kafka": {"properties": {"session.timeout.ms": SESSION * 1000}},
     "batch": {"records": 100},
 }
-
-
-class ProxiedNode(Node):
-    """With a proxy before it, which breaks connections."""
-
-    def __init__(self, directory, seed):
-        self.proxied, behind = free_port(), free_port()
-        super().__init__(directory, {"listeners": f"PROXIED://127.0.0.1:{behind}",
-                                     "advertised.listeners": f"PROXIED://127.0.0.1:{self.proxied}",
-                                     "listener.security.protocol.map": "PROXIED:PLAINTEXT"})
-        self.proxy = subprocess.Popen([pathlib.Path(__file__).parent / "proxy.py", str(self.proxied), str(behind), str(seed)],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.proxy.stdout.readline()
-
-    def harm(self, command, amount):
-        self.proxy.stdin.write(f"{command} {amount:.3f}\n".encode())
-        self.proxy.stdin.flush()
-        self.proxy.stdout.readline()
-
-    def end(self):
-        self.proxy.stdin.close()
-        self.proxy.wait()
-        super().end()
 
 
 class Refused(Exception):
@@ -343,7 +320,9 @@ def main():
     until = time.monotonic() + minutes * 60
     with tempfile.TemporaryDirectory(prefix="gyre-chaos.") as directory:
         root = pathlib.Path(directory)
-        node = ProxiedNode(root / "kafka", seed)
+        # Logs are closed and compacted as fast as it goes, so that restores read what compaction left.
+        node = ProxiedNode(root / "kafka", seed, {"log.roll.ms": "15000", "log.cleaner.backoff.ms": "1000",
+                                                  "log.cleaner.min.cleanable.ratio": "0.01"})
         try:
             number = 0
             while number < 2 or time.monotonic() < until:

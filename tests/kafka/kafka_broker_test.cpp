@@ -134,6 +134,25 @@ TEST_F(KafkaBrokerTest, KnowsWhenNothingIsUnread) {
   EXPECT_TRUE(at_end(*broker, 0));
 }
 
+// It hides all that others write behind it: time must not pass over that.
+TEST_F(KafkaBrokerTest, WhatIsNotDecidedYetIsUnread) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  EXPECT_TRUE(at_end(*broker, 0));
+  Foreign other(name("other"));
+  other.begin();
+  other.write(name("in"), "undecided");
+  fill("in", 0, 2);
+  EXPECT_EQ(broker->unread(0).records, 3);
+  other.abort();
+  read(*broker, 2);
+  const auto until = kafka::Clock::now() + std::chrono::seconds(20);
+  while (!at_end(*broker, 0) && kafka::left(until) > 0) broker->poll({});
+  EXPECT_TRUE(at_end(*broker, 0));
+}
+
 TEST_F(KafkaBrokerTest, ReadsPartitionsSideBySideInTime) {
   create("in", 3);
   create("out", 1);

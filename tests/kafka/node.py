@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from harness import TOOLS
+from harness import TOOLS, free_port
 
 
 class Node:
@@ -35,3 +35,27 @@ class Node:
 
     def end(self):
         subprocess.run([TOOLS / "kafka", "stop", self.directory])
+
+
+class ProxiedNode(Node):
+    """With a proxy before it, which breaks connections. It leads all clients that begin at the port `proxied`."""
+
+    def __init__(self, directory, seed, properties=None):
+        self.proxied, behind = free_port(), free_port()
+        super().__init__(directory, {"listeners": f"PROXIED://127.0.0.1:{behind}",
+                                     "advertised.listeners": f"PROXIED://127.0.0.1:{self.proxied}",
+                                     "listener.security.protocol.map": "PROXIED:PLAINTEXT", **(properties or {})})
+        self.proxy = subprocess.Popen([pathlib.Path(__file__).parent / "proxy.py", str(self.proxied), str(behind), str(seed)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.proxy.stdout.readline()
+
+    def harm(self, command, amount):
+        """What the proxy has seen so far: answers to EndTxn that were lost, and requests for a producer's id."""
+        self.proxy.stdin.write(f"{command} {amount:.3f}\n".encode())
+        self.proxy.stdin.flush()
+        return tuple(map(int, self.proxy.stdout.readline().split()[1:]))
+
+    def end(self):
+        self.proxy.stdin.close()
+        self.proxy.wait()
+        super().end()

@@ -58,9 +58,9 @@ std::vector<std::string> miscounted(const MemoryCluster& cluster, const Config& 
 
 /// The keys, readable, by which the task's state on `disk` is not the fold of its changelog up to
 /// the offset K that it knows of: values; timers that values ask for; duplicate ids, which leave
-/// the disk before they leave their topic. What the changelog says of a key later than K is
-/// ignored: compaction may have taken what it said before. Empty while markers that K needs are
-/// unwritten.
+/// the disk before they leave their topic, but not before the horizon. What the changelog says of a
+/// key later than K is ignored: compaction may have taken what it said before. Empty while markers
+/// that K needs are unwritten.
 std::vector<std::string> unlike_changelog(const MemoryCluster& cluster, const Config& config,
                                           const std::string& stage, std::int32_t partition,
                                           const state::StoreMemory& disk);

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "schemas/identity.h"
+#include "stages/sources.h"
 #include "state/keys.h"
 #include "state/transaction.h"
 #include "tests/pipeline/oracle.h"
@@ -161,6 +162,15 @@ std::optional<std::string> timer_of(const std::string& key, const std::string& v
   return second == 0 ? std::nullopt : std::optional(state::timer_key(second, home, kind, name));
 }
 
+// The oldest event time of which a copy is still known.
+Nanos horizon_of(const Values& on_disk, const Config& config) {
+  const auto checkpoint = on_disk.find(state::checkpoint_key());
+  if (checkpoint == on_disk.end()) return kEndOfTime;
+  const Nanos stream = stages::stream_time(state::decode_checkpoint(checkpoint->second));
+  const Second kept = config.findings.lateness + config.findings.duplicate_horizon;
+  return stream == kNoTime ? kNoTime : stream - kept * kNanosPerSecond;
+}
+
 }  // namespace
 
 std::vector<std::string> unlike_changelog(const MemoryCluster& cluster, const Config& config,
@@ -209,6 +219,11 @@ std::vector<std::string> unlike_changelog(const MemoryCluster& cluster, const Co
   for (const auto& [key, value] : folded.values)
     if (!folded.gone_on.contains(key) && !on_disk.contains(key))
       differs(key, "is in the changelog and not on disk");
+  const Nanos horizon = horizon_of(on_disk, config);
+  for (const auto& [key, value] : ids.values)
+    if (!ids.gone_on.contains(key) && !on_disk.contains(key) &&
+        state::number_at(key, 1) * 60 * kNanosPerSecond >= horizon)
+      differs(key, "is on the topic of ids, within the horizon, and not on disk");
   return wrong;
 }
 

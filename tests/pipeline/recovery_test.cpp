@@ -132,7 +132,7 @@ TEST_F(RecoveryTest, OffsetsSetPastRecordsThatAreThereAreRefused) {
   run();
   append(5);
   cluster_.reset_offset("gyre.intake", 0, 8);
-  EXPECT_THAT(refusal([&] { run(); }), HasSubstr("Reset the group to 5"));
+  EXPECT_THAT(refusal([&] { run(); }), HasSubstr("reset the group to 5"));
 }
 
 TEST_F(RecoveryTest, AnotherInputTopicUnderOneNameIsRefused) {
@@ -263,6 +263,7 @@ class ChangelogTest : public testing::Test {
   ChangelogTest() {
     cluster_.create_topic("in", 1);
     cluster_.create_topic("log", 1);
+    cluster_.create_topic("ids", 1);
     broker_ = cluster_.connect("group", "in", "worker");
   }
 
@@ -282,11 +283,11 @@ class ChangelogTest : public testing::Test {
     other->commit({});
   }
   std::string_view restore(Nanos now) {
-    const Following task{.partition = 0,
-                         .store = &store_,
-                         .changelogs = {{"log", 0, state::kChangelog, [](const std::string& key) {
-                                           return std::optional(key);
-                                         }}}};
+    const auto same = [](const std::string& key) { return std::optional(key); };
+    const Following task{
+        .partition = 0,
+        .store = &store_,
+        .changelogs = {{"log", 0, state::kChangelog, same}, {"ids", 0, state::kIds, same}}};
     Telemetry telemetry(true);
     return restore_tasks(*broker_, "test", std::span(&task, 1), now, telemetry)->front().wiped;
   }
@@ -312,6 +313,29 @@ TEST_F(ChangelogTest, AStateThatWasAwayForTooLongBringsNothingErasedBack) {
   EXPECT_EQ(restore(kNow + 20 * kHour), "it followed its changelog too long ago");
   EXPECT_FALSE(store_.get(kErased));
   EXPECT_TRUE(store_.get(kKept));
+}
+
+// Their topic expires by the broker's clock, while events stand still.
+TEST_F(ChangelogTest, TheIdsOfAStateThatWasAwayForLongAreKept) {
+  const std::string block = state::id_block_key(7, "entity of 16 b..", "");
+  cluster_.append("ids", 0, state::kValueVersion + std::string("ids"), kNoTime, {}, block);
+  write(kErased, "value");
+  EXPECT_EQ(restore(kNow), "");
+  write(kErased, std::nullopt);
+  cluster_.compact("log", 0);
+  cluster_.delete_records("ids", 0, 1);
+  EXPECT_NE(restore(kNow + 20 * kHour), "");
+  EXPECT_TRUE(store_.get(block));
+  EXPECT_EQ(state::restored_offset(store_, state::kIds), 1);
+  EXPECT_FALSE(store_.get(kErased));
+}
+
+TEST_F(ChangelogTest, OneThatWasCutIsRefusedByWhoNeedsWhatIsGone) {
+  write(kKept, "value");
+  write(kErased, "value");
+  cluster_.delete_records("log", 0, 1);
+  EXPECT_THAT(refusal([&] { restore(kNow); }),
+              HasSubstr("log [0]: the changelog begins at offset 1"));
 }
 
 TEST_F(ChangelogTest, AStateOfLatelyReadsOnWhereItWas) {

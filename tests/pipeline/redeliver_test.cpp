@@ -20,6 +20,9 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
+constexpr Nanos kNow = 1'900'000'000 * kNanosPerSecond;
+constexpr Nanos kWeek = Nanos{7} * 24 * 3600 * kNanosPerSecond;
+
 // Letters lie on a dead-letter topic of two partitions, the input has three.
 class RedeliverTest : public testing::Test {
  protected:
@@ -41,16 +44,15 @@ class RedeliverTest : public testing::Test {
             .headers = std::move(headers)};
   }
 
-  void put(stages::DeadLetter dead, std::int32_t partition = 0) {
-    OutRecord record =
-        to_dead_letter(config_.input.dead_letter_topic, config_.input.topic, std::move(dead));
-    cluster_.append(record.topic, partition, *record.value, kNoTime, record.headers, record.key);
+  void put(stages::DeadLetter dead, std::int32_t partition = 0, Nanos stamp = kNoTime) {
+    OutRecord record = to_dead_letter(config_, std::move(dead));
+    cluster_.append(record.topic, partition, *record.value, stamp, record.headers, record.key);
   }
 
   RedeliveryCounts run(const std::string& error, bool dry_run = false) {
     const auto broker = cluster_.connect(redelivery_group(config_, error),
                                          config_.input.dead_letter_topic, "gyre-redeliver");
-    return redeliver_letters(*broker, config_, error, dry_run);
+    return redeliver_letters(*broker, config_, error, kNow, dry_run);
   }
 
   std::vector<std::string> input() const {
@@ -92,6 +94,28 @@ TEST_F(RedeliverTest, EachLetterOnce) {
   put(letter("no_time", "new"));
   EXPECT_EQ(run("no_time").redelivered, 1U);
   EXPECT_EQ(input().size(), 11U);
+}
+
+// Kafka forgets the offsets of a group that nobody used for a week; letters may lie longer.
+TEST_F(RedeliverTest, ALetterThatMayHaveBeenFedBackBeforeIsRefusedWithTheWayOn) {
+  put(letter("no_time", "old"), 1, kNow - kWeek);
+  put(letter("no_time", "new"), 1, kNow - kWeek / 7);
+  const std::string group = redelivery_group(config_, "no_time");
+  try {
+    run("no_time");
+    FAIL() << "not refused";
+  } catch (const Refusal& refusal) {
+    EXPECT_THAT(refusal.what(), testing::HasSubstr("--group " + group + " --topic " +
+                                                   config_.input.dead_letter_topic +
+                                                   ":1 --reset-offsets --to-offset 0 --execute"));
+  }
+  EXPECT_THAT(input(), ElementsAre());
+  EXPECT_EQ(run("no_time", true).redelivered, 2U);
+  cluster_.reset_offset(group, 1, 0);  // as the command does
+  EXPECT_EQ(run("no_time").redelivered, 2U);
+  cluster_.reset_offset(group, 1, std::nullopt);
+  EXPECT_THROW(run("no_time"), Refusal);
+  EXPECT_EQ(input().size(), 2U);
 }
 
 TEST_F(RedeliverTest, LettersPassedOverByTheFilterAreThereLater) {
@@ -162,8 +186,14 @@ TEST_F(RedeliverTest, NobodyElsesLettersAndNothingThatIsNotWhole) {
   rest.element = "rest";
   put(rest);
   put(letter("no_time", std::string(kLargestDeadLetter + 1, 'x')));
-  OutRecord foreign = to_dead_letter("", "other.alerts", letter("no_time", "x"));
-  cluster_.append(config_.input.dead_letter_topic, 0, *foreign.value, kNoTime, foreign.headers);
+  Config other_input = config_;
+  other_input.input.topic = "other.alerts";
+  Config other_name = config_;
+  other_name.name = "trial";
+  for (const Config& other : {other_input, other_name}) {
+    const OutRecord foreign = to_dead_letter(other, letter("no_time", "x"));
+    cluster_.append(config_.input.dead_letter_topic, 0, *foreign.value, kNoTime, foreign.headers);
+  }
   cluster_.append(config_.input.dead_letter_topic, 0, "no headers", kNoTime);
   const RedeliveryCounts counts = run("no_time");
   EXPECT_EQ(counts.redelivered, 0U);
@@ -176,7 +206,7 @@ TEST(DeadLetter, OfTheLargestRecordCanBeWritten) {
   dead.value.assign(kLargestDeadLetter, 'x');
   dead.key = std::string(300'000, 'k');
   dead.headers = {{"h", std::string(300'000, 'h')}};
-  const OutRecord record = to_dead_letter("dead", "alerts", std::move(dead));
+  const OutRecord record = to_dead_letter(Config(), std::move(dead));
   EXPECT_LE(size_of(record), kLargestDeadLetter);
 }
 
@@ -184,7 +214,7 @@ TEST(DeadLetter, NobodyCanForgeItsHeaders) {
   stages::DeadLetter dead;
   dead.error = "not_json";
   dead.headers = {{"gyre-error", "forged"}, {"gyre-source-partition", "9"}, {"kept", "x"}};
-  const OutRecord record = to_dead_letter("dead", "alerts", std::move(dead));
+  const OutRecord record = to_dead_letter(Config(), std::move(dead));
   int errors = 0;
   for (const auto& [name, value] : record.headers) {
     EXPECT_NE(value, "forged");
@@ -211,7 +241,7 @@ TEST(DeadLetter, OfOneAlertAmongOthersBringsBackThatOneOnly) {
   ASSERT_EQ(output.dead_letters.size(), 1U);
   EXPECT_EQ(sources[0].counters.in(), 3U);
   EXPECT_EQ(output.dead_letters[0].element, "1");
-  const OutRecord letter = to_dead_letter("dead", "alerts", std::move(output.dead_letters[0]));
+  const OutRecord letter = to_dead_letter(Config(), std::move(output.dead_letters[0]));
   const OutRecord again = to_redelivered(
       {.partition = 0, .offset = 0, .value = letter.value, .headers = letter.headers}, "alerts");
   output = add(*again.value, again.headers);
