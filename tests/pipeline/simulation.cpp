@@ -126,8 +126,9 @@ class Simulation {
       broken = worked_ = true;
       note(fmt::format("{} rolls back {}: {}", machine.id, kStageNames.at(stage), failure.what()));
     } catch (const Refusal& refusal) {
-      if (machine.replaced) {
-        note(fmt::format("the old {} ends: {}", machine.id, refusal.what()));
+      const std::string_view why = refusal.what();
+      if (machine.replaced && why.find("another client uses the id") != std::string_view::npos) {
+        note(fmt::format("the old {} ends: {}", machine.id, why));
         machine.process.reset();
       } else {
         violation(machine.id + " refuses: " + refusal.what());
