@@ -5,6 +5,7 @@
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_properties.h"
 #include "pipeline/task.h"
+#include "stages/sources.h"
 #include "state/verify.h"
 
 namespace gyre::pipeline {
@@ -78,12 +80,23 @@ class Inspector {
       try {
         const state::Store store(path, memory_, state::Store::Access::kRead);
         Look look{show(stage, partition, store), std::nullopt};
-        if (config_ != nullptr) look.verification.emplace(store);
+        if (config_ != nullptr) look.verification.emplace(store, needed_minute(store));
         return look;
       } catch (const Failure&) {
         if (attempt == kLooks) throw;
       }
     }
+  }
+
+  /// Of the oldest ids that an alert may still ask for.
+  std::int64_t needed_minute(const state::Store& store) const {
+    const auto checkpoint = store.get(state::checkpoint_key());
+    if (!checkpoint || checkpoint->front() > state::kValueVersion)
+      return std::numeric_limits<std::int64_t>::max();
+    const Nanos stream = stages::stream_time(state::decode_checkpoint(*checkpoint));
+    if (stream == kNoTime) return std::numeric_limits<std::int64_t>::min();
+    const Second kept = config_->findings.lateness + config_->findings.duplicate_horizon;
+    return (second_of(stream) - kept) / 60 + 1;
   }
 
   static std::string show(const std::string& stage, std::int32_t partition,

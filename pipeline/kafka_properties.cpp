@@ -59,6 +59,7 @@ const std::map<std::string, std::string>& owned_properties() {
       {"max.in.flight.requests.per.connection", kTransactions},
       {"message.timeout.ms", kTransactions},
       {"queuing.strategy", kTransactions},
+      {"socket.max.fails", "a request without an answer must cost the connection, which is counted"},
       {"message.max.bytes", "larger records are refused before they can abort a transaction"},
       {"batch.size", "a batch must be no larger than every topic takes"},
       {"delivery.report.only.error", "checkpoints are made of the offsets delivered"},

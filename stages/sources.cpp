@@ -59,7 +59,7 @@ bool is_replay(std::string_view stage, const records::Bundle& bundle,
       throw Refusal(fmt::format(
           "{}: a bundle of {} stands for offsets [{}, {}) of source partition {}, of which those "
           "below {} were folded before; the inner topic was written by two generations of its "
-          "sender",
+          "sender. Start anew under another `name`",
           stage, bundle.sender(), range.first(), range.next(), range.partition(), known));
   }
   return replayed;
@@ -72,7 +72,7 @@ void account(std::string_view stage, const records::Bundle& bundle,
     if (cursor.sent() + range.arrivals() != range.sent())
       throw Refusal(fmt::format(
           "{}: {} says that it sent {} of source partition {} here, {} arrived; bundles were lost "
-          "or another sender wrote them",
+          "or another sender wrote them. Start anew under another `name`",
           stage, bundle.sender(), range.sent(), range.partition(),
           cursor.sent() + range.arrivals()));
     cursor.set_next(std::max(cursor.next(), range.next()));

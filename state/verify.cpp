@@ -59,9 +59,10 @@ std::map<Kind, Holding> holdings(const Store& store) {
   return all;
 }
 
-Verification::Verification(const Store& store)
+Verification::Verification(const Store& store, std::int64_t needed_minute)
     : followed_changelog_(restored_offset(store, kChangelog)),
-      followed_ids_(restored_offset(store, kIds)) {
+      followed_ids_(restored_offset(store, kIds)),
+      needed_minute_(needed_minute) {
   store.scan(kFirst, kEnd, [&](std::string_view key, std::string_view value) {
     if (kind_of(key) == Kind::kTimer) timers_.insert(fast_hash(key));
     if (!has_version(kind_of(key))) return true;
@@ -100,7 +101,7 @@ void Verification::compare(std::string_view key, const Known& known, Result& res
     else
       result.wrong.push_back(line(key, "its changelog does not know it"));
   } else if (!known.held) {
-    if (known.wanted && block)
+    if (known.wanted && block && number_at(key, 1) < needed_minute_)
       ++result.forgotten;
     else if (known.wanted)
       result.wrong.push_back(line(key, "the changelog has it, the store has not"));

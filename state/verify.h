@@ -34,11 +34,12 @@ class Verification {
   struct Result {
     std::size_t equal = 0;
     std::size_t newer = 0;  ///< keys that only records are left of which the store had not followed
-    std::size_t forgotten = 0;  ///< ids whose minute is over: in one of the two, and needed in none
+    std::size_t forgotten = 0;       ///< ids that only one of the two has, and nobody needs
     std::vector<std::string> wrong;  ///< a line a key
   };
 
-  explicit Verification(const Store& store);
+  /// Ids of `needed_minute` and later must be in the store.
+  Verification(const Store& store, std::int64_t needed_minute);
   /// A record of a changelog, its key as in the store. In the order of offsets.
   void add(std::string_view changelog, std::int64_t offset, std::string_view key,
            const std::optional<std::string>& value);
@@ -58,6 +59,7 @@ class Verification {
 
   std::int64_t followed_changelog_;
   std::int64_t followed_ids_;
+  std::int64_t needed_minute_;
   std::map<std::string, Known, std::less<>> known_;
   std::unordered_set<std::uint64_t> timers_;  ///< of the store: the hashes of their keys
 };

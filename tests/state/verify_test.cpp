@@ -58,7 +58,7 @@ class VerificationTest : public testing::Test {
       verification.add(said.changelog, said.offset, said.key, said.value);
     return verification.compare();
   }
-  Verification::Result result() const { return told(Verification(store_)); }
+  Verification::Result result() const { return told(Verification(store_, 6)); }
   std::vector<std::string> wrong() const { return result().wrong; }
 
   StoreMemory memory_{8 << 20};
@@ -105,7 +105,7 @@ TEST_F(VerificationTest, ALostTimerIsTold) {
 
 TEST_F(VerificationTest, AProcessMayWriteOnWhileItsChangelogsAreRead) {
   write();
-  const Verification verification(store_);  // as the store is now
+  const Verification verification(store_, 6);  // as the store is now
   write(200);
   const auto result = told(verification);
   EXPECT_THAT(result.wrong, IsEmpty());
@@ -115,14 +115,14 @@ TEST_F(VerificationTest, AProcessMayWriteOnWhileItsChangelogsAreRead) {
 TEST_F(VerificationTest, AKeyThatIsWrittenAllTheTimeIsStillCompared) {
   write();
   store_.apply(std::vector<Change>{{series_key(kKeyA), std::string("\x01other")}});
-  const Verification verification(store_);
+  const Verification verification(store_, 6);
   write(200);
   EXPECT_THAT(told(verification).wrong, ElementsAre(HasSubstr("says something else")));
 }
 
 TEST_F(VerificationTest, OfWhatCompactionTookAwayNothingIsKnown) {
   write();
-  const Verification verification(store_);
+  const Verification verification(store_, 6);
   said_.clear();
   write(200);
   EXPECT_THAT(told(verification).wrong, IsEmpty());
@@ -136,6 +136,13 @@ TEST_F(VerificationTest, WhatTheChangelogGotSinceIsNoFault) {
   EXPECT_THAT(result.wrong, IsEmpty());
   EXPECT_EQ(result.equal, 4U) << "the series too, as it was before";
   EXPECT_EQ(result.newer, 1U);
+}
+
+TEST_F(VerificationTest, IdsThatAreNeededMustBeThere) {
+  write();
+  store_.drop(from_number(Kind::kIdBlock, 0), from_number(Kind::kIdBlock, 6));
+  EXPECT_THAT(told(Verification(store_, 5)).wrong,
+              ElementsAre(HasSubstr("the changelog has it, the store has not")));
 }
 
 TEST_F(VerificationTest, IdsMayBeForgottenOnEitherSide) {
