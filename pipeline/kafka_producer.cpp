@@ -26,7 +26,8 @@ constexpr std::chrono::milliseconds kLongestLook{500};
 
 // On a thread of the library's. It sends an EndTxn again when its connection breaks, and tells
 // nobody that there are two of them: the first could arrive within the next transaction (rule T4).
-// Errors don't tell of each break: of equal ones within 30 s only the first is handed out.
+// Errors don't tell of each break: of equal ones within 30 s only the first is handed out (decision
+// 0021).
 int KafkaBroker::on_close(int socket, void* self) noexcept {
   ++static_cast<KafkaBroker*>(self)->closed_;
   return close(socket);
