@@ -13,9 +13,9 @@ namespace gyre::pipeline {
 
 /// A dead letter as it stands on its topic (DESIGN 8.1): the record's bytes untouched;
 /// `gyre-error`, `gyre-detail`, `gyre-name`, the pipeline's, `gyre-source-topic`, -`partition`,
-/// -`offset`, -`time` and, if the record had one,
-/// -`key`; where the record has several alerts `gyre-element`, which of them from 0, or `rest` for
-/// all after the first broken ones; behind them the record's own headers but those of these names.
+/// -`offset`, -`time` and, if the record had one, -`key`; where the record has several alerts
+/// `gyre-element`, which of them from 0, or `rest` for all after the first broken ones; behind them
+/// the record's own headers but those of these names.
 /// A record beyond kLargestDeadLetter keeps its beginning, with its length as `gyre-truncated` and
 /// `gyre-sha256` of the whole; key and headers beyond their room are left out, marked alike.
 OutRecord to_dead_letter(const Config& config, stages::DeadLetter letter);

@@ -134,7 +134,7 @@ TEST_F(KafkaBrokerTest, KnowsWhenNothingIsUnread) {
   EXPECT_TRUE(at_end(*broker, 0));
 }
 
-// It hides all that others write behind it: time must not pass over that.
+// An open transaction hides all that others write behind it: time must not pass over that.
 TEST_F(KafkaBrokerTest, WhatIsNotDecidedYetIsUnread) {
   create("in", 1);
   create("out", 1);
