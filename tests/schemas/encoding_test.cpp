@@ -9,7 +9,6 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <sstream>
 #include <string>
 
@@ -24,6 +23,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::MatchesRegex;
 using testing::Not;
 
 const std::filesystem::path kRoot = GYRE_SOURCE_DIR;
@@ -246,9 +246,8 @@ TEST(Encoding, AsAnAlertOfWhatHasNoPriorityTellsTheSeverity) {
 TEST(Encoding, AsAnAlertHasTheSameIdWheneverItIsWritten) {
   Json finding = report("finding");
   const std::string uuid = encoded(finding, Encoding::kFalco)["uuid"];
-  EXPECT_TRUE(std::regex_match(
-      uuid, std::regex("[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")))
-      << uuid;
+  EXPECT_THAT(uuid,
+              MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
   EXPECT_EQ(encoded(finding, Encoding::kFalco)["uuid"], uuid);
   finding["revision"] = 2;
   EXPECT_NE(encoded(finding, Encoding::kFalco)["uuid"], uuid);
