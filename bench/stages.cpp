@@ -20,10 +20,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "pipeline/config.h"
-#include "pipeline/memory_broker.h"
-#include "pipeline/task.h"
-#include "pipeline/worker.h"
+#include "tests/pipeline/house.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -33,7 +30,7 @@ constexpr std::string_view kUsage =
     "  ALERTS       a file of gyre generate\n"
     "  UNMEASURED   so many alerts are worked off first\n";
 constexpr std::int32_t kInputPartitions = 8;
-constexpr std::array<std::string_view, 3> kStages = {"intake", "by_container", "by_rule"};
+using Seconds = std::array<double, kStageNames.size()>;
 
 /// A cluster is for one thread or a caller that serialises.
 class Serialised final : public Broker {
@@ -105,21 +102,22 @@ double thread_seconds() {
 
 class Bench {
  public:
-  Bench(std::size_t workers, const std::string& directory) : memory_(config_.state.cache_bytes) {
+  Bench(std::size_t workers, const std::string& directory) {
     config_.state.directory = directory;
-    cluster_.create_topic(config_.input.topic, kInputPartitions);
-    for (const std::string& topic : {config_.by_container_topic(), config_.intake_changelog(),
-                                     config_.by_container_changelog(), config_.by_container_ids(),
-                                     config_.by_rule_topic(), config_.by_rule_changelog()})
-      cluster_.create_topic(topic, config_.inner.partitions);
-    for (const Output& output : config_.outputs) cluster_.create_topic(output.topic, 1);
-    cluster_.create_topic(config_.input.dead_letter_topic, 1, kLargestDeadLetter);
-    for (std::size_t worker = 0; worker < workers; ++worker) members_.push_back(member(worker));
+    create_topics(cluster_, config_, kInputPartitions);
+    const auto disk = std::make_shared<state::StoreMemory>(config_.state.cache_bytes);
+    const auto serialised = [&](std::unique_ptr<Broker> broker) {
+      return std::make_unique<Serialised>(mutex_, std::move(broker));
+    };
+    for (std::size_t worker = 0; worker < workers; ++worker)
+      members_.push_back(
+          {std::make_unique<Process>(cluster_, config_, playbooks_, std::to_string(worker), clock_,
+                                     disk, BatchLimits{}, serialised),
+           {}});
     // Each learns of its partitions when the last has joined.
     for (bool news = true; news;) {
       news = false;
-      for (Member& member : members_)
-        for (Stage& stage : member) news = stage.worker->run_once() || news;
+      for (const Member& member : members_) news = member.process->step() || news;
     }
   }
 
@@ -136,57 +134,29 @@ class Bench {
     for (std::thread& thread : threads) thread.join();
   }
 
-  std::array<double, kStages.size()> cpu_seconds() const {
-    std::array<double, kStages.size()> sum{};
+  Seconds cpu() const {
+    Seconds sum{};
     for (const Member& member : members_)
-      for (std::size_t i = 0; i < kStages.size(); ++i) sum[i] += member[i].cpu_seconds;
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += member.cpu[i];
     return sum;
   }
 
  private:
-  struct Stage {
-    std::unique_ptr<StageTasks> tasks;
-    std::unique_ptr<Broker> broker;
-    std::unique_ptr<Worker> worker;
-    double cpu_seconds = 0;
+  struct Member {
+    std::unique_ptr<Process> process;
+    Seconds cpu;
   };
-  using Member = std::array<Stage, kStages.size()>;
-
-  Member member(std::size_t worker) {
-    Member member;
-    for (std::size_t i = 0; i < kStages.size(); ++i) {
-      const std::string name(kStages[i]);
-      const std::string input = name == "intake"         ? config_.input.topic
-                                : name == "by_container" ? config_.by_container_topic()
-                                                         : config_.by_rule_topic();
-      const std::string id = fmt::format("{}.{}", name, worker);
-      const TaskOptions options{.config = config_,
-                                .memory = memory_,
-                                .telemetry = telemetry_,
-                                .clock = [] { return kNoTime; },
-                                .client_id = id,
-                                .replay = true};
-      Stage& stage = member[i];
-      stage.tasks = name == "intake"         ? make_intake_tasks(options)
-                    : name == "by_container" ? make_container_tasks(options, playbooks_)
-                                             : make_rule_tasks(options);
-      stage.broker =
-          std::make_unique<Serialised>(mutex_, cluster_.connect(config_.group(name), input, id));
-      stage.worker = std::make_unique<Worker>(LoopId{name, static_cast<int>(worker)}, *stage.broker,
-                                              *stage.tasks, telemetry_, BatchLimits{});
-    }
-    return member;
-  }
 
   /// What one thread finds nothing to do of, another may be about to send: all must be idle.
   void step(Member& member) {
     bool idle = false;
     while (idle_ < members_.size()) {
       bool worked = false;
-      for (Stage& stage : member) {
+      const auto workers = member.process->workers();
+      for (std::size_t i = 0; i < workers.size(); ++i) {
         const double before = thread_seconds();
-        worked = stage.worker->run_once() || worked;
-        stage.cpu_seconds += thread_seconds() - before;
+        worked = workers[i]->run_once() || worked;
+        member.cpu[i] += thread_seconds() - before;
       }
       if (worked == !idle) continue;
       idle = !worked;
@@ -196,8 +166,7 @@ class Bench {
 
   Config config_;
   stages::Playbooks playbooks_{config_.playbooks};
-  state::StoreMemory memory_;
-  Telemetry telemetry_{true};
+  Nanos clock_ = kNoTime;
   MemoryCluster cluster_;
   std::mutex mutex_;
   std::uint64_t fed_ = 0;
@@ -227,15 +196,15 @@ int run(const std::vector<std::string>& arguments) {
   bench.work();
   std::size_t measured = 0;
   for (; std::getline(alerts, line); ++measured) bench.feed(line);
-  const auto cpu_before = bench.cpu_seconds();
+  const Seconds before = bench.cpu();
   const auto began = std::chrono::steady_clock::now();
   bench.work();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
-  const auto cpu = bench.cpu_seconds();
+  const Seconds after = bench.cpu();
   std::cout << fmt::format(R"({{"alerts":{},"workers":{},"seconds":{:.3f})", measured, workers,
                            seconds.count());
-  for (std::size_t i = 0; i < kStages.size(); ++i)
-    std::cout << fmt::format(R"(,"{}":{:.3f})", kStages[i], cpu[i] - cpu_before[i]);
+  for (std::size_t i = 0; i < after.size(); ++i)
+    std::cout << fmt::format(R"(,"{}":{:.3f})", kStageNames[i], after[i] - before[i]);
   std::cout << "}\n";
   return 0;
 }
