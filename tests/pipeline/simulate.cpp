@@ -75,11 +75,11 @@ int main(int argc, char** argv) {
   using gyre::pipeline::number;
   if (argc == 3 && std::strcmp(argv[1], "--seed") == 0)
     if (const auto seed = number(argv[2])) return gyre::pipeline::show(*seed);
-  const auto count = argc >= 2 ? number(argv[1]) : std::nullopt;
-  const auto first = argc == 3 ? number(argv[2]) : std::optional(std::uint64_t{0});
-  if (argc > 3 || !count || *count == 0 || !first) {
+  const std::uint64_t count = argc >= 2 ? number(argv[1]).value_or(0) : 0;
+  const auto first = number(argc == 3 ? argv[2] : "0");
+  if (argc > 3 || count == 0 || !first) {
     fmt::print(stderr, "usage: simulate COUNT [FIRST] | simulate --seed SEED\n");
     return 64;
   }
-  return gyre::pipeline::run(*first, *count);
+  return gyre::pipeline::run(*first, count);
 }
