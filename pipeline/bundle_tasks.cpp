@@ -71,7 +71,7 @@ std::optional<std::vector<PartitionOffset>> BundleTasks::assign(
   for (auto& [partition, store] : stores_.take(added))
     tasks_[partition] = std::make_unique<Task>(std::move(store));
   const auto all_committed = broker.committed(partitions);
-  if (!restore(broker)) return std::nullopt;
+  if (!restore(all_committed, broker)) return std::nullopt;
   const auto ranges = broker.input_ranges(partitions);
   std::vector<PartitionOffset> offsets;
   for (const std::int32_t partition : partitions) {
@@ -80,7 +80,8 @@ std::optional<std::vector<PartitionOffset>> BundleTasks::assign(
     const std::string name = fmt::format("{} {}", stage_.name, partition);
     std::optional<std::int64_t> next;
     refuse_unless_overtaken(broker, partition, committed, name, [&] {
-      next = resume_offset(task.transaction, committed, find(ranges, partition), name);
+      next = resume_offset(task.transaction, committed, find(ranges, partition), name,
+                           how_to_reset(config(), stage_.name, stage_.input_topic, partition));
     });
     task.told = task.transaction.checkpoint().counters();
     offsets.push_back({partition, next ? *next : broker.range(stage_.input_topic, partition).low});
@@ -196,11 +197,12 @@ records::Counters BundleTasks::counters() const {
   return sum;
 }
 
-bool BundleTasks::restore(Broker& broker) {
+bool BundleTasks::restore(const std::map<std::int32_t, std::int64_t>& committed, Broker& broker) {
   const auto same = [](const std::string& key) { return std::optional(key); };
   std::vector<Following> following;
   for (const auto& [partition, task] : tasks_) {
     following.push_back({.partition = partition,
+                         .committed = committed.contains(partition),
                          .store = task->store.get(),
                          .changelogs = {{stage_.changelog, partition, state::kChangelog, same}}});
     if (stage_.ids)

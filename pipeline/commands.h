@@ -103,6 +103,9 @@ void check_connection(const Config& config);
 
 /// What every topic must be: of the input nothing but that it exists. The input comes first.
 std::vector<TopicSpec> topic_specs(const Config& config);
+/// The same for a process that may have state: none of the engine's own topics is created again
+/// that this state was made with.
+std::vector<TopicSpec> topics_to_run(const Config& config);
 
 /// Creates missing topics and verifies all; prints what it did.
 int topics(const Config& config);

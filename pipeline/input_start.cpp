@@ -25,21 +25,23 @@ class Starter {
         last_(facts.last),
         partition_(partition),
         broker_(broker),
-        task_(fmt::format("intake {}-{}", config.input.topic, partition)) {}
+        task_(fmt::format("intake {}-{}", config.input.topic, partition)),
+        reset_(how_to_reset(config, "intake", config.input.topic, partition)) {}
 
   InputStart start(Nanos now) {
     if (!state_.has_checkpoint()) {
-      resume_offset(state_, committed_, range_, task_);
+      resume_offset(state_, committed_, range_, task_, reset_);
       return {.next_offset = first_offset(), .fresh = true};
     }
     const records::Checkpoint checkpoint = state_.checkpoint();
     refuse_another_topic(checkpoint);
+    refuse_other_targets(checkpoint);
     refuse_a_wrong_clock(checkpoint, now);
     const bool known = refuse_a_topic_made_anew(checkpoint);
     const std::int64_t next = checkpoint.next_offset();
     if (range_ && next < range_->low) return after_a_loss(next);
     if (!committed_ && !known) refuse_without_offset(next);
-    return {.next_offset = *resume_offset(state_, committed_, range_, task_)};
+    return {.next_offset = *resume_offset(state_, committed_, range_, task_, reset_)};
   }
 
  private:
@@ -50,6 +52,18 @@ class Starter {
                     "cannot be told from another's: read {} under another `name`, or set "
                     "input.topic back",
                     task_, config_.name, checkpoint.topic(), config_.input.topic));
+  }
+
+  // What a container's alerts made lies where its key was sent.
+  void refuse_other_targets(const records::Checkpoint& checkpoint) const {
+    const std::int32_t then = checkpoint.sent_to_size();
+    if (then == 0 || then == config_.inner.partitions) return;
+    throw Refusal(
+        fmt::format("{}: the state was made with {} inner partitions, and there are {} now: alerts "
+                    "would not be sent to where their findings are, and be counted and reported "
+                    "twice. Restore the inner topics with {} partitions, or start anew under "
+                    "another `name`",
+                    task_, then, config_.inner.partitions, then));
   }
 
   void refuse_a_wrong_clock(const records::Checkpoint& checkpoint, Nanos now) const {
@@ -80,11 +94,8 @@ class Starter {
       return {.next_offset = range_->low, .lost = range_->low - next};
     throw Refusal(fmt::format(
         "{}: offsets {} to {} were deleted before they were read; lengthen the topic's retention. "
-        "To accept the loss, which is then logged and counted, end every gyre of this group, wait "
-        "for its session timeout (10 s) and run: kafka-consumer-groups --bootstrap-server {} "
-        "--group {} --topic {}:{} --reset-offsets --to-earliest --execute",
-        task_, next, range_->low - 1, config_.kafka.brokers, config_.group("intake"),
-        config_.input.topic, partition_));
+        "To accept the loss, which is then logged and counted, {} --to-earliest",
+        task_, next, range_->low - 1, reset_));
   }
 
   /// The group forgets offsets after a week without members, and those of a topic that is deleted.
@@ -95,11 +106,9 @@ class Starter {
     throw Refusal(
         fmt::format("{}: the checkpoint says that offset {} is next, but the group has no "
                     "committed offset and the record before is gone: the topic may have been made "
-                    "anew. If it was, start anew under another `name`. If not, go on with: "
-                    "kafka-consumer-groups --bootstrap-server {} --group {} --topic {}:{} "
-                    "--reset-offsets --to-offset {} --execute",
-                    task_, next, config_.kafka.brokers, config_.group("intake"),
-                    config_.input.topic, partition_, next));
+                    "anew. If it was, start anew under another `name`. If not, to go on {} "
+                    "--to-offset {}",
+                    task_, next, reset_, next));
   }
 
   std::int64_t first_offset() const {
@@ -134,6 +143,7 @@ class Starter {
   std::int32_t partition_;
   Broker& broker_;
   std::string task_;
+  std::string reset_;
 };
 
 }  // namespace

@@ -60,8 +60,10 @@ class Inspector {
       throw Failure(fmt::format("there is no state in {}: name a state.directory", directory_));
     if (wrong_ > 0)
       throw Failure(fmt::format(
-          "{} keys are not as their changelogs say. Deleted, the directory of a task is restored "
-          "from them",
+          "{} keys are not as the changelogs say that this configuration leads to. Where it is "
+          "another pipeline's or cluster's (each task says above who wrote it, and of which "
+          "cluster), or where records of a changelog were deleted, the directory is right: keep "
+          "it. Else it is wrong: deleted, it is restored from the changelogs",
           wrong_));
     return 0;
   }

@@ -201,8 +201,10 @@ class Admin {
   /// False, and a problem noted, if it may or can not be created. With `only_ask` it is not.
   bool create(const TopicSpec& spec, bool only_ask, std::vector<std::string>& problems) {
     if (!spec.create) {
-      problems.push_back("topic " + spec.name + " does not exist. Create it: " +
-                         create_command(spec) + ", or correct its name in the configuration");
+      problems.push_back("topic " + spec.name + " does not exist" +
+                         (spec.lost.empty() ? ". Create it: " + create_command(spec) +
+                                                  ", or correct its name in the configuration"
+                                            : ": " + spec.lost));
       return false;
     }
     std::array<char, 256> reason{};
@@ -330,12 +332,15 @@ class Admin {
 
   void verify(const TopicSpec& spec, const rd_kafka_metadata_topic_t& topic) {
     if (spec.exact && topic.partition_cnt != spec.partitions) {
-      problems_.push_back(
-          "topic " + spec.name + " has " + std::to_string(topic.partition_cnt) +
-          " partitions, but " + std::to_string(spec.partitions) +
-          " are configured; keys and state lie by partition, so the number is fixed. Set "
-          "inner.partitions to " +
-          std::to_string(topic.partition_cnt) + ", or start afresh under another `name`");
+      problems_.push_back("topic " + spec.name + " has " + std::to_string(topic.partition_cnt) +
+                          " partitions, but " + std::to_string(spec.partitions) +
+                          " are configured; keys and state lie by partition, so the number is "
+                          "fixed. If it was made "
+                          "with " +
+                          std::to_string(topic.partition_cnt) +
+                          ", set inner.partitions to that; if it was changed since, restore the "
+                          "inner topics with " +
+                          std::to_string(spec.partitions) + ", or start anew under another `name`");
     }
     if (!is_described(spec, false)) return;
     const auto actual = config_of(spec.name);

@@ -17,6 +17,7 @@ struct TopicSpec {
   std::int16_t replication_factor = 1;
   std::map<std::string, std::string> config;  ///< set at creation, verified after
   bool create = true;                         ///< false: must exist (the input topic is the user's)
+  std::string lost = {};                      ///< what it means that one that must exist does not
   std::map<std::string, std::int64_t> at_least = {};  ///< as `config`, but more is right, too
   struct Advice {
     std::string value;

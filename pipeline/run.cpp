@@ -265,7 +265,8 @@ int run(const Config& config) {
   const state::StoreMemory memory(config.state.cache_bytes);
   Stop stop;
   std::packaged_task<void()> verify([&] {
-    for (const std::string& line : ensure_topics(client, topic_specs(config))) telemetry.info(line);
+    for (const std::string& line : ensure_topics(client, topics_to_run(config)))
+      telemetry.info(line);
   });
   const Shared shared{
       config, client, playbooks, memory, telemetry, stop, verify.get_future().share()};

@@ -44,7 +44,8 @@ class Restore {
   Restore(Broker& broker, std::span<const Following> tasks, Nanos now, Progress progress)
       : broker_(broker), now_(now), cluster_(broker.cluster_id()), progress_(std::move(progress)) {
     for (const Following& task : tasks)
-      tasks_.push_back({.store = *task.store, .changelogs = task.changelogs});
+      tasks_.push_back(
+          {.store = *task.store, .changelogs = task.changelogs, .committed = task.committed});
   }
 
   std::optional<std::vector<Restored>> run() {
@@ -84,6 +85,7 @@ class Restore {
   struct Task {
     state::Store& store;
     const std::vector<Changelog>& changelogs;
+    bool committed = false;
     Nanos followed = kNoTime;
     std::string state_id;    // before
     Nanos newest = kNoTime;  // stamp that was met
@@ -112,10 +114,25 @@ class Restore {
     return state::Transaction(task.store).checkpoint().state_id();
   }
 
+  // With offsets committed, the store has what the topic has lost. Without, all begins anew.
   bool knows_more_than_the_log(const Task& task) const {
-    return std::ranges::any_of(task.changelogs, [&](const Changelog& changelog) {
-      return state::restored_offset(task.store, changelog.name) > range(changelog).high;
-    });
+    for (const Changelog& changelog : task.changelogs) {
+      const std::int64_t known = state::restored_offset(task.store, changelog.name);
+      if (known <= range(changelog).high) continue;
+      if (!task.committed) return true;
+      const bool ids = changelog.name == state::kIds;
+      throw Refusal(fmt::format(
+          "{} [{}] ends at offset {}, and the state on disk was made of it up to {}: the topic was "
+          "deleted and made anew, or lost its end (power failed, or a replica that lagged became "
+          "leader). The state on disk was left as it is. Restore the topic, or start anew under "
+          "another `name`{}",
+          changelog.topic, changelog.partition, range(changelog).high, known,
+          ids ? fmt::format("; or, to go on without, move by_container/{} out of state.directory: "
+                            "copies of what came within findings.duplicate_horizon count again",
+                            changelog.partition)
+              : std::string()));
+    }
+    return false;
   }
 
   // Compaction leaves the last value of every key, and the log begins where it always did.
@@ -286,10 +303,19 @@ void refuse_unless_overtaken(Broker& broker, std::int32_t partition,
   }
 }
 
+std::string how_to_reset(const Config& config, const std::string& stage, const std::string& topic,
+                         std::int32_t partition) {
+  return fmt::format(
+      "end every gyre of this group, wait for its session timeout (10 s) and run: "
+      "kafka-consumer-groups --bootstrap-server {} --group {} --topic {}:{} --reset-offsets "
+      "--execute",
+      config.kafka.brokers, config.group(stage), topic, partition);
+}
+
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,
                                           std::optional<std::int64_t> committed,
                                           const std::optional<LogRange>& range,
-                                          std::string_view task) {
+                                          std::string_view task, std::string_view reset) {
   if (!state.has_checkpoint()) {
     if (committed)
       throw Refusal(
@@ -307,9 +333,9 @@ std::optional<std::int64_t> resume_offset(const state::Transaction& state,
         fmt::format("{}: the group's committed offset is {} and the checkpoint says {}: the "
                     "offsets were reset by hand, or two clusters share one state, or the changelog "
                     "lost its end (power failed, or a replica that lagged became leader). If they "
-                    "were reset, reset the group to {} to go on; else restore the topic, or start "
+                    "were reset, to go on {} --to-offset {}. Else restore the topic, or start "
                     "anew under another `name`: read again, alerts would be reported twice",
-                    task, *committed, next, next));
+                    task, *committed, next, reset, next));
   if (range && next > range->high)
     throw Refusal(fmt::format(
         "{}: the checkpoint says that offset {} is next and the topic ends at {}: it was made "

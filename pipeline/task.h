@@ -95,6 +95,7 @@ struct Changelog {
 /// A task's store, and all changelogs that it is the fold of.
 struct Following {
   std::int32_t partition;  ///< the task's
+  bool committed;          ///< whether the group has an offset of it
   state::Store* store;
   std::vector<Changelog> changelogs;
 };
@@ -104,10 +105,11 @@ struct Restored {
 };
 /// Reads every changelog of a stage's tasks into their stores, all at once, from the offset that a
 /// store remembers to the high watermark (rules T2, T3 of the engine's design: after `committed`
-/// was asked). A store that knows more than the log, belongs to another log or was away for too
-/// long is wiped and restored from the start. `now` is the clock; kNoTime: there is none. Returns
-/// as many as `tasks`; none: the assignment changed meanwhile, and each store has what it remembers
-/// to have.
+/// was asked). A store that belongs to another log or was away for too long is wiped and restored
+/// from the start; so is one that knows more than the log, where nothing was committed yet: else
+/// the log has lost what the store still has, which is a Refusal. `now` is the clock; kNoTime:
+/// there is none. Returns as many as `tasks`; none: the assignment changed meanwhile, and each
+/// store has what it remembers to have.
 std::optional<std::vector<Restored>> restore_tasks(Broker& broker, const std::string& stage,
                                                    std::span<const Following> tasks, Nanos now,
                                                    Telemetry& telemetry);
@@ -150,10 +152,14 @@ std::optional<Value> find(const std::map<std::int32_t, Value>& map, std::int32_t
 }
 
 /// Where a recovered task reads on: its checkpoint's offset, which must be the committed one and
-/// lie in what the input holds (`range`; none: unknown). None: a first start.
+/// lie in what the input holds (`range`; none: unknown). None: a first start. `reset` is what
+/// `how_to_reset` says.
 std::optional<std::int64_t> resume_offset(const state::Transaction& state,
                                           std::optional<std::int64_t> committed,
                                           const std::optional<LogRange>& range,
-                                          std::string_view task);
+                                          std::string_view task, std::string_view reset);
+/// In a sentence that goes on with the option that says where to.
+std::string how_to_reset(const Config& config, const std::string& stage, const std::string& topic,
+                         std::int32_t partition);
 
 }  // namespace gyre::pipeline

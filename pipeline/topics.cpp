@@ -92,6 +92,23 @@ std::vector<TopicSpec> topic_specs(const Config& config) {
   return specs;
 }
 
+std::vector<TopicSpec> topics_to_run(const Config& config) {
+  std::vector<TopicSpec> specs = topic_specs(config);
+  if (std::ranges::all_of(config.stages, [&](const std::string& stage) {
+        return stored_partitions(config, stage).empty();
+      }))
+    return specs;
+  for (TopicSpec& spec : specs) {
+    if (!spec.exact) continue;
+    spec.create = false;
+    spec.lost = "the state in " + config.state.directory +
+                " was made with it. It was deleted, or kafka.brokers lead to another cluster. "
+                "Restore it, or set kafka.brokers right; or start anew under another `name`, with "
+                "another state.directory";
+  }
+  return specs;
+}
+
 int topics(const Config& config) {
   for (const std::string& line : ensure_topics(kafka_client(config), topic_specs(config), true))
     std::cout << line << '\n';

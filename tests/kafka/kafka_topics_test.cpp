@@ -26,14 +26,16 @@ TEST_F(KafkaTopicsTest, NamesEveryProblemOfTheTopicsWithItsCure) {
   create("inner", 3, {{"cleanup.policy", "delete"}});
   const TopicSpec wrong{name("inner"), 4, true, 1, {{"cleanup.policy", "compact"}}, true};
   const TopicSpec missing{name("input"), 1, false, 3, {}, false};
+  const TopicSpec lost{name("lost"), 1, true, 1, {}, false, "it was deleted"};
   const TopicSpec replicas{name("many"), 1, true, 3, {}, true};
   const auto text = message_of<Refusal>([&] {
-    ensure_topics(client(), {wrong, missing, replicas});
+    ensure_topics(client(), {wrong, missing, lost, replicas});
   });
   EXPECT_THAT(text, HasSubstr("has 3 partitions, but 4 are configured"));
-  EXPECT_THAT(text, HasSubstr("Set inner.partitions to 3"));
+  EXPECT_THAT(text, HasSubstr("made with 3, set inner.partitions to that"));
   EXPECT_THAT(text, HasSubstr("--add-config cleanup.policy=[compact]"));
   EXPECT_THAT(text, HasSubstr("--create --topic " + name("input")));
+  EXPECT_THAT(text, HasSubstr("topic " + name("lost") + " does not exist: it was deleted"));
   EXPECT_THAT(text, HasSubstr("--replication-factor 1"));
   EXPECT_THAT(text, HasSubstr("inner.replication_factor is 3, but 1 broker answers: Kafka creates "
                               "none of " +

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
+#include "pipeline/commands.h"
 #include "pipeline/input_start.h"
+#include "pipeline/kafka_admin.h"
 #include "pipeline/memory_broker.h"
 #include "pipeline/worker.h"
 
@@ -99,7 +102,7 @@ TEST_F(RecoveryTest, WhatRetentionDeletedUnreadIsRefusedWithTheWayOnAndThenCount
   const std::string why = refusal([&] { run(); });
   EXPECT_THAT(why, AllOf(HasSubstr("offsets 5 to 11 were deleted before they were read"),
                          HasSubstr("--group gyre.intake --topic falco.alerts:0 --reset-offsets "
-                                   "--to-earliest --execute")));
+                                   "--execute --to-earliest")));
 
   // As that command does; and before the next start more has gone.
   cluster_.reset_offset("gyre.intake", 0, 12);
@@ -132,7 +135,9 @@ TEST_F(RecoveryTest, OffsetsSetPastRecordsThatAreThereAreRefused) {
   run();
   append(5);
   cluster_.reset_offset("gyre.intake", 0, 8);
-  EXPECT_THAT(refusal([&] { run(); }), HasSubstr("reset the group to 5"));
+  EXPECT_THAT(refusal([&] { run(); }),
+              AllOf(HasSubstr("--group gyre.intake --topic falco.alerts:0 --reset-offsets"),
+                    HasSubstr("--to-offset 5. Else")));
 }
 
 TEST_F(RecoveryTest, AnotherInputTopicUnderOneNameIsRefused) {
@@ -164,6 +169,31 @@ TEST_F(RecoveryTest, ATopicMadeAnewIsRefused) {
   EXPECT_THAT(refusal([&] { run(); }), HasSubstr("the topic was made anew")) << "still shorter";
   append(9);
   EXPECT_THAT(refusal([&] { run(); }), HasSubstr("the topic was made anew")) << "longer by now";
+}
+
+TEST_F(RecoveryTest, OtherInnerPartitionsThanTheStateWasMadeWithAreRefused) {
+  append(5);
+  run();
+  config_.inner.partitions = 4;
+  for (const std::string& topic : {config_.by_container_topic(), config_.intake_changelog()})
+    cluster_.add_partitions(topic, 4);
+  EXPECT_THAT(refusal([&] { run(); }),
+              AllOf(HasSubstr("was made with 2 inner partitions, and there are 4 now"),
+                    HasSubstr("Restore the inner topics with 2 partitions")));
+  config_.inner.partitions = 2;
+  append(1);
+  EXPECT_EQ(run().in(), 6U);
+}
+
+// Made anew it would be empty, and what the state holds of it the last there is.
+TEST_F(RecoveryTest, NoTopicOfAStateIsCreatedOnceMore) {
+  const auto created = [&] {
+    return std::ranges::count_if(topics_to_run(config_),
+                                 [](const TopicSpec& spec) { return spec.create; });
+  };
+  const auto at_first = created();
+  run();
+  EXPECT_EQ(created(), at_first - 6) << "those of outputs and dead letters hold no state";
 }
 
 TEST_F(RecoveryTest, AForgottenOffsetBeforeWhichNothingWasReadMustBeConfirmed) {
@@ -282,10 +312,11 @@ class ChangelogTest : public testing::Test {
     other->send({.topic = "log", .partition = 0, .key = id, .value = std::nullopt, .headers = {}});
     other->commit({});
   }
-  std::string_view restore(Nanos now) {
+  std::string_view restore(Nanos now, bool committed = true) {
     const auto same = [](const std::string& key) { return std::optional(key); };
     const Following task{
         .partition = 0,
+        .committed = committed,
         .store = &store_,
         .changelogs = {{"log", 0, state::kChangelog, same}, {"ids", 0, state::kIds, same}}};
     Telemetry telemetry(true);
@@ -336,6 +367,34 @@ TEST_F(ChangelogTest, OneThatWasCutIsRefusedByWhoNeedsWhatIsGone) {
   cluster_.delete_records("log", 0, 1);
   EXPECT_THAT(refusal([&] { restore(kNow); }),
               HasSubstr("log [0]: the changelog begins at offset 1"));
+}
+
+TEST_F(ChangelogTest, AStateThatHasWhatItsTopicHasLostIsLeftAsItIs) {
+  write(kKept, "value");
+  write(kKept, "another");
+  EXPECT_EQ(restore(kNow), "");
+  cluster_.recreate_topic("log");
+  write(kErased, "value");
+  for (int start = 0; start < 2; ++start)
+    EXPECT_THAT(refusal([&] { restore(kNow); }),
+                AllOf(HasSubstr("log [0] ends at offset 1"), HasSubstr("made of it up to 2"),
+                      HasSubstr("was left as it is")));
+  EXPECT_TRUE(store_.get(kKept));
+  EXPECT_FALSE(store_.get(kErased));
+  EXPECT_EQ(restore(kNow, false), "it knows more than its changelog holds")
+      << "nothing was committed: all begins anew";
+  EXPECT_FALSE(store_.get(kKept));
+}
+
+TEST_F(ChangelogTest, WhoseIdsAreLostIsToldHowToGoOnWithoutThem) {
+  cluster_.append("ids", 0, state::kValueVersion + std::string("ids"), kNoTime, {},
+                  state::id_block_key(7, "entity of 16 b..", ""));
+  write(kKept, "value");
+  EXPECT_EQ(restore(kNow), "");
+  cluster_.recreate_topic("ids");
+  EXPECT_THAT(refusal([&] { restore(kNow); }),
+              AllOf(HasSubstr("ids [0] ends at offset 0"),
+                    HasSubstr("to go on without, move by_container/0 out of state.directory")));
 }
 
 TEST_F(ChangelogTest, AStateOfLatelyReadsOnWhereItWas) {
