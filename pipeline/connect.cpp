@@ -86,7 +86,7 @@ void check_connection(const Config& config) {
   const KafkaClient client = kafka_client(config);
   Findings findings;
   findings.add("state.directory " + config.state.directory, why_no_state(config.state.directory));
-  const TopicsShown shown = show_topics(client, topic_specs(config), true);
+  const TopicsShown shown = show_topics(client, topics_to_run(config), true);
   for (const std::string& line : shown.lines) std::cout << line << '\n';
   for (const std::string& problem : shown.problems) findings.add(problem);
   const auto is_there = [&](const std::string& topic) {

@@ -335,8 +335,7 @@ class Admin {
       problems_.push_back("topic " + spec.name + " has " + std::to_string(topic.partition_cnt) +
                           " partitions, but " + std::to_string(spec.partitions) +
                           " are configured; keys and state lie by partition, so the number is "
-                          "fixed. If it was made "
-                          "with " +
+                          "fixed. If it was made with " +
                           std::to_string(topic.partition_cnt) +
                           ", set inner.partitions to that; if it was changed since, restore the "
                           "inner topics with " +

@@ -53,10 +53,12 @@ class Restore {
     for (Task& task : tasks_) {
       refuse_another_cluster(state::cluster_of(task.store), cluster_);
       task.followed = state::followed_at(task.store);
-      if (knows_more_than_the_log(task))
-        wipe(task, "it knows more than its changelog holds");
-      else if (was_away(task.followed, now_))
+      if (const Changelog* lost = shorter_than_known(task)) {
+        if (task.committed) refuse_what_was_lost(*lost, task);
+        wipe(task, "it knows more than its changelog holds");  // all begins anew
+      } else if (was_away(task.followed, now_)) {
         wipe_away(task);
+      }
       task.state_id = state_id(task);
     }
     if (!read([](const Task&) { return true; })) return std::nullopt;
@@ -114,25 +116,27 @@ class Restore {
     return state::Transaction(task.store).checkpoint().state_id();
   }
 
-  // With offsets committed, the store has what the topic has lost. Without, all begins anew.
-  bool knows_more_than_the_log(const Task& task) const {
-    for (const Changelog& changelog : task.changelogs) {
-      const std::int64_t known = state::restored_offset(task.store, changelog.name);
-      if (known <= range(changelog).high) continue;
-      if (!task.committed) return true;
-      const bool ids = changelog.name == state::kIds;
-      throw Refusal(fmt::format(
-          "{} [{}] ends at offset {}, and the state on disk was made of it up to {}: the topic was "
-          "deleted and made anew, or lost its end (power failed, or a replica that lagged became "
-          "leader). The state on disk was left as it is. Restore the topic, or start anew under "
-          "another `name`{}",
-          changelog.topic, changelog.partition, range(changelog).high, known,
-          ids ? fmt::format("; or, to go on without, move by_container/{} out of state.directory: "
-                            "copies of what came within findings.duplicate_horizon count again",
-                            changelog.partition)
-              : std::string()));
-    }
-    return false;
+  // One that ends before what the store knows of it; null: none does.
+  const Changelog* shorter_than_known(const Task& task) const {
+    const auto found = std::ranges::find_if(task.changelogs, [&](const Changelog& changelog) {
+      return state::restored_offset(task.store, changelog.name) > range(changelog).high;
+    });
+    return found == task.changelogs.end() ? nullptr : &*found;
+  }
+
+  [[noreturn]] void refuse_what_was_lost(const Changelog& changelog, const Task& task) const {
+    const std::string without_ids = fmt::format(
+        "; or, to go on without, move by_container/{} out of state.directory: copies "
+        "of what came within findings.duplicate_horizon count again",
+        changelog.partition);
+    throw Refusal(fmt::format(
+        "{} [{}] ends at offset {}, and the state on disk was made of it up to {}: the topic was "
+        "deleted and made anew, or lost its end (power failed, or a replica that lagged became "
+        "leader). The state on disk was left as it is. Restore the topic, or start anew under "
+        "another `name`{}",
+        changelog.topic, changelog.partition, range(changelog).high,
+        state::restored_offset(task.store, changelog.name),
+        changelog.name == state::kIds ? without_ids : ""));
   }
 
   // Compaction leaves the last value of every key, and the log begins where it always did.
