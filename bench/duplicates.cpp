@@ -3,7 +3,6 @@
 // What it costs to remember the ids of N distinct alerts within the duplicate horizon: time,
 // resident memory, and what lies on disk and on the ids topic.
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -17,6 +16,7 @@
 #include "schemas/sighting.h"
 #include "stages/by_container/duplicates.h"
 #include "state/store.h"
+#include "tests/cpu_time.h"
 
 namespace gyre {
 namespace {
@@ -40,12 +40,6 @@ std::size_t disk_bytes(const std::string& directory) {
   return bytes;
 }
 
-double cpu_seconds() {
-  timespec now{};
-  CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 int run(std::size_t count, std::size_t entities, const std::string& directory) {
@@ -57,7 +51,7 @@ int run(std::size_t count, std::size_t entities, const std::string& directory) {
   std::size_t most = before;
   std::size_t topic = 0;
   std::size_t duplicates = 0;
-  const double began = cpu_seconds();
+  const double began = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
   std::int64_t offset = 0;
   // Evenly over the hour and the entities, batch after batch in the order of event time.
   for (std::size_t first = 0; first < count; first += kBatch) {
@@ -83,7 +77,7 @@ int run(std::size_t count, std::size_t entities, const std::string& directory) {
     state.commit(offset, offset);
     most = std::max(most, resident_bytes());
   }
-  const double seconds = cpu_seconds() - began;
+  const double seconds = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - began;
   fmt::print(
       "{} ids of {} entities: {:.2f} us of CPU each, {} taken for duplicates\n"
       "resident: {:.0f} MiB at most, {:.0f} of them before; on disk {:.0f} MiB; sent to the ids "

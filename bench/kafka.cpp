@@ -4,7 +4,6 @@
 // that are cut as Gyre cuts its batches. And a probe: Critical alerts at even intervals, and how
 // long after its interval each stands in a committed report. All print one JSON object.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,10 +16,12 @@
 
 #include "base/check.h"
 #include "base/time.h"
+#include "bench/command.h"
 #include "pipeline/clock.h"
 #include "pipeline/kafka_broker.h"
 #include "pipeline/kafka_handles.h"
 #include "pipeline/kafka_reader.h"
+#include "tests/cpu_time.h"
 
 namespace gyre::pipeline {
 namespace {
@@ -45,22 +46,13 @@ kafka::Properties roomy() {
           {"queue.buffering.max.messages", "200000"}};
 }
 
-double cpu_seconds() {
-  rusage used{};
-  CHECK(getrusage(RUSAGE_SELF, &used) == 0);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
 /// From the first record on: clients find their brokers before.
 class Cost {
  public:
   void count(const rd_kafka_message_t& message) {
     if (records_++ == 0) {
       began_ = kafka::Clock::now();
-      cpu_ = cpu_seconds();
+      cpu_ = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
     }
     bytes_ += message.len + message.key_len;
   }
@@ -68,7 +60,8 @@ class Cost {
     const std::chrono::duration<double> time = kafka::Clock::now() - began_;
     std::cout << fmt::format(R"({{"records":{},"bytes":{},"cpu_seconds":{:.3f},"seconds":{:.3f}}})"
                              "\n",
-                             records_, bytes_, cpu_seconds() - cpu_, time.count());
+                             records_, bytes_, cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_,
+                             time.count());
   }
 
  private:
@@ -304,11 +297,4 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 }  // namespace gyre::pipeline
 
-int main(int argc, char** argv) {
-  try {
-    return gyre::pipeline::run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "bench_kafka: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return gyre::command(argc, argv, gyre::pipeline::run); }

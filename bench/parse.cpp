@@ -6,7 +6,6 @@
 // that catches up cuts them.
 #include <fmt/format.h>
 #include <simdjson.h>
-#include <time.h>
 
 #include <algorithm>
 #include <fstream>
@@ -19,6 +18,7 @@
 #include "schemas/reader.h"
 #include "stages/intake/intake.h"
 #include "stages/intake/understand.h"
+#include "tests/cpu_time.h"
 
 namespace gyre {
 namespace {
@@ -29,12 +29,6 @@ constexpr std::size_t kBatchRecords = 10'000;
 constexpr std::size_t kBatchBytes = 8'000'000;
 
 using Lines = std::vector<std::string>;
-
-double cpu_seconds() {
-  timespec now{};
-  CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 // A way to read the file; returns the alerts it found.
 struct Way {
@@ -164,13 +158,15 @@ int run(const char* path) {
                            {"the whole of intake", read_intake}};
   for (int round = -1; round < kRounds; ++round) {
     for (Way& way : ways) {
-      const double before = cpu_seconds();
+      const double before = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
       const std::size_t alerts = way.read(lines);
       if (alerts != lines.size()) {
         std::cerr << way.name << " found " << alerts << " alerts of " << lines.size() << '\n';
         return 1;
       }
-      if (round >= 0) way.seconds.push_back(cpu_seconds() - before);  // the first warms up
+      if (round >= 0)
+        way.seconds.push_back(cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) -
+                              before);  // the first warms up
     }
   }
   const auto count = static_cast<double>(lines.size());

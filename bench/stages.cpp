@@ -3,11 +3,9 @@
 // What each stage costs on the embedded broker, with some workers: each is a thread that steps all
 // stages with a share of their partitions. Prints one JSON object.
 #include <fmt/format.h>
-#include <time.h>
 
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -19,8 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/check.h"
-#include "base/error.h"
+#include "bench/command.h"
+#include "tests/cpu_time.h"
 #include "tests/pipeline/house.h"
 
 namespace gyre::pipeline {
@@ -96,12 +94,6 @@ class Serialised final : public Broker {
   std::unique_ptr<Broker> broker_;
 };
 
-double thread_seconds() {
-  timespec now{};
-  CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 class Bench {
  public:
   Bench(std::size_t workers, const std::string& directory) {
@@ -162,9 +154,9 @@ class Bench {
       bool worked = false;
       const auto workers = member.process->workers();
       for (std::size_t i = 0; i < workers.size(); ++i) {
-        const double before = thread_seconds();
+        const double before = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
         worked = workers[i]->run_once() || worked;
-        member.cpu[i] += thread_seconds() - before;
+        member.cpu[i] += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - before;
       }
       if (worked == !idle) continue;
       idle = !worked;
@@ -192,14 +184,6 @@ class Bench {
   std::atomic<std::size_t> idle_ = 0;
 };
 
-std::size_t number(const std::string& text) {
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
-    throw ConfigError("not a number: " + text);
-  return value;
-}
-
 std::size_t work_off(std::istream& alerts, std::size_t most, Bench& bench) {
   std::size_t count = 0;
   for (bool more = true; more;) {
@@ -221,9 +205,9 @@ int run(const std::vector<std::string>& arguments) {
     return 64;
   }
   std::ifstream alerts(arguments[0]);
-  const std::size_t workers = number(arguments[1]);
+  const std::size_t workers = std::stoul(arguments[1]);
   Bench bench(workers, arguments[2]);
-  work_off(alerts, number(arguments[3]), bench);
+  work_off(alerts, std::stoul(arguments[3]), bench);
   const Seconds cpu = bench.cpu();
   const double seconds = bench.seconds();
   const std::size_t measured = work_off(alerts, std::numeric_limits<std::size_t>::max(), bench);
@@ -239,11 +223,4 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 }  // namespace gyre::pipeline
 
-int main(int argc, char** argv) {
-  try {
-    return gyre::pipeline::run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "bench_stages: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return gyre::command(argc, argv, gyre::pipeline::run); }

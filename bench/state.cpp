@@ -3,32 +3,31 @@
 // What reading, changing and writing a value of the state costs: batches of random keys, each read,
 // then all written at once, as a committed batch writes them.
 #include <fmt/format.h>
-#include <time.h>
 
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/check.h"
-#include "base/error.h"
 #include "base/hash.h"
+#include "bench/command.h"
 #include "state/store.h"
+#include "tests/cpu_time.h"
 
 namespace gyre {
 namespace {
 
+constexpr std::string_view kUsage =
+    "usage: bench_state KEYS BYTES_A_VALUE DIRECTORY\n"
+    "  prints a row of a table: microseconds of CPU to read and to write one, with RocksDB's own "
+    "threads\n";
 constexpr std::size_t kCacheBytes = 128 << 20;  // the default of state.cache
 constexpr std::size_t kBatch = 1'000;
 constexpr std::size_t kBatches = 200;
 constexpr std::uint32_t kSeed = 7;
-
-double cpu_seconds() {
-  timespec now{};
-  CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 /// As findings are: most of it compresses by half.
 std::string value_of(std::size_t bytes, std::mt19937& random) {
@@ -37,7 +36,14 @@ std::string value_of(std::size_t bytes, std::mt19937& random) {
   return value;
 }
 
-int run(std::size_t keys, std::size_t bytes, const std::string& directory) {
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() != 3) {
+    std::cerr << kUsage;
+    return 64;
+  }
+  const std::size_t keys = std::stoul(arguments[0]);
+  const std::size_t bytes = std::stoul(arguments[1]);
+  const std::string& directory = arguments[2];
   const state::StoreMemory memory(kCacheBytes);
   state::Store store(directory, memory);
   std::mt19937 random(kSeed);
@@ -56,7 +62,7 @@ int run(std::size_t keys, std::size_t bytes, const std::string& directory) {
   double writing = 0;
   for (std::size_t batch = 0; batch < kBatches; ++batch) {
     changes.clear();
-    const double began = cpu_seconds();
+    const double began = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (std::size_t i = 0; i < kBatch; ++i) {
       std::string key = key_of(random() % keys);
       std::optional<std::string> value = store.get(key);
@@ -64,10 +70,10 @@ int run(std::size_t keys, std::size_t bytes, const std::string& directory) {
       ++value->front();
       changes.push_back({std::move(key), std::move(value)});
     }
-    const double read = cpu_seconds();
+    const double read = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
     store.apply(changes);
     reading += read - began;
-    writing += cpu_seconds() - read;
+    writing += cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - read;
   }
   const double each = 1e6 / static_cast<double>(kBatch * kBatches);
   std::cout << fmt::format("| {} | {} | {:.1f} | {:.1f} |\n", keys, bytes, reading * each,
@@ -78,17 +84,4 @@ int run(std::size_t keys, std::size_t bytes, const std::string& directory) {
 }  // namespace
 }  // namespace gyre
 
-int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: bench_state KEYS BYTES_A_VALUE DIRECTORY     a row of a table: "
-                 "microseconds of CPU to read and to write one,"
-                 " with RocksDB's own threads\n";
-    return 64;
-  }
-  try {
-    return gyre::run(std::stoul(argv[1]), std::stoul(argv[2]), argv[3]);
-  } catch (const gyre::Failure& failure) {
-    std::cerr << "bench_state: " << failure.what() << '\n';
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return gyre::command(argc, argv, gyre::run); }
