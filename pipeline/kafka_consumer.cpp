@@ -21,12 +21,15 @@ constexpr std::int32_t kAheadKilobytes = 8 << 10;
 constexpr std::int32_t kLeastAheadKilobytes = 256;
 constexpr int kLookMs = 100;
 
-/// What one queue may hold; the user may have set it.
-std::size_t queue_bytes(const kafka::Conf& conf) {
-  std::array<char, 32> kilobytes{};
-  std::size_t size = kilobytes.size();
-  rd_kafka_conf_get(conf.get(), "queued.max.messages.kbytes", kilobytes.data(), &size);
-  return std::strtoull(kilobytes.data(), nullptr, 10) << 10U;
+/// The group forgets a silent member at the end of its session, or a little later.
+constexpr std::chrono::seconds kForgotten{2};
+
+/// Of a property that the user may have set.
+std::size_t number_of(const rd_kafka_conf_t* conf, const char* property) {
+  std::array<char, 32> digits{};
+  std::size_t size = digits.size();
+  rd_kafka_conf_get(conf, property, digits.data(), &size);
+  return std::strtoull(digits.data(), nullptr, 10);
 }
 
 }  // namespace
@@ -91,7 +94,7 @@ void KafkaBroker::create_consumer() {
   // One fetch at a time to a broker: a partition with much unread waits for those that have none.
   defaults["fetch.wait.max.ms"] = std::to_string(kLookMs);
   kafka::Conf conf = observed_conf(std::move(defaults), kafka::consumer_properties(stage_));
-  queue_bytes_ = queue_bytes(conf);
+  queue_bytes_ = number_of(conf.get(), "queued.max.messages.kbytes") << 10U;
   rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
   consumer_ = kafka::make_handle(RD_KAFKA_CONSUMER, std::move(conf));
   rd_kafka_poll_set_consumer(consumer_.get());
@@ -123,6 +126,35 @@ void KafkaBroker::replace_consumer() {
 
 bool KafkaBroker::consumer_is_fenced() const {
   return rd_kafka_fatal_error(consumer_.get(), nullptr, 0) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
+/// Whether a member with the id of this one lives, which the group has put out. It did so for a
+/// request to join: of another process, which sends heartbeats, or of this one, whose answer was
+/// lost. After such a one nobody looks, and the group forgets it when its session has ended.
+bool KafkaBroker::group_has_twin() {
+  const Waiting waiting(stage_);
+  const std::chrono::milliseconds session(
+      number_of(rd_kafka_conf(consumer_.get()), "session.timeout.ms"));
+  const auto until = Clock::now() + session + kForgotten;
+  while (left(until) > 0) rd_kafka_poll(uncommitted(), std::min(left(until), 100));
+  const kafka::Queue answers(rd_kafka_queue_new(uncommitted()));
+  const char* group = stage_.group.c_str();
+  rd_kafka_DescribeConsumerGroups(uncommitted(), &group, 1, nullptr, answers.get());
+  const kafka::Event event(
+      rd_kafka_queue_poll(answers.get(), left(Clock::now() + kafka::kReachable)));
+  const auto* result = event ? rd_kafka_event_DescribeConsumerGroups_result(event.get()) : nullptr;
+  std::size_t count = 0;
+  const auto* groups =
+      result == nullptr ? nullptr : rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
+  if (count != 1 || rd_kafka_ConsumerGroupDescription_error(groups[0]) != nullptr)
+    throw Failure("the group " + stage_.group + " put out " + stage_.id +
+                  " and does not tell of its members");
+  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
+    const char* id = rd_kafka_MemberDescription_group_instance_id(
+        rd_kafka_ConsumerGroupDescription_member(groups[0], i));
+    if (id != nullptr && id == stage_.id) return true;
+  }
+  return false;
 }
 
 void KafkaBroker::refuse_twin(const std::string& noticed) const {

@@ -89,7 +89,8 @@ class KafkaBroker final : public Broker {
   void join();
   void replace_consumer();
   bool consumer_is_fenced() const;
-  bool producer_is_fenced();
+  bool has_twin();
+  bool group_has_twin();
   void create_producer();
   void start_producer();
   void warm_outputs();
@@ -144,6 +145,7 @@ class KafkaBroker final : public Broker {
   std::atomic<std::uint64_t> closed_ = 0;  // connections of producers
   bool replace_producer_ = false;
   bool fenced_ = false;
+  bool given_up_ = false;        // fenced when the coordinator may have done it
   bool asked_twice_ = false;     // for the id, by two handles
   std::string failed_delivery_;  // the first of this transaction
   std::map<std::int32_t, kafka::Clock::time_point> silent_until_;

@@ -107,7 +107,7 @@ void KafkaBroker::start_producer() {
   }
   producer_made_ = Clock::now();
   replace_producer_ = false;
-  fenced_ = false;
+  fenced_ = given_up_ = false;
 }
 
 void KafkaBroker::warm_outputs() {
@@ -142,9 +142,10 @@ void KafkaBroker::fail(const std::string& doing, const kafka::Error& error) {
   if (kafka::is_fenced(code) || kafka::is_fenced(fatal)) {
     fenced_ = true;
     const auto now = Clock::now();
-    // Later, it may be the coordinator that gave up on a slow transaction. And the first of two
-    // requests of ours may have come last.
-    if (!asked_twice_ && now - producer_made_ < kPingPong && now - begun_ < kafka::kTransaction) {
+    // The coordinator fences the producer of a transaction that lasts too long.
+    given_up_ = now - begun_ >= kafka::kTransaction;
+    // The first of two requests of ours may have come last.
+    if (!asked_twice_ && !given_up_ && now - producer_made_ < kPingPong) {
       refuse_twin(doing + ": fenced soon after start");
     }
   }
@@ -258,23 +259,22 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
   return result;
 }
 
-/// Whether another process has taken the transactional id. Offsets tell it, which are never
-/// committed: the coordinator of the transaction looks at the producer first.
-bool KafkaBroker::producer_is_fenced() {
-  if (fenced_) return true;
-  if (replace_producer_) return false;  // it can be asked nothing more
-  if (kafka::Error(rd_kafka_begin_transaction(producer_.get()))) return false;
+/// Whether another process has taken the id, of which the group has put out this member. Offsets
+/// tell it, which are never committed: the coordinator of the transaction looks at the producer
+/// first. A producer that can be asked nothing more leaves it to the group, which takes longer.
+bool KafkaBroker::has_twin() {
+  if (fenced_ && !given_up_) return true;
+  if (replace_producer_) return group_has_twin();
+  replace_producer_ = true;
+  if (kafka::Error(rd_kafka_begin_transaction(producer_.get()))) return group_has_twin();
   const kafka::List list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), 0)->offset = 0;
   const kafka::Membership member(rd_kafka_consumer_group_metadata(consumer_.get()));
-  if (!member) return false;
+  if (!member) return group_has_twin();
   const kafka::Error error(
       rd_kafka_send_offsets_to_transaction(producer_.get(), list.get(), member.get(), kProbeMs));
-  const bool fenced =
-      error && (kafka::is_fenced(rd_kafka_error_code(error.get())) ||
-                kafka::is_fenced(rd_kafka_fatal_error(producer_.get(), nullptr, 0)));
-  replace_producer_ = true;
-  return fenced;
+  return error && (kafka::is_fenced(rd_kafka_error_code(error.get())) ||
+                   kafka::is_fenced(rd_kafka_fatal_error(producer_.get(), nullptr, 0)));
 }
 
 void KafkaBroker::recover() {
@@ -303,7 +303,7 @@ void KafkaBroker::recover() {
     // A twin takes the producer's id before it joins the group. If nobody has, the group has put
     // out this member for its own request to join: the answer was lost, and the library sent it
     // again.
-    if (producer_is_fenced()) refuse_twin("the group fenced this member");
+    if (has_twin()) refuse_twin("the group fenced this member");
     replace_consumer();
   }
   if (replace_producer_) make_producer();

@@ -336,9 +336,10 @@ std::optional<std::int64_t> resume_offset(const state::Transaction& state,
     throw Refusal(
         fmt::format("{}: the group's committed offset is {} and the checkpoint says {}: the "
                     "offsets were reset by hand, or two clusters share one state, or the changelog "
-                    "lost its end (power failed, or a replica that lagged became leader). If they "
-                    "were reset, to go on {} --to-offset {}. Else restore the topic, or start "
-                    "anew under another `name`: read again, alerts would be reported twice",
+                    "lost its end (power failed, or a replica that lagged became leader), or a "
+                    "broker was killed that held it alone. If they were reset, to go on {} "
+                    "--to-offset {}. Else restore the topic, or start anew under another `name`: "
+                    "read again, alerts would be reported twice",
                     task, *committed, next, reset, next));
   if (range && next > range->high)
     throw Refusal(fmt::format(

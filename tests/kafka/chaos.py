@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is lost and nothing counted twice, whatever is killed: rounds of alerts through a Kafka of its own and three
+"""Nothing is lost and nothing counted twice, whatever is killed: rounds of alerts through two brokers of its own and three
 instances, all of which are harmed at random while an oracle waits to recompute everything from what was committed.
 
 usage: tests/kafka/chaos.py PATH_TO_GYRE MINUTES [SEED]     (gyre of the preset `chaos`: crash points are compiled in)
@@ -26,11 +26,12 @@ import time
 import kafka_log
 import oracle
 from harness import Instance, Place, Problems, everything_is_read, prepare, say, wait_for
-from node import ProxiedNode
+from node import ProxiedPair
 
 SESSION = 6                  # seconds, the least that a broker takes
 INPUT_PARTITIONS, INNER_PARTITIONS = 6, 6
 SMALL_DISK = 512 << 20        # a log of 9 MB is set aside for each task
+IN_SYNC_WITHIN = 60
 QUIET_DEADLINE = 300         # from the last blow until all is read and closed
 ROUND, WRONG_ROUND = 150, 60   # seconds of blows
 RATE = 700                   # alerts a second that a harmed round is thought to read
@@ -43,6 +44,7 @@ POISON = (b"{}", b"[1,2", b'{"rule":"r"}', b'{"rule":"r","time":"yesterday"}', b
           b'{"rule":"r","time":"2026-03-02T09:14:07Z"} {"rule":"forged"}', b"x" * 990_000)
 SETTINGS = {
     "kafka": {"properties": {"session.timeout.ms": SESSION * 1000}},
+    "inner": {"replication_factor": 2},
     "batch": {"records": 100},
 }
 
@@ -52,20 +54,21 @@ class Refused(Exception):
 
 
 class Round:
-    def __init__(self, gyre, node, directory, seed, tally, bug=None):
-        self.node, self.tally, self.bug = node, tally, bug
+    def __init__(self, gyre, cluster, directory, seed, tally, bug=None):
+        self.cluster, self.tally, self.bug = cluster, tally, bug
         self.random = random.Random(seed)
-        self.place = Place(gyre, node.brokers, directory, INPUT_PARTITIONS, INNER_PARTITIONS, SETTINGS)
+        self.place = Place(gyre, cluster.brokers, directory, INPUT_PARTITIONS, INNER_PARTITIONS, SETTINGS)
         self.small_disk = self.mount(directory / "small")
-        through_proxy = {"kafka": {"brokers": f"127.0.0.1:{node.proxied}"}}
-        self.instances = [Instance(self.place, name, state, through_proxy)
+        self.instances = [self.instance(name, state)
                           for name, state in (("a", None), ("b", None), ("c", self.small_disk and self.small_disk / "state"))]
         self.extra = []
         self.due = {}         # when an instance is to be started again
         self.armed = {}       # the crash point that it was started with
-        self.down = None      # when the broker began to be away, until it is back
         self.calm = False
         self.replays_allowed = False
+
+    def instance(self, name, state=None):
+        return Instance(self.place, name, state, {"kafka": {"brokers": self.cluster.proxied}})
 
     @staticmethod
     def mount(directory):
@@ -157,19 +160,28 @@ class Round:
                 instance.process.send_signal(signal.SIGCONT)
 
     def kill_broker(self):
-        self.node.kill()
-        self.tend(self.random.uniform(0, 4))
-        self.node.start()
+        until = time.monotonic() + IN_SYNC_WITHIN
+        while not self.cluster.in_sync():
+            if time.monotonic() > until:
+                raise Refused(f"the brokers are not in sync within {IN_SYNC_WITHIN} s")
+            self.tend(0.5)
+        node = self.random.choice(self.cluster.nodes)
+        node.kill()
+        try:
+            self.tend(self.random.uniform(0, 12))
+        finally:
+            node.start()
 
     def harm_connections(self):
         command, most = self.random.choice((("cut", 1), ("cut", 1), ("refuse", 6), ("stall", 8), ("mute", 2), ("mute", 0.3)))
-        self.node.harm(command, self.random.uniform(0, most))
+        for node in self.random.sample(self.cluster.nodes, self.random.choice((1, 2))):
+            node.harm(command, self.random.uniform(0, most))
         self.tally["connections"][command] += 1
 
     def storm(self):
         """Members come and go faster than the group settles."""
         for number in range(3):
-            instance = Instance(self.place, f"x{len(self.extra)}{number}", None, {"kafka": {"brokers": f"127.0.0.1:{self.node.proxied}"}})
+            instance = self.instance(f"x{len(self.extra)}{number}")
             self.extra.append(instance)
             self.start(instance)
             self.tend(self.random.uniform(0.5, 4))
@@ -202,7 +214,7 @@ class Round:
             self.due.pop(instance, None)
         for stage in STAGES:
             wait_for(f"the group of {stage} is empty and deleted",
-                     lambda: kafka_log.delete_group(self.node.brokers, f"{self.place.name}.{stage}"), 60)
+                     lambda: kafka_log.delete_group(self.cluster.brokers, f"{self.place.name}.{stage}"), 60)
         for instance in self.instances:
             self.start(instance)
 
@@ -218,7 +230,7 @@ class Round:
             for number, value in enumerate(POISON):
                 alerts.write(value + b"\n")
                 poison.write_bytes(value)
-                subprocess.run(["kcat", "-b", self.node.brokers, "-P", "-t", self.place.input, "-p", str(number % INPUT_PARTITIONS),
+                subprocess.run(["kcat", "-b", self.cluster.brokers, "-P", "-t", self.place.input, "-p", str(number % INPUT_PARTITIONS),
                                 str(poison)], check=True)
         truth = json.loads(self.place.truth.read_text())
         truth["records"] += len(POISON)
@@ -285,7 +297,7 @@ class Round:
         return problems.found
 
     def clean_up(self):
-        kafka_log.delete_topics(self.node.brokers, [topic for topic in kafka_log.topics(self.node.brokers)
+        kafka_log.delete_topics(self.cluster.brokers, [topic for topic in kafka_log.topics(self.cluster.brokers)
                                                     if topic.startswith(self.place.name)])
         if self.small_disk:
             subprocess.run(["umount", "-l", self.small_disk], check=False)
@@ -298,12 +310,14 @@ def show(seed, tally, rounds, caught, violations):
         print(f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(tally[title].items())))
 
 
-def keep_logs(directory, number):
+def keep(directory, cluster, number):
     kept = pathlib.Path(tempfile.mkdtemp(prefix=f"gyre-chaos-round-{number}."))
     for path in directory.glob("*"):
         if path.is_file():
             shutil.copy(path, kept)
-    say(f"logs and files of the round are kept in {kept}")
+    with contextlib.suppress(shutil.Error):   # the cleaner removes files meanwhile
+        shutil.copytree(cluster.directory, kept / "kafka", ignore=shutil.ignore_patterns("*index"))
+    say(f"files of the round and of the brokers are kept in {kept}")
 
 
 def main():
@@ -321,8 +335,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="gyre-chaos.") as directory:
         root = pathlib.Path(directory)
         # Logs are closed and compacted as fast as it goes, so that restores read what compaction left.
-        node = ProxiedNode(root / "kafka", seed, {"log.roll.ms": "15000", "log.cleaner.backoff.ms": "1000",
-                                                  "log.cleaner.min.cleanable.ratio": "0.01"})
+        cluster = ProxiedPair(root / "kafka", seed, {"log.roll.ms": "15000", "log.cleaner.backoff.ms": "1000",
+                                                     "log.cleaner.min.cleanable.ratio": "0.01"})
         try:
             number = 0
             while number < 2 or time.monotonic() < until:
@@ -331,7 +345,7 @@ def main():
                 place = root / f"round{number}"
                 place.mkdir()
                 say(f"---- round {number}" + (f", an engine with {bug.replace('_', ' ')}" if bug else ""))
-                this = Round(gyre, node, place, chosen.randrange(1 << 32), collections.defaultdict(collections.Counter) if bug else tally, bug)
+                this = Round(gyre, cluster, place, chosen.randrange(1 << 32), collections.defaultdict(collections.Counter) if bug else tally, bug)
                 try:
                     found = this.run(seconds, int(RATE * seconds), chosen.randrange(1 << 31))
                     if bug:
@@ -341,13 +355,13 @@ def main():
                         rounds += 1
                         violations += len(found)
                         if found:
-                            keep_logs(place, number)
+                            keep(place, cluster, number)
                 finally:
                     this.clean_up()
                 shutil.rmtree(place)
                 number += 1
         finally:
-            node.end()
+            cluster.end()
     show(seed, tally, rounds, caught, violations)
     missed = [bug for bug, (found, of) in caught.items() if of and not found]
     return int(violations > 0 or bool(missed))

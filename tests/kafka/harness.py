@@ -156,7 +156,8 @@ def wait_for(what, holds, deadline=DEADLINE):
 
 def prepare(place, config, count, seed):
     """Topics, and alerts that began 30 h ago: in the end all that they open has closed."""
-    subprocess.run([TOOLS / "create_topic", place.brokers, place.input, str(place.input_partitions)], check=True)
+    replicas = place.settings.get("inner", {}).get("replication_factor", 1)
+    subprocess.run([TOOLS / "create_topic", place.brokers, place.input, str(place.input_partitions), str(replicas)], check=True)
     place.run("topics", "-c", config)
     start = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=30)
     options = ["--profile", "mixed", "--count", count, "--hosts", 4, "--event-rate", 100, "--seed", seed,

@@ -9,7 +9,8 @@ import subprocess
 
 OFFSET_FETCH = (9, 5)
 CHECKPOINT_KEY = b"c"
-DELETE_GROUPS, DELETE_TOPICS, METADATA = (42, 1), (20, 1), (3, 4)
+DELETE_GROUPS, DELETE_TOPICS, METADATA, FIND_COORDINATOR = (42, 1), (20, 1), (3, 4), (10, 2)
+OF_GROUPS = 0
 NON_EMPTY_GROUP, PASSING = 68, (14, 15, 16)   # the last three: the coordinator is not there yet
 VARINT, LENGTH_DELIMITED = 0, 2
 NEXT_OFFSET, COUNTERS_FIELD = 1, 2   # of records.Checkpoint
@@ -21,11 +22,23 @@ wire = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.na
 loader.exec_module(wire)
 
 
+def coordinator(bootstrap, group):
+    """The broker that knows of the group; None: not found yet."""
+    reader = wire.call(bootstrap, FIND_COORDINATOR, wire.text(group) + struct.pack(">b", OF_GROUPS))
+    reader.take("i")
+    error, _, _ = reader.take("h"), reader.text(), reader.take("i")
+    if error in PASSING:
+        return None
+    if error:
+        raise RuntimeError(f"coordinator of {group}: Kafka error {error}")
+    return f"{reader.text()}:{reader.take('i')}"
+
+
 def committed_offsets(bootstrap, group, topic, partitions):
-    """By partition; those that were never committed are left out. For a cluster of one node."""
+    """By partition; those that were never committed are left out."""
     body = (wire.text(group) + struct.pack(">i", 1) + wire.text(topic) +
             struct.pack(f">i{partitions}i", partitions, *range(partitions)))
-    reader = wire.call(bootstrap, OFFSET_FETCH, body)
+    reader = wire.call(coordinator(bootstrap, group), OFFSET_FETCH, body)
     reader.take("i")
 
     def partition():
@@ -100,6 +113,7 @@ def checkpoints(bootstrap, topic, partition_of):
 
 
 def topics(bootstrap):
+    """By name, whether every replica of every partition is in sync."""
     reader = wire.call(bootstrap, METADATA, struct.pack(">ib", -1, 0))
     reader.take("i")
     reader.array(lambda: (reader.take("i"), reader.text(), reader.take("i"), reader.text()))
@@ -108,11 +122,11 @@ def topics(bootstrap):
 
     def partition():
         reader.take("h"), reader.take("i"), reader.take("i")
-        reader.array(lambda: reader.take("i"))
-        reader.array(lambda: reader.take("i"))
+        replicas, in_sync = (reader.array(lambda: reader.take("i")) for _ in range(2))
+        return len(replicas) == len(in_sync)
 
-    return [name for _, name, *_ in reader.array(
-        lambda: (reader.take("h"), reader.text(), reader.take("b"), reader.array(partition)))]
+    return {name: all(partitions) for _, name, _, partitions in reader.array(
+        lambda: (reader.take("h"), reader.text(), reader.take("b"), reader.array(partition)))}
 
 
 def delete_topics(bootstrap, names):
@@ -126,7 +140,10 @@ def delete_topics(bootstrap, names):
 
 def delete_group(bootstrap, group):
     """What the group has committed is forgotten. False while it still has members."""
-    reader = wire.call(bootstrap, DELETE_GROUPS, struct.pack(">i", 1) + wire.text(group))
+    broker = coordinator(bootstrap, group)
+    if not broker:
+        return False
+    reader = wire.call(broker, DELETE_GROUPS, struct.pack(">i", 1) + wire.text(group))
     reader.take("i")
     ((_, error),) = reader.array(lambda: (reader.text(), reader.take("h")))
     if error not in (0, NON_EMPTY_GROUP, *PASSING):

@@ -7,6 +7,8 @@
 namespace gyre::pipeline {
 namespace {
 
+constexpr std::chrono::seconds kPatience{40};
+
 TEST_F(KafkaBrokerTest, RestartWithTheSameIdAbortsWhatWasOpenAndKeepsThePartitions) {
   create("in", 2);
   create("out", 1);
@@ -35,35 +37,57 @@ TEST_F(KafkaBrokerTest, SharesPartitionsBetweenMembers) {
   EXPECT_THAT(all, UnorderedElementsAre(0, 1, 2, 3));
 }
 
-TEST_F(KafkaBrokerTest, JoinsAnewWhenTheGroupHasPutItOutThoughNobodyTookItsPlace) {
+class KafkaGhostTest : public KafkaBrokerTest {
+ protected:
+  /// The group puts out who was there.
+  kafka::Handle take_the_place_of_worker_0() const {
+    kafka::Handle ghost = kafka::make_handle(
+        RD_KAFKA_CONSUMER,
+        kafka::make_conf(client(), kafka::tuning(), kafka::consumer_properties(stage())));
+    rd_kafka_poll_set_consumer(ghost.get());
+    const kafka::List topics(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(topics.get(), name("in").c_str(), RD_KAFKA_PARTITION_UA);
+    EXPECT_EQ(rd_kafka_subscribe(ghost.get(), topics.get()), RD_KAFKA_RESP_ERR_NO_ERROR);
+    const auto until = kafka::Clock::now() + kPatience;
+    const auto has_partitions = [&] {
+      rd_kafka_topic_partition_list_t* partitions = nullptr;
+      EXPECT_EQ(rd_kafka_assignment(ghost.get(), &partitions), RD_KAFKA_RESP_ERR_NO_ERROR);
+      return kafka::List(partitions)->cnt > 0;
+    };
+    while (!has_partitions() && kafka::left(until) > 0)
+      const kafka::Message message(rd_kafka_consumer_poll(ghost.get(), 10));
+    EXPECT_GT(kafka::left(until), 0);
+    return ghost;
+  }
+
+  /// With a transaction that the coordinator gives up.
+  void be_too_slow(Broker& broker) const {
+    broker.begin();
+    broker.send({name("out"), 0, "k", "too late", {}});
+    KafkaStage of_another = stage("another");
+    of_another.group = name("another");
+    const auto another = make_kafka_broker(client(), of_another);
+    start(*another, 1);
+    // What is committed can be read on when the transaction before it has ended.
+    const std::vector<LogPart> sent{{{name("out"), 0}, 0, 1}};
+    EXPECT_TRUE(another->restore(sent, [](std::size_t, const Record&) { FAIL(); }));
+    EXPECT_THAT(message_of<Failure>([&] { broker.commit({}); }), HasSubstr("FENCED"));
+  }
+};
+
+TEST_F(KafkaGhostTest, JoinsAnewWhenTheGroupHasPutItOutThoughNobodyTookItsPlace) {
   create("in", 1);
   create("out", 1);
   fill("in", 0, 1);
   const auto broker = make_kafka_broker(client(), stage());
   start(*broker, 1);
-  {
-    // What a request to join does that was sent twice: the group knows the second only.
-    const kafka::Handle ghost = kafka::make_handle(
-        RD_KAFKA_CONSUMER, kafka::make_conf(client(), {}, kafka::consumer_properties(stage())));
-    rd_kafka_poll_set_consumer(ghost.get());
-    const kafka::List topics(rd_kafka_topic_partition_list_new(1));
-    rd_kafka_topic_partition_list_add(topics.get(), name("in").c_str(), RD_KAFKA_PARTITION_UA);
-    ASSERT_EQ(rd_kafka_subscribe(ghost.get(), topics.get()), RD_KAFKA_RESP_ERR_NO_ERROR);
-    const auto until = kafka::Clock::now() + std::chrono::seconds(40);
-    const auto put_out = [&] {
-      try {
-        broker->poll(kQuick);
-        return false;
-      } catch (const Failure& failure) {
-        EXPECT_THAT(failure.what(), HasSubstr("has put out the member " + name("worker-0")));
-        return true;
-      }
-    };
-    while (!put_out()) {
-      ASSERT_GT(kafka::left(until), 0);
-      const kafka::Message message(rd_kafka_consumer_poll(ghost.get(), 10));
-    }
-  }
+  // What a request to join does that was sent twice: the group knows the second only.
+  take_the_place_of_worker_0().reset();
+  EXPECT_THAT(message_of<Failure>([&] {
+                const auto until = kafka::Clock::now() + kPatience;
+                while (kafka::left(until) > 0) broker->poll(kQuick);
+              }),
+              HasSubstr("has put out the member " + name("worker-0")));
   broker->recover();
   EXPECT_THAT(join(*broker, 0).partitions, IsEmpty());
   start(*broker, 1);
@@ -74,6 +98,32 @@ TEST_F(KafkaBrokerTest, JoinsAnewWhenTheGroupHasPutItOutThoughNobodyTookItsPlace
   broker->commit(next);
   EXPECT_EQ(broker->committed(0), 1);
   EXPECT_THAT(values("out"), ElementsAre("kept"));
+}
+
+TEST_F(KafkaGhostTest, JoinsAnewWhenItsTransactionExpiredAndWhoTookItsPlaceIsSilent) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  be_too_slow(*broker);
+  take_the_place_of_worker_0().reset();
+  broker->recover();
+  start(*broker, 1);
+  broker->begin();
+  broker->send({name("out"), 0, "k", "kept", {}});
+  broker->commit({});
+  EXPECT_THAT(values("out"), ElementsAre("kept"));
+}
+
+TEST_F(KafkaGhostTest, LeavesItsPlaceToALivingTwinWhenItsTransactionExpired) {
+  create("in", 1);
+  create("out", 1);
+  const auto broker = make_kafka_broker(client(), stage());
+  start(*broker, 1);
+  be_too_slow(*broker);
+  const kafka::Handle twin = take_the_place_of_worker_0();
+  EXPECT_THAT(message_of<Refusal>([&] { broker->recover(); }),
+              HasSubstr("another process runs with the id " + name("worker-0")));
 }
 
 TEST_F(KafkaBrokerTest, EndsTheOlderOfTwoWithOneIdAndCommitsNothingOfIt) {

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 
+import kafka_log
 from harness import TOOLS, free_port
 
 
 class Node:
-    """`properties` are added to the node's, their listeners to its own; `format` are arguments of its formatting."""
+    """`properties` are added to the node's, their listeners to its own; `format` are arguments of its formatting. It is a broker
+    beside `first`, if there is one."""
 
-    def __init__(self, directory, properties, format=()):
-        self.directory = directory
+    def __init__(self, directory, properties, format=(), first=None):
+        self.directory, self.first = directory, first
         directory.mkdir()
         (directory / "more.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         (directory / "more.format").write_text("".join(f"{argument}\n" for argument in format))
@@ -22,7 +24,8 @@ class Node:
         self.brokers = (directory / "bootstrap").read_text().strip()
 
     def start(self):
-        status = subprocess.run([TOOLS / "kafka", "start", self.directory]).returncode
+        beside = [self.first.directory] if self.first else []
+        status = subprocess.run([TOOLS / "kafka", "start", self.directory, *beside]).returncode
         if status:
             sys.exit(status)   # 77: there is no Java
 
@@ -40,11 +43,11 @@ class Node:
 class ProxiedNode(Node):
     """With a proxy before it, which breaks connections. It leads all clients that begin at the port `proxied`."""
 
-    def __init__(self, directory, seed, properties=None):
+    def __init__(self, directory, seed, properties=None, first=None):
         self.proxied, behind = free_port(), free_port()
         super().__init__(directory, {"listeners": f"PROXIED://127.0.0.1:{behind}",
                                      "advertised.listeners": f"PROXIED://127.0.0.1:{self.proxied}",
-                                     "listener.security.protocol.map": "PROXIED:PLAINTEXT", **(properties or {})})
+                                     "listener.security.protocol.map": "PROXIED:PLAINTEXT", **(properties or {})}, first=first)
         self.proxy = subprocess.Popen([pathlib.Path(__file__).parent / "proxy.py", str(self.proxied), str(behind), str(seed)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.proxy.stdout.readline()
@@ -59,3 +62,25 @@ class ProxiedNode(Node):
         self.proxy.stdin.close()
         self.proxy.wait()
         super().end()
+
+
+class ProxiedPair:
+    """Every partition on two brokers: where one holds it alone, Kafka forgets transactions that it promised to commit when that one
+    is killed (decision 0025)."""
+
+    def __init__(self, directory, seed, properties):
+        replicated = dict.fromkeys(("default.replication.factor", "offsets.topic.replication.factor",
+                                    "transaction.state.log.replication.factor"), "2")
+        self.directory = directory
+        directory.mkdir()
+        first = ProxiedNode(directory / "1", seed, {**properties, **replicated})
+        self.nodes = (first, ProxiedNode(directory / "2", seed + 1, {**properties, **replicated}, first))
+        self.brokers = first.brokers
+        self.proxied = ",".join(f"127.0.0.1:{node.proxied}" for node in self.nodes)
+
+    def in_sync(self):
+        return all(kafka_log.topics(self.brokers).values())
+
+    def end(self):
+        for node in reversed(self.nodes):   # the first one is the controller, which lets a broker go
+            node.end()
