@@ -20,7 +20,6 @@ using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminO
 using kafka::Event;
 
 constexpr int kAdminMs = 30'000;
-constexpr std::chrono::seconds kPropagation{15};
 
 /// cleanup.policy is a list without order.
 std::set<std::string> items(const std::string& value) {
@@ -246,7 +245,7 @@ class Admin {
 
   /// A new topic is known to the brokers one after the other.
   kafka::Metadata await(rd_kafka_topic_t* topic) {
-    const auto until = kafka::Clock::now() + kPropagation;
+    const auto until = kafka::Clock::now() + kafka::kPropagation;
     for (;;) {
       kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic);
       if (metadata) return metadata;
@@ -299,15 +298,20 @@ class Admin {
     }
   }
 
+  /// Of a topic that some broker shows: the one that is asked may not know it yet.
   const std::map<std::string, std::string>& config_of(const std::string& name) {
-    if (!configs_.contains(name)) {
+    for (const auto until = kafka::Clock::now() + kafka::kPropagation;;) {
+      if (const auto found = configs_.find(name); found != configs_.end()) return found->second;
+      const auto why = undescribed_.find(name);
+      const bool unknown =
+          why == undescribed_.end() || why->second == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+      if (!unknown || kafka::left(until) == 0)
+        throw Failure("reading the configuration of topic " + name + ": " +
+                      kafka::text(why->second) + "; the user needs the right DescribeConfigs");
+      if (why != undescribed_.end()) rd_kafka_poll(handle_.get(), 50);
       ask_configs({name});
       take_configs();
     }
-    const auto found = configs_.find(name);
-    if (found != configs_.end()) return found->second;
-    throw Failure("reading the configuration of topic " + name + ": " +
-                  kafka::text(undescribed_[name]) + "; the user needs the right DescribeConfigs");
   }
 
   /// Advice must not stop those who may read their input and no more.

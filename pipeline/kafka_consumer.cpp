@@ -88,7 +88,8 @@ void KafkaBroker::create_consumer() {
   // Each partition has a queue of its own, and each queue its limit.
   kafka::Properties defaults = kafka::tuning();
   const kafka::Topic topic = kafka::make_topic(uncommitted(), stage_.input_topic);
-  const std::int32_t partitions = kafka::partition_count(client_, uncommitted(), topic.get());
+  const std::int32_t partitions =
+      kafka::partition_count(client_, uncommitted(), topic.get(), kafka::kPropagation);
   defaults["queued.max.messages.kbytes"] =
       std::to_string(std::max(kAheadKilobytes / partitions, kLeastAheadKilobytes));
   // One fetch at a time to a broker: a partition with much unread waits for those that have none.

@@ -68,6 +68,8 @@ using Clock = std::chrono::steady_clock;
 using Properties = std::map<std::string, std::string>;
 
 inline constexpr std::chrono::seconds kReachable{30};
+/// Until all brokers know of a topic that was just made.
+inline constexpr std::chrono::seconds kPropagation{15};
 inline constexpr std::chrono::seconds kTransaction{10};  // its timeout
 
 /// Milliseconds left, for librdkafka's timeouts.
@@ -185,11 +187,15 @@ inline Metadata topic_metadata(const KafkaClient& client, rd_kafka_t* handle,
   }
 }
 
+/// Failure if it is missing. `within`: one that was just made may be known to another broker.
 inline std::int32_t partition_count(const KafkaClient& client, rd_kafka_t* handle,
-                                    rd_kafka_topic_t* topic) {
-  const Metadata metadata = topic_metadata(client, handle, topic);
-  if (!metadata) throw Failure(missing(rd_kafka_topic_name(topic)));
-  return metadata->topics[0].partition_cnt;
+                                    rd_kafka_topic_t* topic, std::chrono::seconds within = {}) {
+  for (const auto until = Clock::now() + within;;) {
+    if (const Metadata metadata = topic_metadata(client, handle, topic))
+      return metadata->topics[0].partition_cnt;
+    if (left(until) == 0) throw Failure(missing(rd_kafka_topic_name(topic)));
+    rd_kafka_poll(handle, 50);
+  }
 }
 
 /// Milliseconds precision; kNoTime if it has none.

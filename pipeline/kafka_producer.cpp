@@ -128,7 +128,8 @@ KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
   // Kept and asked about before its first record: else that one waits up to a second.
   const Waiting waiting(stage_);
   Output output{.topic = kafka::make_topic(producer_.get(), name)};
-  output.partitions = kafka::partition_count(client_, producer_.get(), output.topic.get());
+  output.partitions =
+      kafka::partition_count(client_, producer_.get(), output.topic.get(), kafka::kPropagation);
   return outputs_.emplace(name, std::move(output)).first->second;
 }
 

@@ -274,8 +274,8 @@ class Round:
 
     def run(self, seconds, count, seed):
         problems = Problems()
+        self.load(count, seed)
         try:
-            self.load(count, seed)
             self.harm(seconds)
             self.settle()
             reports, counted = oracle.check_run(self.place, self.instances, problems, self.replays_allowed)
