@@ -20,6 +20,7 @@ using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminO
 using kafka::Event;
 
 constexpr int kAdminMs = 30'000;
+constexpr std::chrono::seconds kKnownWithin{5};  // before a topic that we may not make is missing
 
 /// cleanup.policy is a list without order.
 std::set<std::string> items(const std::string& value) {
@@ -68,6 +69,7 @@ class Admin {
     for (const TopicSpec& spec : specs)
       topics.push_back(kafka::make_topic(handle_.get(), spec.name));
     const kafka::Metadata known = known_topics();
+    const auto known_until = kafka::Clock::now() + kKnownWithin;
     if (!described.empty()) take_configs();
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const TopicSpec& spec = specs[i];
@@ -76,6 +78,11 @@ class Admin {
       kafka::Metadata own;
       if (metadata == nullptr) {
         own = kafka::topic_metadata(client_, handle_.get(), topic);
+        // A broker that was just started, or a topic that was just made.
+        while (!own && !spec.create && kafka::left(known_until) > 0) {
+          rd_kafka_poll(handle_.get(), 50);
+          own = kafka::topic_metadata(client_, handle_.get(), topic);
+        }
         metadata = own ? own->topics : nullptr;
       }
       if (metadata == nullptr && shown != nullptr && spec.create) {
@@ -303,9 +310,8 @@ class Admin {
     for (const auto until = kafka::Clock::now() + kafka::kPropagation;;) {
       if (const auto found = configs_.find(name); found != configs_.end()) return found->second;
       const auto why = undescribed_.find(name);
-      const bool unknown =
-          why == undescribed_.end() || why->second == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-      if (!unknown || kafka::left(until) == 0)
+      if (why != undescribed_.end() &&
+          (why->second != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || kafka::left(until) == 0))
         throw Failure("reading the configuration of topic " + name + ": " +
                       kafka::text(why->second) + "; the user needs the right DescribeConfigs");
       if (why != undescribed_.end()) rd_kafka_poll(handle_.get(), 50);

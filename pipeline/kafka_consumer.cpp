@@ -19,7 +19,7 @@ namespace {
 /// Read ahead of the input, by all workers of a stage; and of one partition, at least.
 constexpr std::int32_t kAheadKilobytes = 8 << 10;
 constexpr std::int32_t kLeastAheadKilobytes = 256;
-constexpr int kLookMs = 100;
+constexpr std::chrono::milliseconds kLook{100};
 
 /// The group forgets a silent member at the end of its session, or a little later.
 constexpr std::chrono::seconds kForgotten{2};
@@ -49,7 +49,7 @@ KafkaBroker::KafkaBroker(KafkaClient client, KafkaStage stage)
 
 KafkaBroker::~KafkaBroker() {
   drop_sources();
-  woken_.ignore(group_queue_.get());
+  if (group_queue_) woken_.ignore(group_queue_.get());
   drop_producer();
 }
 
@@ -85,15 +85,21 @@ kafka::Conf KafkaBroker::observed_conf(kafka::Properties defaults, const kafka::
 }
 
 void KafkaBroker::create_consumer() {
-  // Each partition has a queue of its own, and each queue its limit.
-  kafka::Properties defaults = kafka::tuning();
   const kafka::Topic topic = kafka::make_topic(uncommitted(), stage_.input_topic);
   const std::int32_t partitions =
       kafka::partition_count(client_, uncommitted(), topic.get(), kafka::kPropagation);
+  // What was there stays until nothing can fail any more.
+  drop_sources();
+  if (group_queue_) woken_.ignore(group_queue_.get());
+  group_queue_.reset();
+  input_.reset();
+  consumer_.reset();
+  // Each partition has a queue of its own, and each queue its limit.
+  kafka::Properties defaults = kafka::tuning();
   defaults["queued.max.messages.kbytes"] =
       std::to_string(std::max(kAheadKilobytes / partitions, kLeastAheadKilobytes));
   // One fetch at a time to a broker: a partition with much unread waits for those that have none.
-  defaults["fetch.wait.max.ms"] = std::to_string(kLookMs);
+  defaults["fetch.wait.max.ms"] = std::to_string(kLook.count());
   kafka::Conf conf = observed_conf(std::move(defaults), kafka::consumer_properties(stage_));
   queue_bytes_ = number_of(conf.get(), "queued.max.messages.kbytes") << 10U;
   rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
@@ -115,11 +121,6 @@ void KafkaBroker::join() {
 
 /// Poll tells that what was assigned is gone.
 void KafkaBroker::replace_consumer() {
-  drop_sources();
-  woken_.ignore(group_queue_.get());
-  group_queue_.reset();
-  input_.reset();
-  consumer_.reset();
   create_consumer();
   join();
   news_ = Assignment();
@@ -131,31 +132,53 @@ bool KafkaBroker::consumer_is_fenced() const {
 
 /// Whether a member with the id of this one lives, which the group has put out. It did so for a
 /// request to join: of another process, which sends heartbeats, or of this one, whose answer was
-/// lost. After such a one nobody looks, and the group forgets it when its session has ended.
+/// lost. After such a one nobody looks, and the group forgets it when its session has ended, which
+/// it may count anew from a rebalance or in another broker on.
 bool KafkaBroker::group_has_twin() {
   const Waiting waiting(stage_);
   const std::chrono::milliseconds session(
       number_of(rd_kafka_conf(consumer_.get()), "session.timeout.ms"));
-  const auto until = Clock::now() + session + kForgotten;
-  while (left(until) > 0) rd_kafka_poll(uncommitted(), std::min(left(until), 100));
+  for (std::string seen;;) {
+    const auto until = Clock::now() + session + kForgotten;
+    while (left(until) > 0) rd_kafka_poll(uncommitted(), std::min(left(until), 100));
+    const std::string member = settled_member();
+    if (member.empty()) return false;
+    if (member == seen) return true;
+    seen = member;
+  }
+}
+
+/// The member with the id of this one as the group knows it; empty: there is none. Waits until the
+/// group has settled.
+std::string KafkaBroker::settled_member() {
   const kafka::Queue answers(rd_kafka_queue_new(uncommitted()));
   const char* group = stage_.group.c_str();
-  rd_kafka_DescribeConsumerGroups(uncommitted(), &group, 1, nullptr, answers.get());
-  const kafka::Event event(
-      rd_kafka_queue_poll(answers.get(), left(Clock::now() + kafka::kReachable)));
-  const auto* result = event ? rd_kafka_event_DescribeConsumerGroups_result(event.get()) : nullptr;
-  std::size_t count = 0;
-  const auto* groups =
-      result == nullptr ? nullptr : rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
-  if (count != 1 || rd_kafka_ConsumerGroupDescription_error(groups[0]) != nullptr)
-    throw Failure("the group " + stage_.group + " put out " + stage_.id +
-                  " and does not tell of its members");
-  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
-    const char* id = rd_kafka_MemberDescription_group_instance_id(
-        rd_kafka_ConsumerGroupDescription_member(groups[0], i));
-    if (id != nullptr && id == stage_.id) return true;
+  for (;;) {
+    rd_kafka_DescribeConsumerGroups(uncommitted(), &group, 1, nullptr, answers.get());
+    const kafka::Event event(
+        rd_kafka_queue_poll(answers.get(), left(Clock::now() + kafka::kReachable)));
+    const auto* result =
+        event ? rd_kafka_event_DescribeConsumerGroups_result(event.get()) : nullptr;
+    std::size_t count = 0;
+    const auto* groups =
+        result == nullptr ? nullptr : rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
+    if (count != 1 || rd_kafka_ConsumerGroupDescription_error(groups[0]) != nullptr)
+      throw Failure("the group " + stage_.group + " put out " + stage_.id +
+                    " and does not tell of its members");
+    const auto state = rd_kafka_ConsumerGroupDescription_state(groups[0]);
+    const std::size_t members = rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
+    if (members == 0) return {};
+    if (state != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE) {
+      rd_kafka_poll(uncommitted(), 500);
+      continue;
+    }
+    for (std::size_t i = 0; i < members; ++i) {
+      const auto* member = rd_kafka_ConsumerGroupDescription_member(groups[0], i);
+      const char* id = rd_kafka_MemberDescription_group_instance_id(member);
+      if (id != nullptr && id == stage_.id) return rd_kafka_MemberDescription_consumer_id(member);
+    }
+    return {};
   }
-  return false;
 }
 
 void KafkaBroker::refuse_twin(const std::string& noticed) const {
@@ -244,11 +267,8 @@ void KafkaBroker::tell_of_room() {
   }
   if (!room || fetching) return;
   for (Source& source : sources_) source.taken = 0;
-  const Waiting waiting(stage_);
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  rd_kafka_query_watermark_offsets(consumer_.get(), stage_.input_topic.c_str(), *room, &low, &high,
-                                   kLookMs);
+  std::int64_t unused = 0;
+  ask_offset(consumer_.get(), *room, RD_KAFKA_OFFSET_END, Clock::now() + kLook, unused);
 }
 
 Poll KafkaBroker::poll(const BatchLimits& limits) {

@@ -91,6 +91,7 @@ class KafkaBroker final : public Broker {
   bool consumer_is_fenced() const;
   bool has_twin();
   bool group_has_twin();
+  std::string settled_member();
   void create_producer();
   void start_producer();
   void warm_outputs();
@@ -102,6 +103,9 @@ class KafkaBroker final : public Broker {
   kafka::List input_list(std::span<const std::int32_t> partitions) const;
   rd_kafka_resp_err_t ask_ranges(std::map<TopicPartition, LogRange>& ranges,
                                  kafka::Clock::time_point until, std::string& of);
+  void find_leaders(const std::string& of);
+  rd_kafka_resp_err_t ask_offset(rd_kafka_t* handle, std::int32_t partition, std::int64_t what,
+                                 kafka::Clock::time_point until, std::int64_t& offset);
   std::optional<std::int64_t> input_end(std::int32_t partition);
   void serve();
   bool fill(Source& source);

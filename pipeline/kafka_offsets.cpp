@@ -100,12 +100,25 @@ std::map<TopicPartition, LogRange> KafkaBroker::ranges(std::span<const TopicPart
   if (ranges.empty()) return ranges;
   std::string of;
   for (const auto until = Clock::now() + kafka::kReachable;;) {
-    const auto code = ask_ranges(ranges, until, of);
+    const auto code = ask_ranges(ranges, std::min(until, Clock::now() + kAnswer), of);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return ranges;
     if (!kafka::passes(code) || left(until) == 0)
       throw Failure("offsets of " + of + " at " + client_.brokers + ": " + text(code));
+    std::set<std::string> topics;
+    for (const TopicPartition& log : logs) topics.insert(log.first);
+    for (const std::string& topic : topics) find_leaders(topic);
     rd_kafka_poll(uncommitted(), 50);
   }
+}
+
+// Who leads a topic that a handle neither reads nor writes, librdkafka asks every five minutes,
+// and until then whoever led it, whatever that one answers (seen with 2.0.2).
+void KafkaBroker::find_leaders(const std::string& of) {
+  const Waiting waiting(stage_);
+  const kafka::Topic topic = kafka::make_topic(uncommitted(), of);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  rd_kafka_metadata(uncommitted(), 0, topic.get(), &metadata, static_cast<int>(kEndWithin.count()));
+  const kafka::Metadata unused(metadata);
 }
 
 std::optional<std::vector<std::int64_t>> KafkaBroker::restore(
@@ -176,17 +189,14 @@ std::map<std::int32_t, LogRange> KafkaBroker::input_ranges(
     return known;
   }
   // One leader that is away shall not hide what the others say.
+  find_leaders(stage_.input_topic);
   for (const std::int32_t partition : partitions) {
-    const Waiting waiting(stage_);
-    LogRange range;
-    code = rd_kafka_query_watermark_offsets(uncommitted(), stage_.input_topic.c_str(), partition,
-                                            &range.low, &range.high,
-                                            static_cast<int>(kEndWithin.count()));
+    std::map<TopicPartition, LogRange> one = {{{stage_.input_topic, partition}, {}}};
+    code = ask_ranges(one, Clock::now() + kEndWithin, of);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-      known[partition] = range;
+      known[partition] = one.begin()->second;
     else if (!kafka::passes(code))
-      throw Failure("offsets of " + input_name(partition) + " at " + client_.brokers + ": " +
-                    text(code));
+      throw Failure("offsets of " + of + " at " + client_.brokers + ": " + text(code));
   }
   return known;
 }
@@ -224,23 +234,33 @@ std::map<std::int32_t, Record> KafkaBroker::records_at(std::span<const Partition
   return records;
 }
 
+/// The offset that ListOffsets tells for `what`: a time in ms, or an end. -1: there is none.
+rd_kafka_resp_err_t KafkaBroker::ask_offset(rd_kafka_t* handle, std::int32_t partition,
+                                            std::int64_t what, Clock::time_point until,
+                                            std::int64_t& offset) {
+  const Waiting waiting(stage_);
+  const kafka::List list(rd_kafka_topic_partition_list_new(1));
+  auto* entry =
+      rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
+  entry->offset = what;
+  const auto code = rd_kafka_offsets_for_times(handle, list.get(), std::max(1, left(until)));
+  offset = entry->offset;
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR ? entry->err : code;
+}
+
 std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
-  const auto until = Clock::now() + kafka::kReachable;
-  for (;;) {
-    const Waiting waiting(stage_);
-    const kafka::List list(rd_kafka_topic_partition_list_new(1));
-    auto* entry =
-        rd_kafka_topic_partition_list_add(list.get(), stage_.input_topic.c_str(), partition);
-    entry->offset = std::max<std::int64_t>(0, time / 1'000'000 + (time % 1'000'000 > 0 ? 1 : 0));
-    auto code = rd_kafka_offsets_for_times(consumer_.get(), list.get(), std::max(1, left(until)));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = entry->err;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (entry->offset >= 0) return entry->offset;
-      return range(stage_.input_topic, partition).high;
-    }
-    if (!kafka::passes(code) || left(until) == 0) {
+  const std::int64_t ms =
+      std::max<std::int64_t>(0, time / 1'000'000 + (time % 1'000'000 > 0 ? 1 : 0));
+  for (const auto until = Clock::now() + kafka::kReachable;;) {
+    std::int64_t offset = -1;
+    const auto code =
+        ask_offset(uncommitted(), partition, ms, std::min(until, Clock::now() + kAnswer), offset);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+      return offset >= 0 ? offset : range(stage_.input_topic, partition).high;
+    if (!kafka::passes(code) || left(until) == 0)
       throw Failure("offset by time on " + input_name(partition) + ": " + text(code));
-    }
+    find_leaders(stage_.input_topic);
+    rd_kafka_poll(uncommitted(), 50);
   }
 }
 
@@ -250,13 +270,12 @@ std::int64_t KafkaBroker::offset_at(std::int32_t partition, Nanos time) {
 std::optional<std::int64_t> KafkaBroker::input_end(std::int32_t partition) {
   const auto silent = silent_until_.find(partition);
   if (silent != silent_until_.end() && Clock::now() < silent->second) return std::nullopt;
-  const Waiting waiting(stage_);
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  const auto code =
-      rd_kafka_query_watermark_offsets(uncommitted(), stage_.input_topic.c_str(), partition, &low,
-                                       &high, static_cast<int>(kEndWithin.count()));
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return high;
+  std::int64_t end = -1;
+  if (ask_offset(uncommitted(), partition, RD_KAFKA_OFFSET_END, Clock::now() + kEndWithin, end) ==
+          RD_KAFKA_RESP_ERR_NO_ERROR &&
+      end >= 0)
+    return end;
+  find_leaders(stage_.input_topic);
   silent_until_[partition] = Clock::now() + kSilent;
   return std::nullopt;
 }
@@ -266,9 +285,10 @@ Unread KafkaBroker::unread(std::int32_t partition) {
                                    [&](const Source& s) { return s.partition == partition; });
   if (source == sources_.end()) return {.known = false};
   const auto end = input_end(partition);
-  return {.known = end.has_value(),
-          .records = end ? std::max<std::int64_t>(0, *end - source->position) : 0,
-          .next = next_time(partition)};
+  // An end before what was read is that of a broker that does not know yet that it leads no more.
+  const bool known = end && *end >= source->position;
+  return {
+      .known = known, .records = known ? *end - source->position : 0, .next = next_time(partition)};
 }
 
 std::optional<Nanos> KafkaBroker::next_time(std::int32_t partition) {
@@ -296,6 +316,7 @@ std::string KafkaBroker::delete_before(std::span<const PartitionOffset> offsets)
       }
     }
   }
+  if (!problem.empty()) find_leaders(stage_.input_topic);
   const kafka::List list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
   for (const PartitionOffset& each : offsets) {
     // Never -1, the high watermark: it takes open transactions with it.
@@ -317,9 +338,10 @@ void KafkaBroker::follow(const std::string& topic, std::span<const std::int32_t>
   auto followed = followed_.find(topic);
   if (followed == followed_.end()) followed = followed_.try_emplace(topic, follower_.get()).first;
   for (const std::int32_t partition : partitions) {
-    if (!followed->second.started.insert(partition).second) continue;
+    if (followed->second.started.contains(partition)) continue;
     const LogRange log = range(topic, partition);
     followed->second.reader.start(topic, partition, std::max(log.low, log.high - kFollowed));
+    followed->second.started.insert(partition);
   }
   const std::chrono::milliseconds now{0};
   while (const kafka::Message message = followed->second.reader.next(now))

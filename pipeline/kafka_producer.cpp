@@ -111,9 +111,7 @@ void KafkaBroker::start_producer() {
 }
 
 void KafkaBroker::warm_outputs() {
-  for (const OutputTopic& topic : stage_.output_topics) {
-    output(topic.name).largest_record = topic.largest_record;
-  }
+  for (const OutputTopic& topic : stage_.output_topics) output(topic.name);
 }
 
 void KafkaBroker::make_producer() {
@@ -130,6 +128,8 @@ KafkaBroker::Output& KafkaBroker::output(const std::string& name) {
   Output output{.topic = kafka::make_topic(producer_.get(), name)};
   output.partitions =
       kafka::partition_count(client_, producer_.get(), output.topic.get(), kafka::kPropagation);
+  for (const OutputTopic& known : stage_.output_topics)
+    if (known.name == name) output.largest_record = known.largest_record;
   return outputs_.emplace(name, std::move(output)).first->second;
 }
 
@@ -264,7 +264,7 @@ std::map<TopicPartition, std::int64_t> KafkaBroker::commit(
 /// tell it, which are never committed: the coordinator of the transaction looks at the producer
 /// first. A producer that can be asked nothing more leaves it to the group, which takes longer.
 bool KafkaBroker::has_twin() {
-  if (fenced_ && !given_up_) return true;
+  if (fenced_ && !given_up_ && !asked_twice_) return true;
   if (replace_producer_) return group_has_twin();
   replace_producer_ = true;
   if (kafka::Error(rd_kafka_begin_transaction(producer_.get()))) return group_has_twin();
@@ -274,8 +274,18 @@ bool KafkaBroker::has_twin() {
   if (!member) return group_has_twin();
   const kafka::Error error(
       rd_kafka_send_offsets_to_transaction(producer_.get(), list.get(), member.get(), kProbeMs));
-  return error && (kafka::is_fenced(rd_kafka_error_code(error.get())) ||
-                   kafka::is_fenced(rd_kafka_fatal_error(producer_.get(), nullptr, 0)));
+  const auto code = error ? rd_kafka_error_code(error.get()) : RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (kafka::is_fenced(code) || kafka::is_fenced(rd_kafka_fatal_error(producer_.get(), nullptr, 0)))
+    return true;
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+      return false;  // the group has said so, whom the coordinator asks second
+    default:
+      return group_has_twin();
+  }
 }
 
 void KafkaBroker::recover() {
@@ -305,6 +315,7 @@ void KafkaBroker::recover() {
     // out this member for its own request to join: the answer was lost, and the library sent it
     // again.
     if (has_twin()) refuse_twin("the group fenced this member");
+    make_producer();  // before the group, as at the start
     replace_consumer();
   }
   if (replace_producer_) make_producer();

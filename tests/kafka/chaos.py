@@ -53,6 +53,10 @@ class Refused(Exception):
     """An instance says that going on would be wrong, or died of itself."""
 
 
+class Late(Exception):
+    """Wrong, but of a planted bug it says nothing."""
+
+
 class Round:
     def __init__(self, gyre, cluster, directory, seed, tally, bug=None):
         self.cluster, self.tally, self.bug = cluster, tally, bug
@@ -64,7 +68,9 @@ class Round:
         self.extra = []
         self.due = {}         # when an instance is to be started again
         self.armed = {}       # the crash point that it was started with
+        self.said = {}        # how long its log was then, in letters
         self.calm = False
+        self.caught = True    # what is wrong is what the engine does
         self.replays_allowed = False
 
     def instance(self, name, state=None):
@@ -92,13 +98,14 @@ class Round:
         self.armed.pop(instance, None)
         if not self.calm and self.random.random() < 0.85:
             self.armed[instance] = environment["GYRE_CRASH"] = self.crash()
+        self.said[instance] = len(instance.log.read_text(errors="replace")) if instance.log.exists() else 0
         instance.start(**environment)
         self.due.pop(instance, None)
 
     def ended(self, instance, status):
         """Of itself; says why."""
         instance.process = None
-        said = instance.log.read_text(errors="replace").splitlines()[-3:]
+        said = instance.log.read_text(errors="replace")[self.said[instance]:].splitlines() or [""]
         if status in (-signal.SIGKILL, -signal.SIGALRM) and instance in self.armed:
             stage, point = self.armed[instance].split(":")[0].split(".")
             self.tally["points"][f"{point}, then any" if status == -signal.SIGALRM else point] += 1
@@ -106,9 +113,10 @@ class Round:
             self.tally["kills"]["crash point"] += 1
         elif status == 1 and not any("refused to go on" in line for line in said):
             self.tally["kills"]["gave up, the world failing"] += 1
-            say(f"instance {instance.name} gave up: {said[-1][:300] if said else ''}")
+            say(f"instance {instance.name} gave up: {said[-1][:300]}")
         else:
-            raise Refused(f"instance {instance.name} ended with {status}: {said[-1][:600] if said else ''}")
+            refused = [line for line in said if "refused to go on" in line] or said
+            raise Refused(f"instance {instance.name} ended with {status}: {refused[-1][:600]}")
         self.due[instance] = time.monotonic() + self.random.uniform(0, 1)
 
     def tend(self, seconds):
@@ -163,7 +171,7 @@ class Round:
         until = time.monotonic() + IN_SYNC_WITHIN
         while not self.cluster.in_sync():
             if time.monotonic() > until:
-                raise Refused(f"the brokers are not in sync within {IN_SYNC_WITHIN} s")
+                raise Late(f"the brokers are not in sync within {IN_SYNC_WITHIN} s")
             self.tend(0.5)
         node = self.random.choice(self.cluster.nodes)
         node.kill()
@@ -174,8 +182,7 @@ class Round:
 
     def harm_connections(self):
         command, most = self.random.choice((("cut", 1), ("cut", 1), ("refuse", 6), ("stall", 8), ("mute", 2), ("mute", 0.3)))
-        for node in self.random.sample(self.cluster.nodes, self.random.choice((1, 2))):
-            node.harm(command, self.random.uniform(0, most))
+        self.cluster.harm(self.random.sample(self.cluster.nodes, self.random.choice((1, 2))), command, self.random.uniform(0, most))
         self.tally["connections"][command] += 1
 
     def storm(self):
@@ -270,7 +277,7 @@ class Round:
                 say("all is read and every finding closed")
                 return
             if time.monotonic() > limit:
-                raise Refused(f"not read and closed within {QUIET_DEADLINE} s")
+                raise Late(f"not read and closed within {QUIET_DEADLINE} s")
 
     def run(self, seconds, count, seed):
         problems = Problems()
@@ -281,8 +288,9 @@ class Round:
             reports, counted = oracle.check_run(self.place, self.instances, problems, self.replays_allowed)
             oracle.check_replay(self.place, self.instances[0].config, reports, problems)
             self.tally["counts"].update({"alerts in": counted["in"], "report revisions": len(reports)})
-        except (Refused, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        except (Refused, Late, RuntimeError, OSError, subprocess.SubprocessError) as error:
             problems.expect(False, str(error))
+            self.caught = isinstance(error, Refused)
         finally:
             for instance in self.instances + self.extra:
                 if instance.process:
@@ -349,7 +357,7 @@ def main():
                 try:
                     found = this.run(seconds, int(RATE * seconds), chosen.randrange(1 << 31))
                     if bug:
-                        caught[bug][0] += bool(found)
+                        caught[bug][0] += bool(found) and this.caught
                         caught[bug][1] += 1
                     else:
                         rounds += 1

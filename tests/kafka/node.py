@@ -52,11 +52,17 @@ class ProxiedNode(Node):
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.proxy.stdout.readline()
 
-    def harm(self, command, amount):
-        """What the proxy has seen so far: answers to EndTxn that were lost, and requests for a producer's id."""
+    def begin_harm(self, command, amount):
         self.proxy.stdin.write(f"{command} {amount:.3f}\n".encode())
         self.proxy.stdin.flush()
+
+    def end_harm(self):
+        """What the proxy has seen so far: answers to EndTxn that were lost, and requests for a producer's id."""
         return tuple(map(int, self.proxy.stdout.readline().split()[1:]))
+
+    def harm(self, command, amount):
+        self.begin_harm(command, amount)
+        return self.end_harm()
 
     def end(self):
         self.proxy.stdin.close()
@@ -77,6 +83,14 @@ class ProxiedPair:
         self.nodes = (first, ProxiedNode(directory / "2", seed + 1, {**properties, **replicated}, first))
         self.brokers = first.brokers
         self.proxied = ",".join(f"127.0.0.1:{node.proxied}" for node in self.nodes)
+
+    @staticmethod
+    def harm(nodes, command, amount):
+        """All at once."""
+        for node in nodes:
+            node.begin_harm(command, amount)
+        for node in nodes:
+            node.end_harm()
 
     def in_sync(self):
         return all(kafka_log.topics(self.brokers).values())
