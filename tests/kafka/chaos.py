@@ -40,6 +40,7 @@ ROUNDS = (None, BUGS[0], None, BUGS[1], None, None)   # of the right engine, or 
 STAGES = ("intake", "by_container", "by_rule")
 POINTS = {"polled": 100, "decided": 50, "begun": 50, "sending": 600, "sent": 50, "offsets_sent": 50, "committed": 50,
           "applying": 150, "applied": 50, "assigned": 2, "restoring": 8, "restored": 6}   # and the most passes until then
+LIBRARY_ASSERTS = "rd_kafka_assignment_partition_stopped: Assertion"   # decision 0026
 POISON = (b"{}", b"[1,2", b'{"rule":"r"}', b'{"rule":"r","time":"yesterday"}', b"\xff\xfe\x00{", b'{"rule":' + b"[" * 5000,
           b'{"rule":"r","time":"2026-03-02T09:14:07Z"} {"rule":"forged"}', b"x" * 990_000)
 SETTINGS = {
@@ -111,6 +112,8 @@ class Round:
             self.tally["points"][f"{point}, then any" if status == -signal.SIGALRM else point] += 1
             self.tally["stages"][stage] += 1
             self.tally["kills"]["crash point"] += 1
+        elif status == -signal.SIGABRT and any(LIBRARY_ASSERTS in line for line in said):
+            self.tally["kills"]["an assertion of librdkafka's"] += 1
         elif status == 1 and not any("refused to go on" in line for line in said):
             self.tally["kills"]["gave up, the world failing"] += 1
             say(f"instance {instance.name} gave up: {said[-1][:300]}")
