@@ -71,7 +71,7 @@ std::optional<std::vector<PartitionOffset>> BundleTasks::assign(
   for (auto& [partition, store] : stores_.take(added))
     tasks_[partition] = std::make_unique<Task>(std::move(store));
   const auto all_committed = broker.committed(partitions);
-  if (!restore(all_committed, broker)) return std::nullopt;
+  if (!restore(broker)) return std::nullopt;
   const auto ranges = broker.input_ranges(partitions);
   std::vector<PartitionOffset> offsets;
   for (const std::int32_t partition : partitions) {
@@ -138,8 +138,12 @@ void BundleTasks::apply(const std::map<TopicPartition, std::int64_t>& sent, Nano
     GYRE_CRASH_POINT("applying");
   }
   touched_.clear();
+  // An alert may be dated centuries back.
   const auto since = [clock = options_.clock()](Nanos time) {
-    return std::chrono::nanoseconds(clock == kNoTime ? 0 : std::max<Nanos>(0, clock - time));
+    Nanos passed = 0;
+    if (clock == kNoTime || time >= clock) return std::chrono::nanoseconds(0);
+    if (__builtin_sub_overflow(clock, time, &passed)) return std::chrono::nanoseconds::max();
+    return std::chrono::nanoseconds(passed);
   };
   for (const schemas::Report& report : published_) {
     Published published{.kind = report.kind,
@@ -197,12 +201,11 @@ records::Counters BundleTasks::counters() const {
   return sum;
 }
 
-bool BundleTasks::restore(const std::map<std::int32_t, std::int64_t>& committed, Broker& broker) {
+bool BundleTasks::restore(Broker& broker) {
   const auto same = [](const std::string& key) { return std::optional(key); };
   std::vector<Following> following;
   for (const auto& [partition, task] : tasks_) {
     following.push_back({.partition = partition,
-                         .committed = committed.contains(partition),
                          .store = task->store.get(),
                          .changelogs = {{stage_.changelog, partition, state::kChangelog, same}}});
     if (stage_.ids)

@@ -69,7 +69,7 @@ class BundleTasks : public StageTasks {
   };
 
   records::Bundle decode(const Record& record) const;
-  bool restore(const std::map<std::int32_t, std::int64_t>& committed, Broker& broker);
+  bool restore(Broker& broker);
   void write(std::int32_t partition, std::int64_t next_offset, std::vector<schemas::Report> reports,
              Outbox& outbox);
 

@@ -51,7 +51,7 @@ class IntakeTasks : public StageTasks {
     for (auto& [partition, store] : stores_.take(added))
       tasks_[partition] = std::make_unique<Task>(std::move(store));
     const auto committed = broker.committed(partitions);
-    if (!restore(committed, broker)) return std::nullopt;
+    if (!restore(broker)) return std::nullopt;
     const auto ranges = broker.input_ranges(partitions);
     const auto last = last_records(ranges, broker);
     std::vector<PartitionOffset> offsets;
@@ -204,12 +204,11 @@ class IntakeTasks : public StageTasks {
     return std::min(record.timestamp, now);
   }
 
-  bool restore(const std::map<std::int32_t, std::int64_t>& committed, Broker& broker) {
+  bool restore(Broker& broker) {
     std::vector<Following> following;
     for (const auto& [partition, task] : tasks_)
       following.push_back(
           {.partition = partition,
-           .committed = committed.contains(partition),
            .store = task->store.get(),
            .changelogs = {
                {config_.intake_changelog(), changelog_partition(partition), state::kChangelog,

@@ -44,8 +44,7 @@ class Restore {
   Restore(Broker& broker, std::span<const Following> tasks, Nanos now, Progress progress)
       : broker_(broker), now_(now), cluster_(broker.cluster_id()), progress_(std::move(progress)) {
     for (const Following& task : tasks)
-      tasks_.push_back(
-          {.store = *task.store, .changelogs = task.changelogs, .committed = task.committed});
+      tasks_.push_back({.store = *task.store, .changelogs = task.changelogs});
   }
 
   std::optional<std::vector<Restored>> run() {
@@ -53,12 +52,8 @@ class Restore {
     for (Task& task : tasks_) {
       refuse_another_cluster(state::cluster_of(task.store), cluster_);
       task.followed = state::followed_at(task.store);
-      if (const Changelog* lost = shorter_than_known(task)) {
-        if (task.committed) refuse_what_was_lost(*lost, task);
-        wipe(task, "it knows more than its changelog holds");  // all begins anew
-      } else if (was_away(task.followed, now_)) {
-        wipe_away(task);
-      }
+      if (const Changelog* lost = shorter_than_known(task)) refuse_what_was_lost(*lost, task);
+      if (was_away(task.followed, now_)) wipe_away(task);
       task.state_id = state_id(task);
     }
     if (!read([](const Task&) { return true; })) return std::nullopt;
@@ -87,7 +82,6 @@ class Restore {
   struct Task {
     state::Store& store;
     const std::vector<Changelog>& changelogs;
-    bool committed = false;
     Nanos followed = kNoTime;
     std::string state_id;    // before
     Nanos newest = kNoTime;  // stamp that was met
@@ -132,7 +126,8 @@ class Restore {
     throw Refusal(fmt::format(
         "{} [{}] ends at offset {}, and the state on disk was made of it up to {}: the topic was "
         "deleted and made anew, or lost its end (power failed, or a replica that lagged became "
-        "leader). The state on disk was left as it is. Restore the topic, or start anew under "
+        "leader), or the state directory is that of another `name`. The state on disk was left as "
+        "it is. Restore the topic, or start anew under "
         "another `name`{}",
         changelog.topic, changelog.partition, range(changelog).high,
         state::restored_offset(task.store, changelog.name),

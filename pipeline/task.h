@@ -95,7 +95,6 @@ struct Changelog {
 /// A task's store, and all changelogs that it is the fold of.
 struct Following {
   std::int32_t partition;  ///< the task's
-  bool committed;          ///< whether the group has an offset of it
   state::Store* store;
   std::vector<Changelog> changelogs;
 };
@@ -106,10 +105,9 @@ struct Restored {
 /// Reads every changelog of a stage's tasks into their stores, all at once, from the offset that a
 /// store remembers to the high watermark (rules T2, T3 of the engine's design: after `committed`
 /// was asked). A store that belongs to another log or was away for too long is wiped and restored
-/// from the start; so is one that knows more than the log, where nothing was committed yet: else
-/// the log has lost what the store still has, which is a Refusal. `now` is the clock; kNoTime:
-/// there is none. Returns as many as `tasks`; none: the assignment changed meanwhile, and each
-/// store has what it remembers to have.
+/// from the start. One that knows more than the log is a Refusal: the log has lost what it still
+/// has. `now` is the clock; kNoTime: there is none. Returns as many as `tasks`; none: the
+/// assignment changed meanwhile, and each store has what it remembers to have.
 std::optional<std::vector<Restored>> restore_tasks(Broker& broker, const std::string& stage,
                                                    std::span<const Following> tasks, Nanos now,
                                                    Telemetry& telemetry);
