@@ -6,22 +6,22 @@ where a connection broke shortly before: of equal errors within 30 s the library
 
 usage: tests/kafka/lost_answers.py PATH_TO_GYRE     77: no Java
 """
-import os
-import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 
 from harness import TOOLS, Instance, Place, Problems, wait_for
-from node import ProxiedNode
+from node import ProxiedNode, run
 
 ROUNDS = 3
 ALERT = (b'{"time":"2026-03-02T09:14:07Z","rule":"Execution from /dev/shm","priority":"Warning","source":"syscall","hostname":"node-7",'
          b'"output_fields":{"container.id":"5b0c1f6e9a3d","proc.name":"sh","evt.num":"%d"}}')
 
 
-def test(node, place):
+def test(gyre, node, root):
+    place = Place(gyre, node.brokers, root, 2, 2)
+    subprocess.run([TOOLS / "create_topic", node.brokers, place.input, "2"], check=True)
+    place.run("topics", "-c", Instance(place, "topics").config)
     problems = Problems()
     instance = Instance(place, "a", None, {"kafka": {"brokers": f"127.0.0.1:{node.proxied}"}})
     instance.start()
@@ -57,21 +57,5 @@ def test(node, place):
     return problems.found
 
 
-def main():
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 64
-    with tempfile.TemporaryDirectory(prefix="gyre-lost-answers.") as directory:
-        root = pathlib.Path(directory)
-        node = ProxiedNode(root / "kafka", 1)
-        try:
-            place = Place(os.path.abspath(sys.argv[1]), node.brokers, root, 2, 2)
-            subprocess.run([TOOLS / "create_topic", node.brokers, place.input, "2"], check=True)
-            place.run("topics", "-c", Instance(place, "topics").config)
-            return 1 if test(node, place) else 0
-        finally:
-            node.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "gyre-lost-answers.", lambda directory: ProxiedNode(directory, 1), test))

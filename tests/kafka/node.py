@@ -5,6 +5,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import kafka_log
@@ -98,3 +99,18 @@ class ProxiedPair:
     def end(self):
         for node in reversed(self.nodes):   # the first one is the controller, which lets a broker go
             node.end()
+
+
+def run(usage, prefix, make_brokers, test):
+    """The main of a test that takes the path to gyre and has brokers of its own, made by make_brokers(DIRECTORY). test(GYRE, BROKERS,
+    DIRECTORY) returns what it found wrong."""
+    if len(sys.argv) != 2:
+        print(usage, file=sys.stderr)
+        return 64
+    with tempfile.TemporaryDirectory(prefix=prefix) as directory:
+        root = pathlib.Path(directory)
+        brokers = make_brokers(root / "kafka")
+        try:
+            return 1 if test(os.path.abspath(sys.argv[1]), brokers, root) else 0
+        finally:
+            brokers.end()

@@ -6,15 +6,12 @@ And when a broker dies, the other one leads what it led: whoever takes partition
 usage: tests/kafka/two_brokers.py PATH_TO_GYRE     77: no Java
 """
 import contextlib
-import os
-import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 
 from harness import TOOLS, Instance, Place, Problems, wait_for
-from node import ProxiedPair
+from node import ProxiedPair, run
 
 MADE, RUN = 12, 4   # pipelines: each makes its topics
 TAKEN_OVER_WITHIN = 90   # seconds: the broker's session, the transaction of who left, and requests that find nobody
@@ -79,18 +76,5 @@ def test(gyre, pair, root):
     return problems.found
 
 
-def main():
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 64
-    with tempfile.TemporaryDirectory(prefix="gyre-two-brokers.") as directory:
-        root = pathlib.Path(directory)
-        pair = ProxiedPair(root / "kafka", 1, {})
-        try:
-            return 1 if test(os.path.abspath(sys.argv[1]), pair, root) else 0
-        finally:
-            pair.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "gyre-two-brokers.", lambda directory: ProxiedPair(directory, 1, {}), test))
