@@ -77,12 +77,9 @@ class Admin {
       const rd_kafka_metadata_topic_t* metadata = find(known, spec.name);
       kafka::Metadata own;
       if (metadata == nullptr) {
-        own = kafka::topic_metadata(client_, handle_.get(), topic);
-        // A broker that was just started, or a topic that was just made.
-        while (!own && !spec.create && kafka::left(known_until) > 0) {
-          rd_kafka_poll(handle_.get(), 50);
-          own = kafka::topic_metadata(client_, handle_.get(), topic);
-        }
+        // Of a broker that was just started nothing is known yet; all together wait no longer.
+        const std::chrono::milliseconds within(spec.create ? 0 : kafka::left(known_until));
+        own = kafka::topic_metadata(client_, handle_.get(), topic, within);
         metadata = own ? own->topics : nullptr;
       }
       if (metadata == nullptr && shown != nullptr && spec.create) {
@@ -252,16 +249,12 @@ class Admin {
 
   /// A new topic is known to the brokers one after the other.
   kafka::Metadata await(rd_kafka_topic_t* topic) {
-    const auto until = kafka::Clock::now() + kafka::kPropagation;
-    for (;;) {
-      kafka::Metadata metadata = kafka::topic_metadata(client_, handle_.get(), topic);
-      if (metadata) return metadata;
-      if (kafka::left(until) == 0) {
-        throw Failure(std::string("topic ") + rd_kafka_topic_name(topic) +
-                      " was created, but no broker shows it after 15 s; try again");
-      }
-      rd_kafka_poll(handle_.get(), 50);
-    }
+    kafka::Metadata metadata =
+        kafka::topic_metadata(client_, handle_.get(), topic, kafka::kPropagation);
+    if (!metadata)
+      throw Failure(std::string("topic ") + rd_kafka_topic_name(topic) +
+                    " was created, but no broker shows it after 15 s; try again");
+    return metadata;
   }
 
   // Only what we demand or write to: of the user's own input the right to read must be enough.

@@ -159,10 +159,12 @@ inline Topic make_topic(rd_kafka_t* handle, const std::string& name) {
   return topic;
 }
 
-/// Metadata of one topic; none if the broker does not know it. Throws Failure if no broker answers.
+/// Metadata of one topic; none if the broker does not know it. `within`: one that was just made may
+/// be known to another broker. Throws Failure if no broker answers.
 inline Metadata topic_metadata(const KafkaClient& client, rd_kafka_t* handle,
-                               rd_kafka_topic_t* topic) {
-  const auto until = Clock::now() + kReachable;
+                               rd_kafka_topic_t* topic, std::chrono::milliseconds within = {}) {
+  const auto known_until = Clock::now() + within;
+  const auto until = known_until + kReachable;
   for (;;) {
     const rd_kafka_metadata_t* raw = nullptr;
     const auto code = rd_kafka_metadata(handle, 0, topic, &raw, std::max(1, left(until)));
@@ -175,7 +177,9 @@ inline Metadata topic_metadata(const KafkaClient& client, rd_kafka_t* handle,
       }
       if (topic_code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
           topic_code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
-        return nullptr;
+        if (left(known_until) == 0) return nullptr;
+        rd_kafka_poll(handle, 50);
+        continue;
       }
     }
     if (left(until) == 0) throw Failure(unreachable(client, text(topic_code)));
@@ -187,15 +191,13 @@ inline Metadata topic_metadata(const KafkaClient& client, rd_kafka_t* handle,
   }
 }
 
-/// Failure if it is missing. `within`: one that was just made may be known to another broker.
+/// Failure if it is missing; `within` as above.
 inline std::int32_t partition_count(const KafkaClient& client, rd_kafka_t* handle,
-                                    rd_kafka_topic_t* topic, std::chrono::seconds within = {}) {
-  for (const auto until = Clock::now() + within;;) {
-    if (const Metadata metadata = topic_metadata(client, handle, topic))
-      return metadata->topics[0].partition_cnt;
-    if (left(until) == 0) throw Failure(missing(rd_kafka_topic_name(topic)));
-    rd_kafka_poll(handle, 50);
-  }
+                                    rd_kafka_topic_t* topic,
+                                    std::chrono::milliseconds within = {}) {
+  const Metadata metadata = topic_metadata(client, handle, topic, within);
+  if (!metadata) throw Failure(missing(rd_kafka_topic_name(topic)));
+  return metadata->topics[0].partition_cnt;
 }
 
 /// Milliseconds precision; kNoTime if it has none.

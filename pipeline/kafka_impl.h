@@ -115,7 +115,7 @@ class KafkaBroker final : public Broker {
   void drop_sources();
   void refuse_if_consumer_is_dead() const;
   /// Around the calls that wait for a broker: librdkafka does not end each of them in time while
-  /// none answers, whatever the timeout (seen with 2.0.2: sending offsets, asking for watermarks).
+  /// none answers, whatever the timeout (seen with 2.0.2: sending offsets).
   class Waiting {
    public:
     explicit Waiting(const KafkaStage& stage) : stage_(stage) { tell(true); }

@@ -127,8 +127,7 @@ class Restore {
         "{} [{}] ends at offset {}, and the state on disk was made of it up to {}: the topic was "
         "deleted and made anew, or lost its end (power failed, or a replica that lagged became "
         "leader), or the state directory is that of another `name`. The state on disk was left as "
-        "it is. Restore the topic, or start anew under "
-        "another `name`{}",
+        "it is. Restore the topic, or start anew under another `name`{}",
         changelog.topic, changelog.partition, range(changelog).high,
         state::restored_offset(task.store, changelog.name),
         changelog.name == state::kIds ? without_ids : ""));
