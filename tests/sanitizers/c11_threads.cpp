@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // C11's threads by those of POSIX, for the thread sanitizer, which knows only these: librdkafka's
-// threads crash in it otherwise, and what its locks order looks like races. Loaded before glibc,
+// threads crash in it otherwise, and what its locks order looks like races. Linked before glibc,
 // whose types of both are the same (glibc's nptl/thrd_priv.h).
 #include <pthread.h>
 
